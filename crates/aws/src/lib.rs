@@ -1,0 +1,1 @@
+//! The orchestrator's ports over the AWS SDK.

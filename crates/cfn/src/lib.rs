@@ -1,0 +1,1 @@
+//! Typed CloudFormation: values, intrinsics, templates and every resource type.

@@ -1,0 +1,3 @@
+//! Infrastructure as typed Rust, and blue-green deploys that watch themselves.
+
+fn main() {}

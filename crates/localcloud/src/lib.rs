@@ -1,0 +1,1 @@
+//! The embedded cloud: AWS wire protocols on loopback.

@@ -1,0 +1,1 @@
+//! Database migrations, backup and restore for Postgres.

@@ -1,0 +1,1 @@
+//! Blue-green rollouts: plan, state machine, journal, lock and gates.

@@ -1,0 +1,1 @@
+//! Construct tree, constructs, assets, assembly and template diff.

@@ -1,0 +1,3 @@
+//! Allows or denies API requests by their bearer key.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Serves the health of the platform's API.
+
+fn main() {}

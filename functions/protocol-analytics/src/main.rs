@@ -1,0 +1,3 @@
+//! Serves a protocol's performance metrics.
+
+fn main() {}

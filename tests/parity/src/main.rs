@@ -1,0 +1,3 @@
+//! Ports of the oracle's cases, compared with aws-cdk-lib's templates.
+
+fn main() {}
