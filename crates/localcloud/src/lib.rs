@@ -1,1 +1,12 @@
 //! The embedded cloud: AWS wire protocols on loopback.
+//!
+//! It serves the operations that our adapters call, so that the shipped SDK clients, the `aws` CLI and boto3 talk to
+//! it unchanged. It listens on 127.0.0.1 only and keeps everything in one folder. What it promises, and from where we
+//! know it, stands in `SPEC.md` beside this crate. It deliberately is no emulator of all of AWS: what a rollout
+//! touches behaves, every other resource type can be created and described, and nothing pretends.
+
+pub mod context;
+pub mod resource;
+pub mod service;
+pub mod sink;
+pub mod store;

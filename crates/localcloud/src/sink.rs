@@ -1,0 +1,52 @@
+//! What one service of the embedded cloud needs of another, and no more.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::service::ApiError;
+
+/// One observation, as the services themselves publish it into CloudWatch.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// For example `AWS/Lambda`.
+    pub namespace: String,
+    pub metric_name: String,
+    pub dimensions: Vec<(String, String)>,
+    pub value: f64,
+    /// A CloudWatch unit, for example `Milliseconds` or `Count`.
+    pub unit: String,
+    pub timestamp: jiff::Timestamp,
+}
+
+/// Where services leave their metrics. CloudWatch implements it.
+pub trait MetricSink: Send + Sync {
+    fn record(&self, observations: Vec<Observation>);
+}
+
+/// Where functions leave their output. CloudWatch Logs implements it.
+pub trait LogSink: Send + Sync {
+    /// Appends lines to a stream; both group and stream are made when missing.
+    fn append(&self, group: &str, stream: &str, lines: Vec<String>);
+}
+
+/// Where code and templates are read from. S3 implements it.
+#[async_trait]
+pub trait ObjectSource: Send + Sync {
+    async fn object(&self, bucket: &str, key: &str) -> Result<Bytes, ApiError>;
+}
+
+/// Who runs functions. Lambda implements it; API Gateway and CloudWatch call it.
+#[async_trait]
+pub trait FunctionInvoker: Send + Sync {
+    /// `function` is a name or an ARN, `qualifier` a version or an alias; a weighted alias chooses a version.
+    async fn invoke(&self, function: &str, qualifier: Option<&str>, payload: Bytes) -> Result<Invocation, ApiError>;
+}
+
+/// How an invocation ended.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    pub payload: Bytes,
+    /// `Handled` or `Unhandled` when the function itself failed.
+    pub function_error: Option<String>,
+    pub executed_version: String,
+}
