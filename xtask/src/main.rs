@@ -1,3 +1,55 @@
-//! The repository's own commands.
+//! The repository's own commands: `cargo xtask COMMAND`.
+//!
+//! Each command is one module with one `run`; what it starts or installs it says. It depends on none of our crates, so
+//! that it builds in a second and can check them all.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a repository tool talks to the terminal"
+)]
 
-fn main() {}
+mod parity;
+mod shell;
+mod test;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask COMMAND
+
+  test [ARGUMENTS]    install what the tests need, then run them all (arguments go to the test runner)
+  tidy                check the repository's own rules
+  parity [CASE …]     synthesize the oracle's cases and compare them with aws-cdk-lib's templates
+  parity --npm        make the expected templates again with aws-cdk-lib from npm
+  schema              make the snapshot of CloudFormation's schema again
+  bench [NAME …]      measure what the README claims
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((command, rest)) = arguments.split_first() else {
+        eprint!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let done = match command.as_str() {
+        "test" => test::run(rest),
+        "tidy" => tidy::run(),
+        "parity" => parity::run(rest),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        other => {
+            eprintln!("xtask: no command '{other}'\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {command}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! `cargo xtask test`: everything that shows that main works, with what it needs installed first.
+
+use anyhow::Result;
+
+use crate::{shell, tools};
+
+pub fn run(arguments: &[String]) -> Result<()> {
+    let python = tools::python()?;
+    let postgres = tools::postgres()?;
+    // The end-to-end tests run the binary and the platform's functions as a user has them.
+    shell::run(&mut shell::command(
+        "cargo",
+        &["build", "--ignore-rust-version", "--workspace", "--bins"],
+    ))?;
+    let runner: &[&str] = if shell::on_path("cargo-nextest") {
+        &[
+            "nextest",
+            "run",
+            "--workspace",
+            "--ignore-rust-version",
+            "--no-fail-fast",
+        ]
+    } else {
+        eprintln!("cargo-nextest is not installed: using cargo test");
+        &["test", "--workspace", "--ignore-rust-version", "--no-fail-fast"]
+    };
+    shell::run(
+        shell::command("cargo", runner)
+            .args(arguments)
+            .env("LLAMA_TEST_PYTHON", python)
+            .env("LLAMA_TEST_POSTGRES_BIN", postgres),
+    )
+}

