@@ -37,7 +37,12 @@ pub trait Provider: Send + Sync {
     fn resource_types(&self) -> &'static [&'static str];
     async fn create(&self, request: &ResourceRequest) -> Result<Resource, ProviderError>;
     /// Changes in place what can be changed in place; a replacement never arrives here.
-    async fn update(&self, current: &Resource, old_properties: &Map<String, Value>, request: &ResourceRequest) -> Result<Resource, ProviderError>;
+    async fn update(
+        &self,
+        current: &Resource,
+        old_properties: &Map<String, Value>,
+        request: &ResourceRequest,
+    ) -> Result<Resource, ProviderError>;
     /// Removing what is already gone succeeds.
     async fn delete(&self, current: &Resource, request: &ResourceRequest) -> Result<(), ProviderError>;
 }

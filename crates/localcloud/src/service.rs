@@ -26,7 +26,10 @@ pub struct Response {
 
 impl From<Value> for Response {
     fn from(output: Value) -> Self {
-        Self { output, body: Bytes::new() }
+        Self {
+            output,
+            body: Bytes::new(),
+        }
     }
 }
 
@@ -45,7 +48,12 @@ pub struct ApiError {
 
 impl ApiError {
     pub fn new(status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), status, details: Value::Null }
+        Self {
+            code: code.into(),
+            message: message.into(),
+            status,
+            details: Value::Null,
+        }
     }
 }
 

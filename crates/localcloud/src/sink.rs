@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::{Request, Response};
 
 use crate::service::ApiError;
 
@@ -49,4 +50,13 @@ pub struct Invocation {
     /// `Handled` or `Unhandled` when the function itself failed.
     pub function_error: Option<String>,
     pub executed_version: String,
+}
+
+/// Who answers plain HTTP that arrives for a deployed API. API Gateway implements it; the server calls it for
+/// `/_aws/execute-api/{api}/{stage}/{path…}` and for the host `{api}.execute-api.{region}.…`.
+#[async_trait]
+pub trait HttpFrontend: Send + Sync {
+    /// `path` begins with `/` and is what follows the stage, still percent-encoded; the query stays in the request's
+    /// URI. Every failure is an HTTP answer of the API itself, so there is no error.
+    async fn serve(&self, request: Request<Bytes>, rest_api_id: &str, stage: &str, path: &str) -> Response<Bytes>;
 }

@@ -27,7 +27,10 @@ impl Store {
     pub fn load<T: DeserializeOwned + Default>(&self, name: &str) -> io::Result<T> {
         match std::fs::read(self.path(name)) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
-                io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", self.path(name).display()))
+                io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("{}: {error}", self.path(name).display()),
+                )
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(T::default()),
             Err(error) => Err(error),
