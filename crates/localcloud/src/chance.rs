@@ -5,7 +5,10 @@ use std::io;
 
 /// `length` letters out of `alphabet` (ASCII, at most 256 letters), each equally likely.
 pub fn letters(alphabet: &[u8], length: usize) -> io::Result<String> {
-    assert!(!alphabet.is_empty() && alphabet.len() <= 256, "an alphabet has 1 to 256 letters");
+    assert!(
+        !alphabet.is_empty() && alphabet.len() <= 256,
+        "an alphabet has 1 to 256 letters"
+    );
     // Bytes above the last whole multiple would make the first letters likelier.
     let limit = 256 - 256 % alphabet.len();
     let mut text = String::with_capacity(length);
@@ -13,7 +16,10 @@ pub fn letters(alphabet: &[u8], length: usize) -> io::Result<String> {
         let mut bytes = [0_u8; 64];
         getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
         let fair = bytes.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < limit);
-        text.extend(fair.take(length - text.len()).map(|byte| char::from(alphabet[byte % alphabet.len()])));
+        text.extend(
+            fair.take(length - text.len())
+                .map(|byte| char::from(alphabet[byte % alphabet.len()])),
+        );
     }
     Ok(text)
 }
@@ -34,7 +40,14 @@ pub fn uuid() -> io::Result<String> {
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let digits = hex::encode(bytes);
-    Ok(format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]))
+    Ok(format!(
+        "{}-{}-{}-{}-{}",
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..]
+    ))
 }
 
 #[cfg(test)]

@@ -5,8 +5,17 @@
 //! know it, stands in `SPEC.md` beside this crate. It deliberately is no emulator of all of AWS: what a rollout
 //! touches behaves, every other resource type can be created and described, and nothing pretends.
 
+pub mod chance;
 pub mod context;
+pub mod members;
 pub mod resource;
+pub mod saved;
+pub mod secretsmanager;
 pub mod service;
 pub mod sink;
+pub mod ssm;
 pub mod store;
+pub mod sts;
+
+#[cfg(test)]
+mod testing;

@@ -19,7 +19,11 @@ pub trait Members {
     /// A text that the operation cannot do without; the error is the one most services use.
     fn required_text(&self, name: &str) -> Result<&str, ApiError> {
         self.text(name).ok_or_else(|| {
-            ApiError::new(400, "ValidationException", format!("1 validation error detected: '{name}' must not be null"))
+            ApiError::new(
+                400,
+                "ValidationException",
+                format!("1 validation error detected: '{name}' must not be null"),
+            )
         })
     }
 
@@ -49,12 +53,19 @@ pub trait Members {
 
     /// The entries of a list; a missing list has none.
     fn list(&self, name: &str) -> &[Value] {
-        self.member(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+        self.member(name)
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
     }
 
     /// The texts of a list; entries that are no text are left out.
     fn texts(&self, name: &str) -> Vec<String> {
-        self.list(name).iter().filter_map(Value::as_str).map(str::to_owned).collect()
+        self.list(name)
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect()
     }
 }
 
@@ -75,13 +86,20 @@ pub fn tags_of(members: &impl Members, name: &str) -> Vec<(String, String)> {
     members
         .list(name)
         .iter()
-        .filter_map(|tag| Some((tag.text("Key")?.to_owned(), tag.text("Value").unwrap_or_default().to_owned())))
+        .filter_map(|tag| {
+            Some((
+                tag.text("Key")?.to_owned(),
+                tag.text("Value").unwrap_or_default().to_owned(),
+            ))
+        })
         .collect()
 }
 
 /// Pairs as `[{Key, Value}]`.
 pub fn tag_list(tags: &[(String, String)]) -> Value {
-    tags.iter().map(|(key, value)| serde_json::json!({"Key": key, "Value": value})).collect()
+    tags.iter()
+        .map(|(key, value)| serde_json::json!({"Key": key, "Value": value}))
+        .collect()
 }
 
 /// Sets tags as AWS does: a key that is there gets the new value.
@@ -107,6 +125,9 @@ mod tests {
         assert_eq!((members.flag("C"), members.flag("D")), (Some(true), Some(false)));
         assert_eq!(members.member("E"), None);
         assert_eq!(members.number("F"), Some(2.5));
-        assert_eq!(members.required_text("E").expect_err("null is missing").code, "ValidationException");
+        assert_eq!(
+            members.required_text("E").expect_err("null is missing").code,
+            "ValidationException"
+        );
     }
 }

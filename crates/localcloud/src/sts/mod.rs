@@ -18,7 +18,9 @@ pub struct Sts {
 
 impl Sts {
     pub fn open(context: &Context) -> io::Result<Arc<Self>> {
-        Ok(Arc::new(Self { context: context.clone() }))
+        Ok(Arc::new(Self {
+            context: context.clone(),
+        }))
     }
 
     fn credentials(&self, lifetime_seconds: i64) -> Result<serde_json::Value, ApiError> {
@@ -72,7 +74,11 @@ impl Service for Sts {
                 let lifetime = request.input.integer("DurationSeconds").unwrap_or(43_200);
                 Ok(json!({"Credentials": self.credentials(lifetime)?}).into())
             }
-            other => Err(ApiError::new(400, "InvalidAction", format!("Could not find operation {other} for STS"))),
+            other => Err(ApiError::new(
+                400,
+                "InvalidAction",
+                format!("Could not find operation {other} for STS"),
+            )),
         }
     }
 }
