@@ -1,7 +1,7 @@
 //! Runs other programs, aloud.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -30,16 +30,6 @@ pub fn run(command: &mut Command) -> Result<()> {
         bail!("{} ended with {status}", line(command));
     }
     Ok(())
-}
-
-/// Runs it in silence and tells whether it succeeded.
-pub fn succeeds(command: &mut Command) -> bool {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
 }
 
 /// Whether a program of this name stands on the path.

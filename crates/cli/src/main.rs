@@ -1,3 +1,49 @@
-//! Infrastructure as typed Rust, and blue-green deploys that watch themselves.
+//! The binary `llama-deploy`: arguments, settings, wiring, reporters.
+//!
+//! It holds no decision about templates, traffic or schemas: those are in the libraries. A command file merges its
+//! arguments with the settings, calls a library, and shows what comes back.
 
-fn main() {}
+mod app;
+mod arguments;
+mod assembly;
+mod cargo_build;
+mod codes;
+mod commands;
+mod console;
+mod failure;
+mod settings;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::Arguments;
+use crate::console::Console;
+use crate::failure::{Code, Failure};
+use crate::settings::Surroundings;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let console = Console::new(arguments.global.json);
+    let ended = surroundings().and_then(|surroundings| commands::run(&arguments, &surroundings, &console));
+    console.clear();
+    match ended {
+        Ok(status) => ExitCode::from(status),
+        Err(failure) => {
+            console.failure(&failure);
+            ExitCode::from(failure.code.exit_status())
+        }
+    }
+}
+
+/// The one place that reads what the process was started with.
+fn surroundings() -> Result<Surroundings, Failure> {
+    let folder = std::env::current_dir()
+        .map_err(|error| Failure::new(Code::Internal, "the current folder cannot be read").because(error))?;
+    let cargo_target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    Ok(Surroundings {
+        cargo_target: cargo_target.map(|target| folder.join(target)),
+        folder,
+    })
+}

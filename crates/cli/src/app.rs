@@ -1,0 +1,162 @@
+//! Runs the user's app, which writes a cloud assembly, by the CDK's own protocol: the output folder and the context
+//! are environment variables. So any app that the `cdk` CLI can run, ours can.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::cargo_build::BuildError;
+use crate::failure::{Code, Failure, Outcome};
+use crate::settings::{App, Settings};
+
+/// What the app is told.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    pub output: PathBuf,
+    pub context: BTreeMap<String, String>,
+    pub account: Option<String>,
+    pub region: Option<String>,
+}
+
+/// Builds the functions and the app if they changed, runs the app, and leaves the assembly in `invocation.output`.
+pub fn run(settings: &Settings, profile: &str, invocation: &Invocation, say: &dyn Fn(&str)) -> Outcome {
+    build_functions(settings, profile, say)?;
+    let (program, arguments) = match &settings.app {
+        App::Package(package) => (build_app(settings, package, say)?, Vec::new()),
+        App::Command(words) => {
+            let (program, arguments) = words.split_first().ok_or_else(|| {
+                Failure::new(
+                    Code::ConfigInvalid,
+                    format!("{}: app.command is empty", settings.file.display()),
+                )
+            })?;
+            (PathBuf::from(program), arguments.to_vec())
+        }
+    };
+    std::fs::create_dir_all(&invocation.output).map_err(|error| {
+        Failure::new(
+            Code::AppFailed,
+            format!("cannot make the folder {}", invocation.output.display()),
+        )
+        .because(error)
+    })?;
+    let context = serde_json::to_string(&invocation.context)
+        .map_err(|error| Failure::new(Code::Internal, "the context cannot be written as JSON").because(error))?;
+    let mut command = Command::new(&program);
+    command
+        .args(&arguments)
+        .current_dir(&settings.root)
+        .stdin(Stdio::null());
+    command.env(
+        "CDK_OUTDIR",
+        std::path::absolute(&invocation.output).unwrap_or_else(|_| invocation.output.clone()),
+    );
+    command.env("CDK_CONTEXT_JSON", context);
+    for (name, value) in [
+        ("CDK_DEFAULT_ACCOUNT", &invocation.account),
+        ("CDK_DEFAULT_REGION", &invocation.region),
+    ] {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let output = command.output().map_err(|error| {
+        Failure::new(Code::AppFailed, format!("cannot start the app {}", program.display()))
+            .because(error)
+            .hint(format!("check [app] in {}", settings.file.display()))
+    })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(app_failure(&program, &output))
+}
+
+fn app_failure(program: &Path, output: &std::process::Output) -> Failure {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.trim_end();
+    let how = match output.status.code() {
+        Some(code) => format!("exit status {code}"),
+        None => output.status.to_string(),
+    };
+    // Our own apps print `error[…]` lines that name the construct and its source line; they say it better than we can.
+    let code = if said.contains("error[LD0205]") {
+        Code::ArtifactMissing
+    } else {
+        Code::AppFailed
+    };
+    let failure = Failure::new(code, format!("the app {} failed with {how}", program.display()));
+    let failure = if said.is_empty() {
+        failure
+    } else {
+        failure.because(anyhow::anyhow!("{said}"))
+    };
+    failure.hint("nothing was deployed: correct the app and run the command again")
+}
+
+fn build_app(settings: &Settings, package: &str, say: &dyn Fn(&str)) -> Outcome<PathBuf> {
+    let built = settings.cargo_build("dev").ensure(&[package.to_owned()], |stale| {
+        say(&format!("building {}", stale.join(", ")))
+    });
+    let built = built.map_err(|error| build_failure(Code::AppDoesNotCompile, error))?;
+    built
+        .into_iter()
+        .next()
+        .ok_or_else(|| Failure::new(Code::Internal, "one package was built, none came back"))
+}
+
+/// Puts each function's executable where its asset is expected: `target/functions/NAME/bootstrap`.
+fn build_functions(settings: &Settings, profile: &str, say: &dyn Fn(&str)) -> Outcome {
+    if settings.functions.is_empty() {
+        return Ok(());
+    }
+    let built = settings
+        .cargo_build(profile)
+        .ensure(&settings.functions, |stale| {
+            say(&format!("building the functions {} ({profile})", stale.join(", ")))
+        })
+        .map_err(|error| build_failure(Code::FunctionDoesNotCompile, error))?;
+    for (name, executable) in settings.functions.iter().zip(built) {
+        let folder = settings.root.join("target/functions").join(name);
+        place(&executable, &folder.join("bootstrap")).map_err(|error| {
+            Failure::new(
+                Code::ArtifactMissing,
+                format!("cannot put the function {name} into {}", folder.display()),
+            )
+            .because(error)
+        })?;
+    }
+    Ok(())
+}
+
+/// Copies, unless the copy is already there; by way of a temporary name, so that nobody reads half a file.
+fn place(executable: &Path, bootstrap: &Path) -> std::io::Result<()> {
+    let source = std::fs::metadata(executable)?;
+    if let Ok(target) = std::fs::metadata(bootstrap)
+        && target.len() == source.len()
+        && target.modified()? == source.modified()?
+    {
+        return Ok(());
+    }
+    if let Some(folder) = bootstrap.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let temporary = bootstrap.with_file_name(format!(".bootstrap-{}", std::process::id()));
+    std::fs::copy(executable, &temporary)?;
+    std::fs::File::options()
+        .write(true)
+        .open(&temporary)?
+        .set_modified(source.modified()?)?;
+    std::fs::rename(&temporary, bootstrap)
+}
+
+fn build_failure(code: Code, error: BuildError) -> Failure {
+    let what = if code == Code::AppDoesNotCompile {
+        "the app does not compile"
+    } else {
+        "a function does not compile"
+    };
+    Failure::new(code, what)
+        .because(error)
+        .hint("nothing was deployed: correct the code and run the command again")
+}

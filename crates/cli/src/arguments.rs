@@ -1,0 +1,200 @@
+//! What can be typed: the grammar of the command line and nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "llama-deploy",
+    version,
+    about,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The settings file; without it `llama-deploy.toml` in this folder or the nearest one above
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Write data as JSON on stdout, one document, or one line an event where a command goes on
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more: -v what is called, -vv how it is answered
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the app and write its CloudFormation templates
+    Synth(Synth),
+    /// List the app's stacks
+    List(List),
+    /// Show what a deploy would change
+    Diff(Diff),
+    /// Deploy the stacks; with --blue-green also release, test and shift the traffic
+    Deploy(Deploy),
+    /// Turn the traffic back to the previous release, or to a named one
+    Rollback(Rollback),
+    /// What is live, since when, and what happened last
+    Status(EnvironmentArgument),
+    /// The releases and rollouts of an environment
+    History(EnvironmentArgument),
+    /// Database migrations
+    #[command(subcommand)]
+    Migrate(Migrate),
+    /// The embedded cloud that plays the environment `local`
+    #[command(subcommand)]
+    Local(Local),
+    /// What an error code means and what to do about it
+    Explain(Explain),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct AppOptions {
+    /// The environment whose settings and context the app gets
+    #[arg(long = "env", value_name = "ENV")]
+    pub environment: Option<String>,
+    /// A context value for the app; repeatable
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub context: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub struct Synth {
+    /// Print the templates of these stacks; all when none is named
+    pub stacks: Vec<String>,
+    #[command(flatten)]
+    pub app: AppOptions,
+    /// Where the assembly goes
+    #[arg(long, short, value_name = "FOLDER", default_value = "cdk.out")]
+    pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    pub app: AppOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// Only these stacks
+    pub stacks: Vec<String>,
+    #[command(flatten)]
+    pub app: AppOptions,
+    /// End with status 1 when something differs
+    #[arg(long)]
+    pub fail: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// Only these stacks and what they depend on
+    pub stacks: Vec<String>,
+    #[command(flatten)]
+    pub app: AppOptions,
+    /// Release to the idle slot, test it there, and shift the traffic step by step
+    #[arg(long)]
+    pub blue_green: bool,
+    /// A tag for the release, for example v1.2.3
+    #[arg(long, value_name = "TAG", requires = "blue_green")]
+    pub tag: Option<String>,
+    /// Send no synthetic traffic of our own during the bakes
+    #[arg(long, requires = "blue_green")]
+    pub no_traffic: bool,
+    /// Answer yes where the environment asks for approval
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Rollback {
+    pub environment: String,
+    /// The release's number; without it the one before the live one
+    pub release: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct EnvironmentArgument {
+    #[arg(value_name = "ENV", default_value = "local")]
+    pub environment: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Migrate {
+    /// Apply what is pending and may run now
+    Up {
+        #[command(flatten)]
+        target: MigrateTarget,
+    },
+    /// What is applied and what is pending
+    Status {
+        #[command(flatten)]
+        target: MigrateTarget,
+    },
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct MigrateTarget {
+    #[arg(long = "env", value_name = "ENV", default_value = "local")]
+    pub environment: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Local {
+    /// Start it, unless it runs
+    Up,
+    /// Whether it runs, where, and what it holds
+    Status,
+    /// Stop it and keep its state
+    Down,
+    /// Stop it and delete its state
+    Reset {
+        /// Delete without asking
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Run it in the foreground; `up` starts this in the background
+    #[command(hide = true)]
+    Serve,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// For example LD0101; all codes when left out
+    pub code: Option<String>,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_has_no_contradiction() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_context_value_may_hold_an_equals_sign() {
+        assert_eq!(key_value("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert!(key_value("=b").is_err());
+    }
+}

@@ -1,0 +1,59 @@
+//! One module a command: arguments and settings in, one library call, what to show out.
+
+mod explain;
+mod list;
+mod synth;
+
+use std::path::{Path, PathBuf};
+
+use crate::app::{self, Invocation};
+use crate::arguments::{AppOptions, Arguments, Command};
+use crate::assembly::{self, Stack};
+use crate::console::Console;
+use crate::failure::Outcome;
+use crate::settings::{Environment, LOCAL, Settings, Surroundings};
+
+/// Runs the command; the exit status of one that did what it was asked.
+pub fn run(arguments: &Arguments, surroundings: &Surroundings, console: &Console) -> Outcome<u8> {
+    let settings = || Settings::load(arguments.global.config.as_deref(), surroundings);
+    match &arguments.command {
+        Command::Synth(options) => synth::run(options, &settings()?, surroundings, console),
+        Command::List(options) => list::run(options, &settings()?, console),
+        Command::Explain(options) => explain::run(options, console),
+        _ => Ok(0),
+    }
+}
+
+/// Runs the app for the environment and reads what it wrote into `output`.
+fn assemble<'a>(
+    settings: &'a Settings,
+    options: &AppOptions,
+    output: PathBuf,
+    console: &Console,
+) -> Outcome<(&'a Environment, Vec<Stack>)> {
+    let environment = settings.environment(options.environment.as_deref().unwrap_or(LOCAL))?;
+    let mut context = environment.context.clone();
+    context.extend(options.context.iter().cloned());
+    let invocation = Invocation {
+        output,
+        context,
+        account: environment.account.clone(),
+        region: Some(environment.region.clone()),
+    };
+    app::run(settings, &environment.function_profile, &invocation, &|what| {
+        console.waiting(what)
+    })?;
+    console.clear();
+    Ok((environment, assembly::read(&invocation.output)?))
+}
+
+/// Where a command that only looks leaves the assembly.
+fn scratch_assembly(settings: &Settings, options: &AppOptions) -> PathBuf {
+    settings
+        .environment_folder(options.environment.as_deref().unwrap_or(LOCAL))
+        .join("assembly")
+}
+
+fn relative<'a>(path: &'a Path, to: &Path) -> &'a Path {
+    path.strip_prefix(to).unwrap_or(path)
+}

@@ -1,0 +1,135 @@
+//! What people and programs read: data on stdout, everything else on stderr.
+//!
+//! On a terminal the last line of stderr says what is going on and for how long; without one, or where `CI` is set,
+//! every change of it is a plain line. With `--json` stdout carries one JSON document a line.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the one module that writes to the terminal"
+)]
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+pub struct Console {
+    json: bool,
+    /// Present on a terminal.
+    line: Option<ProgressBar>,
+}
+
+impl Console {
+    pub fn new(json: bool) -> Self {
+        let interactive = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
+        Self {
+            json,
+            line: interactive.then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())),
+        }
+    }
+
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether somebody can be asked.
+    pub fn can_ask(&self) -> bool {
+        self.line.is_some() && std::io::stdin().is_terminal()
+    }
+
+    /// Data for people, on stdout; nothing when they asked for JSON.
+    pub fn print(&self, text: &str) {
+        if !self.json {
+            self.aside(|| println!("{text}"));
+        }
+    }
+
+    /// Data for programs, on stdout; nothing when they did not ask for it.
+    pub fn print_json(&self, document: &impl Serialize) {
+        if self.json {
+            match serde_json::to_string(document) {
+                Ok(text) => self.aside(|| println!("{text}")),
+                Err(error) => eprintln!("cannot write the answer as JSON: {error}"),
+            }
+        }
+    }
+
+    /// One lasting line on stderr.
+    pub fn say(&self, text: &str) {
+        self.aside(|| eprintln!("{text}"));
+    }
+
+    /// What is going on from now on.
+    pub fn waiting(&self, text: &str) {
+        match &self.line {
+            Some(line) => {
+                if line.is_hidden() {
+                    line.set_draw_target(ProgressDrawTarget::stderr());
+                    line.set_style(spinner());
+                    line.enable_steady_tick(Duration::from_millis(120));
+                }
+                line.set_message(text.to_owned());
+            }
+            None => eprintln!("{text}"),
+        }
+    }
+
+    /// What is going on, told again and again: drawn on a terminal, left out elsewhere.
+    pub fn ticking(&self, text: &str) {
+        if self.line.is_some() {
+            self.waiting(text);
+        }
+    }
+
+    /// Nothing is going on any more.
+    pub fn clear(&self) {
+        if let Some(line) = &self.line {
+            line.finish_and_clear();
+        }
+    }
+
+    pub fn failure(&self, failure: &Failure) {
+        self.print_json(&failure.to_json());
+        self.say(&failure.to_string());
+    }
+
+    /// A question on the terminal; what was typed, without the line's end.
+    pub fn ask(&self, question: &str) -> std::io::Result<String> {
+        self.aside(|| eprint!("{question} "));
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        Ok(answer.trim().to_owned())
+    }
+
+    fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.line {
+            Some(line) => line.suspend(write),
+            None => write(),
+        }
+    }
+}
+
+fn spinner() -> ProgressStyle {
+    ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+/// A bar of twenty cells: `██████░░░░`.
+pub fn bar(share: f64) -> String {
+    let filled = (share.clamp(0.0, 1.0) * 20.0).round() as usize;
+    format!("{}{}", "█".repeat(filled), "░".repeat(20 - filled))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bar;
+
+    #[test]
+    fn a_bar_never_overflows() {
+        assert_eq!(bar(0.0).chars().filter(|cell| *cell == '█').count(), 0);
+        assert_eq!(bar(0.5).chars().filter(|cell| *cell == '█').count(), 10);
+        assert_eq!(bar(7.0).chars().count(), 20);
+    }
+}

@@ -1,0 +1,233 @@
+//! How a command ends when it does not succeed: a stable code, what happened, what to do next, and an exit status.
+//!
+//! The one place that maps kinds of errors to codes and exit statuses. Libraries return their own typed errors; the
+//! commands turn them into a [`Failure`].
+
+use std::fmt;
+
+/// Every code has a page in `codes.md`, which `llama-deploy explain CODE` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    ConfigMissing,
+    ConfigInvalid,
+    EnvironmentUnknown,
+    SettingMissing,
+    AppDoesNotCompile,
+    AppFailed,
+    AssemblyInvalid,
+    StackUnknown,
+    ArtifactMissing,
+    FunctionDoesNotCompile,
+    LocalPortTaken,
+    LocalUnavailable,
+    StackFailed,
+    StackBusy,
+    TemplateInvalid,
+    ApprovalNeeded,
+    LockHeld,
+    JournalDamaged,
+    SmokeFailed,
+    RolledBack,
+    NeedsHuman,
+    ReleaseUnknown,
+    NothingToRelease,
+    MigrationFailed,
+    DatabaseUnavailable,
+    CloudDenied,
+    CloudUnavailable,
+    Interrupted,
+    Internal,
+}
+
+impl Code {
+    #[cfg(test)]
+    pub const ALL: [Code; 29] = [
+        Code::ConfigMissing,
+        Code::ConfigInvalid,
+        Code::EnvironmentUnknown,
+        Code::SettingMissing,
+        Code::AppDoesNotCompile,
+        Code::AppFailed,
+        Code::AssemblyInvalid,
+        Code::StackUnknown,
+        Code::ArtifactMissing,
+        Code::FunctionDoesNotCompile,
+        Code::LocalPortTaken,
+        Code::LocalUnavailable,
+        Code::StackFailed,
+        Code::StackBusy,
+        Code::TemplateInvalid,
+        Code::ApprovalNeeded,
+        Code::LockHeld,
+        Code::JournalDamaged,
+        Code::SmokeFailed,
+        Code::RolledBack,
+        Code::NeedsHuman,
+        Code::ReleaseUnknown,
+        Code::NothingToRelease,
+        Code::MigrationFailed,
+        Code::DatabaseUnavailable,
+        Code::CloudDenied,
+        Code::CloudUnavailable,
+        Code::Interrupted,
+        Code::Internal,
+    ];
+
+    /// The code as it is printed, and as scripts may match it.
+    pub fn id(self) -> &'static str {
+        match self {
+            Code::ConfigMissing => "LD0101",
+            Code::ConfigInvalid => "LD0102",
+            Code::EnvironmentUnknown => "LD0103",
+            Code::SettingMissing => "LD0104",
+            Code::AppDoesNotCompile => "LD0201",
+            Code::AppFailed => "LD0202",
+            Code::AssemblyInvalid => "LD0203",
+            Code::StackUnknown => "LD0204",
+            Code::ArtifactMissing => "LD0205",
+            Code::FunctionDoesNotCompile => "LD0206",
+            Code::LocalPortTaken => "LD0301",
+            Code::LocalUnavailable => "LD0302",
+            Code::StackFailed => "LD0401",
+            Code::StackBusy => "LD0402",
+            Code::TemplateInvalid => "LD0403",
+            Code::ApprovalNeeded => "LD0404",
+            Code::LockHeld => "LD0501",
+            Code::JournalDamaged => "LD0502",
+            Code::SmokeFailed => "LD0503",
+            Code::RolledBack => "LD0504",
+            Code::NeedsHuman => "LD0505",
+            Code::ReleaseUnknown => "LD0506",
+            Code::NothingToRelease => "LD0507",
+            Code::MigrationFailed => "LD0601",
+            Code::DatabaseUnavailable => "LD0602",
+            Code::CloudDenied => "LD0701",
+            Code::CloudUnavailable => "LD0702",
+            Code::Interrupted => "LD0801",
+            Code::Internal => "LD0901",
+        }
+    }
+
+    /// 2: the input is wrong and nothing was done. 3: the release was turned back and the old one serves. 4: somebody
+    /// else is at work. 5: a person must decide. 130: interrupted. 1: everything else.
+    pub fn exit_status(self) -> u8 {
+        match self {
+            Code::ConfigMissing
+            | Code::ConfigInvalid
+            | Code::EnvironmentUnknown
+            | Code::SettingMissing
+            | Code::AppDoesNotCompile
+            | Code::AppFailed
+            | Code::AssemblyInvalid
+            | Code::StackUnknown
+            | Code::ArtifactMissing
+            | Code::FunctionDoesNotCompile
+            | Code::TemplateInvalid
+            | Code::ApprovalNeeded
+            | Code::ReleaseUnknown
+            | Code::NothingToRelease => 2,
+            Code::SmokeFailed | Code::RolledBack => 3,
+            Code::LockHeld | Code::StackBusy => 4,
+            Code::NeedsHuman | Code::JournalDamaged => 5,
+            Code::Interrupted => 130,
+            Code::LocalPortTaken
+            | Code::LocalUnavailable
+            | Code::StackFailed
+            | Code::MigrationFailed
+            | Code::DatabaseUnavailable
+            | Code::CloudDenied
+            | Code::CloudUnavailable
+            | Code::Internal => 1,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Failure {
+    pub code: Code,
+    /// What happened, to which resource.
+    pub message: String,
+    /// What to do next.
+    pub hints: Vec<String>,
+    /// Why, from the outside in.
+    pub cause: Option<anyhow::Error>,
+}
+
+impl Failure {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            hints: Vec::new(),
+            cause: None,
+        }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    pub fn because(mut self, cause: impl Into<anyhow::Error>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// One JSON document for machines, with the members `code`, `message`, `causes` and `hints`.
+    pub fn to_json(&self) -> serde_json::Value {
+        let causes: Vec<String> = self
+            .cause
+            .iter()
+            .flat_map(|cause| cause.chain())
+            .map(ToString::to_string)
+            .collect();
+        serde_json::json!({
+            "error": { "code": self.code.id(), "message": self.message, "causes": causes, "hints": self.hints }
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "error[{}]: {}", self.code.id(), self.message)?;
+        for cause in self.cause.iter().flat_map(|cause| cause.chain()) {
+            write!(formatter, "\n  because: {}", indented(&cause.to_string()))?;
+        }
+        for hint in &self.hints {
+            write!(formatter, "\n  hint: {}", indented(hint))?;
+        }
+        write!(formatter, "\n  more: llama-deploy explain {}", self.code.id())
+    }
+}
+
+/// Keeps a message of several lines under its label.
+fn indented(text: &str) -> String {
+    text.trim_end().replace('\n', "\n    ")
+}
+
+pub type Outcome<T = ()> = Result<T, Failure>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_told_apart() {
+        let mut ids: Vec<&str> = Code::ALL.iter().map(|code| code.id()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), Code::ALL.len());
+    }
+
+    #[test]
+    fn a_failure_reads_from_what_to_why_to_what_next() {
+        let failure = Failure::new(Code::ConfigInvalid, "llama-deploy.toml cannot be read")
+            .because(anyhow::anyhow!("line 3\nunexpected `x`").context("not TOML"))
+            .hint("compare it with the README");
+        assert_eq!(
+            failure.to_string(),
+            "error[LD0102]: llama-deploy.toml cannot be read\n  because: not TOML\n  because: line 3\n    unexpected `x`\n  \
+             hint: compare it with the README\n  more: llama-deploy explain LD0102"
+        );
+    }
+}

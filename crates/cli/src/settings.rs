@@ -1,0 +1,419 @@
+//! Arguments, environment and settings file merge here, once, into [`Settings`]; commands see nothing else.
+
+mod duration;
+mod file;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::SignedDuration;
+use orchestrator::config::{CountLimit, GateConfig, RateLimit, RolloutConfig, StepConfig};
+use orchestrator::domain::Weight;
+use orchestrator::ports::AlarmName;
+
+pub use duration::Span;
+pub use file::{Approval, Backup, CheckTable as Check, TrafficTable as Traffic};
+
+use crate::cargo_build::CargoBuild;
+use crate::failure::{Code, Failure, Outcome};
+
+pub const FILE_NAME: &str = "llama-deploy.toml";
+/// The environment that commands mean when none is named, and the only one that the embedded cloud plays.
+pub const LOCAL: &str = "local";
+
+#[derive(Clone, Debug)]
+pub enum App {
+    Package(String),
+    Command(Vec<String>),
+}
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub file: PathBuf,
+    /// The folder of the settings file; every relative path in it starts here.
+    pub root: PathBuf,
+    /// Cargo's target folder.
+    target: PathBuf,
+    pub app: App,
+    pub functions: Vec<String>,
+    pub environments: BTreeMap<String, Environment>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Environment {
+    pub name: String,
+    pub account: Option<String>,
+    pub region: String,
+    pub profile: Option<String>,
+    pub approval: Approval,
+    pub context: BTreeMap<String, String>,
+    pub function_profile: String,
+    pub database: Option<Database>,
+    pub smoke: Vec<Check>,
+    pub traffic: Option<Traffic>,
+    pub rollout: RolloutConfig,
+    pub backup: Backup,
+    pub ledger: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Database {
+    pub secret_output: String,
+    pub migrations: PathBuf,
+}
+
+impl Environment {
+    pub fn is_local(&self) -> bool {
+        self.name == LOCAL
+    }
+}
+
+/// What the process was started with, read once in `main`.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    pub folder: PathBuf,
+    /// `CARGO_TARGET_DIR`, where set.
+    pub cargo_target: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Finds, reads and resolves the settings file.
+    pub fn load(named: Option<&Path>, surroundings: &Surroundings) -> Outcome<Self> {
+        let file = match named {
+            Some(path) => surroundings.folder.join(path),
+            None => find(&surroundings.folder)?,
+        };
+        let text = std::fs::read_to_string(&file).map_err(|error| {
+            Failure::new(Code::ConfigMissing, format!("cannot read {}", file.display())).because(error)
+        })?;
+        Self::resolve(file, &text, surroundings)
+    }
+
+    fn resolve(file: PathBuf, text: &str, surroundings: &Surroundings) -> Outcome<Self> {
+        let invalid = |message: String| {
+            Failure::new(Code::ConfigInvalid, message).hint("the README describes every key of the settings file")
+        };
+        let parsed: file::File =
+            toml::from_str(text).map_err(|error| invalid(format!("{} is not valid", file.display())).because(error))?;
+        let root = file.parent().map(Path::to_path_buf).unwrap_or_default();
+        let app = match (parsed.app.package, parsed.app.command) {
+            (Some(package), None) => App::Package(package),
+            (None, Some(words)) if !words.is_empty() => App::Command(words),
+            _ => {
+                return Err(invalid(format!(
+                    "{}: [app] needs either `package` or `command`",
+                    file.display()
+                )));
+            }
+        };
+        let database = parsed.database.map(|table| Database {
+            secret_output: table.secret_output,
+            migrations: root.join(table.migrations),
+        });
+        let mut environments = BTreeMap::new();
+        for (name, table) in parsed.environments {
+            let rollout = rollout(&name, &table.rollout, &parsed.rollout).map_err(&invalid)?;
+            let local = name == LOCAL;
+            let mut context = table.context;
+            context.entry("environment".to_owned()).or_insert_with(|| name.clone());
+            let region = match table.region {
+                Some(region) => region,
+                None if local => "us-east-1".to_owned(),
+                None => {
+                    return Err(invalid(format!(
+                        "{}: [environments.{name}] names no region",
+                        file.display()
+                    )));
+                }
+            };
+            let environment = Environment {
+                account: table.account,
+                region,
+                profile: table.profile,
+                approval: table.approval,
+                context,
+                function_profile: table
+                    .function_profile
+                    .unwrap_or_else(|| if local { "dev" } else { "release" }.to_owned()),
+                database: database.clone(),
+                smoke: table.smoke.unwrap_or_else(|| parsed.smoke.clone()),
+                traffic: table.traffic,
+                rollout,
+                backup: table.rollout.backup.or(parsed.rollout.backup).unwrap_or(if local {
+                    Backup::PgDump
+                } else {
+                    Backup::RdsSnapshot
+                }),
+                ledger: table
+                    .ledger
+                    .unwrap_or_else(|| root.join(".llama").join(&name).join("ledger").display().to_string()),
+                name: name.clone(),
+            };
+            environments.insert(name, environment);
+        }
+        let target = surroundings.cargo_target.clone().unwrap_or_else(|| root.join("target"));
+        Ok(Self {
+            file,
+            root,
+            target,
+            app,
+            functions: parsed.app.functions,
+            environments,
+        })
+    }
+
+    pub fn environment(&self, name: &str) -> Outcome<&Environment> {
+        self.environments.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.environments.keys().map(String::as_str).collect();
+            Failure::new(
+                Code::EnvironmentUnknown,
+                format!("{} has no environment '{name}'", self.file.display()),
+            )
+            .hint(format!("it has: {}", known.join(", ")))
+        })
+    }
+
+    pub fn cargo_build(&self, profile: &str) -> CargoBuild {
+        CargoBuild {
+            workspace: self.root.clone(),
+            target: self.target.clone(),
+            profile: profile.to_owned(),
+        }
+    }
+
+    /// Where an environment's own files live: the assembly of the last deploy, backups, the ledger by default.
+    pub fn environment_folder(&self, name: &str) -> PathBuf {
+        self.root.join(".llama").join(name)
+    }
+}
+
+fn find(from: &Path) -> Outcome<PathBuf> {
+    from.ancestors()
+        .map(|folder| folder.join(FILE_NAME))
+        .find(|file| file.is_file())
+        .ok_or_else(|| {
+            Failure::new(
+                Code::ConfigMissing,
+                format!("no {FILE_NAME} in {} or any folder above it", from.display()),
+            )
+            .hint("run the command inside a project, or name the file with --config")
+        })
+}
+
+/// The environment's word, else the file's, else the default: the runbook's figures, and seconds in `local`.
+fn rollout(name: &str, own: &file::RolloutTable, shared: &file::RolloutTable) -> Result<RolloutConfig, String> {
+    let default = if name == LOCAL {
+        local_rollout()
+    } else {
+        RolloutConfig::default()
+    };
+    let steps = match own.steps.as_ref().or(shared.steps.as_ref()) {
+        None => default.steps,
+        Some(steps) => steps
+            .iter()
+            .map(step)
+            .collect::<Result<_, _>>()
+            .map_err(|error| format!("environment {name}: {error}"))?,
+    };
+    let rises = steps
+        .windows(2)
+        .all(|pair| pair[0].weight_percent < pair[1].weight_percent);
+    let ends = steps.first().is_some_and(|step| step.weight_percent != Weight::ZERO)
+        && steps.last().is_some_and(|step| step.weight_percent == Weight::FULL);
+    if !rises || !ends {
+        return Err(format!(
+            "environment {name}: the weights of rollout.steps must rise from above 0 to 100"
+        ));
+    }
+    let gates = gates(&own.gates, &shared.gates, default.gates);
+    for (key, limit) in [
+        ("lambda-error-rate", &gates.function_errors),
+        ("lambda-throttle-rate", &gates.function_throttles),
+    ] {
+        if let Some(limit) = limit
+            && !(0.0 <= limit.pass_at_most_percent
+                && limit.pass_at_most_percent <= limit.fail_above_percent
+                && limit.fail_above_percent < 100.0)
+        {
+            return Err(format!(
+                "environment {name}: {key} needs 0 <= pass-at-most-percent <= fail-above-percent < 100"
+            ));
+        }
+    }
+    Ok(RolloutConfig {
+        steps,
+        gates,
+        poll_interval: span(own.poll, shared.poll, default.poll_interval),
+        retention: span(own.retention, shared.retention, default.retention),
+        lock_lease: span(own.lock_lease, shared.lock_lease, default.lock_lease),
+        lock_margin: default.lock_margin,
+        convergence: default.convergence,
+    })
+}
+
+fn step(step: &file::StepTable) -> Result<StepConfig, String> {
+    let weight_percent = Weight::from_percent(f64::from(step.weight)).map_err(|error| error.to_string())?;
+    Ok(StepConfig {
+        weight_percent,
+        bake: step.bake.0,
+    })
+}
+
+fn gates(own: &file::GatesTable, shared: &file::GatesTable, default: GateConfig) -> GateConfig {
+    let alarms = own.alarms.as_ref().or(shared.alarms.as_ref());
+    let rate = |own: &Option<file::RateTable>, shared: &Option<file::RateTable>, default: Option<RateLimit>| {
+        let table = own.as_ref().or(shared.as_ref());
+        table
+            .map(|table| RateLimit {
+                fail_above_percent: table.fail_above_percent,
+                pass_at_most_percent: table.pass_at_most_percent,
+            })
+            .or(default)
+    };
+    let count = own.api_5xx.as_ref().or(shared.api_5xx.as_ref());
+    GateConfig {
+        alarms: alarms.map_or(default.alarms, |names| names.iter().cloned().map(AlarmName).collect()),
+        function_errors: rate(
+            &own.lambda_error_rate,
+            &shared.lambda_error_rate,
+            default.function_errors,
+        ),
+        function_throttles: rate(
+            &own.lambda_throttle_rate,
+            &shared.lambda_throttle_rate,
+            default.function_throttles,
+        ),
+        api_server_errors: count
+            .map(|table| CountLimit {
+                fail_above: table.fail_above,
+                window: table.window.0,
+            })
+            .or(default.api_server_errors),
+        metric_period: span(own.metric_period, shared.metric_period, default.metric_period),
+        settle: span(own.settle, shared.settle, default.settle),
+        minimum_requests: own
+            .minimum_requests
+            .or(shared.minimum_requests)
+            .unwrap_or(default.minimum_requests),
+        longest_extension: span(
+            own.longest_extension,
+            shared.longest_extension,
+            default.longest_extension,
+        ),
+        longest_blindness: default.longest_blindness,
+    }
+}
+
+fn span(own: Option<Span>, shared: Option<Span>, default: SignedDuration) -> SignedDuration {
+    own.or(shared).map_or(default, |span| span.0)
+}
+
+/// A rehearsal takes seconds: the same steps and limits as the runbook's, over the embedded cloud's one-second metrics.
+fn local_rollout() -> RolloutConfig {
+    let default = RolloutConfig::default();
+    let bakes = [6, 6, 8].map(SignedDuration::from_secs);
+    RolloutConfig {
+        steps: default
+            .steps
+            .into_iter()
+            .zip(bakes)
+            .map(|(step, bake)| StepConfig { bake, ..step })
+            .collect(),
+        poll_interval: SignedDuration::from_secs(1),
+        lock_lease: SignedDuration::from_secs(10),
+        lock_margin: SignedDuration::from_secs(2),
+        gates: GateConfig {
+            metric_period: SignedDuration::from_secs(1),
+            settle: SignedDuration::from_secs(1),
+            longest_extension: SignedDuration::from_secs(20),
+            longest_blindness: SignedDuration::from_secs(5),
+            ..default.gates
+        },
+        ..default
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(text: &str) -> Outcome<Settings> {
+        let surroundings = Surroundings {
+            folder: "/project".into(),
+            cargo_target: None,
+        };
+        Settings::resolve("/project/llama-deploy.toml".into(), text, &surroundings)
+    }
+
+    #[test]
+    fn the_defaults_are_the_runbooks_and_seconds_in_local() {
+        let settings =
+            resolve("[app]\npackage = 'stacks'\n[environments.prod]\nregion = 'eu-west-1'\n[environments.local]\n")
+                .unwrap();
+        let prod = &settings.environment("prod").unwrap().rollout;
+        let minutes: Vec<i64> = prod.steps.iter().map(|step| step.bake.as_secs() / 60).collect();
+        assert_eq!(minutes, [5, 5, 10]);
+        assert_eq!(prod.gates.function_errors.as_ref().unwrap().fail_above_percent, 5.0);
+        assert_eq!(prod.gates.function_throttles.as_ref().unwrap().fail_above_percent, 0.1);
+        assert_eq!(
+            prod.gates.api_server_errors,
+            Some(CountLimit {
+                fail_above: 10,
+                window: SignedDuration::from_mins(5)
+            })
+        );
+        assert_eq!(prod.retention, SignedDuration::from_hours(24));
+        let local = &settings.environment("local").unwrap().rollout;
+        assert!(local.steps.iter().all(|step| step.bake < SignedDuration::from_mins(1)));
+        assert_eq!(local.gates.function_errors, prod.gates.function_errors);
+    }
+
+    #[test]
+    fn an_environment_overrides_what_the_file_says_for_all() {
+        let settings = resolve(
+            "[app]\ncommand = ['node', 'app.js']\n[rollout]\npoll = '5s'\n[rollout.gates]\nminimum-requests = 3\n\
+             [environments.prod]\nregion = 'eu-west-1'\n[environments.prod.rollout]\npoll = '20s'\n",
+        )
+        .unwrap();
+        let rollout = &settings.environment("prod").unwrap().rollout;
+        assert_eq!(
+            (rollout.poll_interval, rollout.gates.minimum_requests),
+            (SignedDuration::from_secs(20), 3)
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused_with_its_place() {
+        let head = "[app]\npackage = 'stacks'\n";
+        for (text, expected) in [
+            ("", "is not valid"),
+            ("[app]\n[environments.local]\n", "needs either"),
+            (
+                "[app]\npackage = 'a'\ncommand = ['b']\n[environments.local]\n",
+                "needs either",
+            ),
+            (&format!("{head}[environments.prod]\n"), "names no region"),
+            (&format!("{head}[environments.local]\nregoin = 'x'\n"), "is not valid"),
+            (
+                &format!("{head}[rollout]\nsteps = [{{weight = 50, bake = '1s'}}]\n[environments.local]\n"),
+                "must rise",
+            ),
+            (
+                &format!("{head}[rollout]\npoll = '5 parsecs'\n[environments.local]\n"),
+                "is not valid",
+            ),
+        ] {
+            let failure = resolve(text).unwrap_err();
+            assert_eq!(failure.code, Code::ConfigInvalid, "{text}");
+            assert!(failure.message.contains(expected), "{}", failure.message);
+        }
+        assert_eq!(
+            resolve(&format!("{head}[environments.local]\n"))
+                .unwrap()
+                .environment("prd")
+                .unwrap_err()
+                .code,
+            Code::EnvironmentUnknown
+        );
+    }
+}

@@ -1,0 +1,174 @@
+//! The settings file `llama-deploy.toml` as it is written. Unknown keys are errors: a misspelt gate must not be a gate
+//! that is silently missing.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::duration::Span;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct File {
+    pub app: AppTable,
+    pub database: Option<DatabaseTable>,
+    #[serde(default)]
+    pub smoke: Vec<CheckTable>,
+    /// What every environment has that does not say otherwise.
+    #[serde(default)]
+    pub rollout: RolloutTable,
+    pub environments: BTreeMap<String, EnvironmentTable>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AppTable {
+    /// A cargo package of this workspace whose binary writes the assembly.
+    pub package: Option<String>,
+    /// Or any program that speaks the CDK's app protocol: its words.
+    pub command: Option<Vec<String>>,
+    /// Cargo packages of this workspace that are Lambda functions; built into `target/functions/NAME/bootstrap`.
+    #[serde(default)]
+    pub functions: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DatabaseTable {
+    /// The stack output that holds the ARN of the database's secret.
+    pub secret_output: String,
+    /// The folder of migrations.
+    pub migrations: String,
+}
+
+/// One HTTP request and what its answer must look like; a smoke check, or one kind of synthetic traffic.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CheckTable {
+    pub name: String,
+    pub path: String,
+    #[serde(default = "get")]
+    pub method: String,
+    /// `${secret:OUTPUT:KEY}` in a value stands for member KEY of the secret whose ARN is stack output OUTPUT.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    #[serde(default = "ok")]
+    pub status: u16,
+    /// Text that the body must contain.
+    pub contains: Option<String>,
+    pub timeout: Option<Span>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RolloutTable {
+    pub steps: Option<Vec<StepTable>>,
+    /// How long between two looks at the gates.
+    pub poll: Option<Span>,
+    /// How long the release before stays ready to be gone back to.
+    pub retention: Option<Span>,
+    /// How long the lock holds without being renewed.
+    pub lock_lease: Option<Span>,
+    #[serde(default)]
+    pub gates: GatesTable,
+    pub backup: Option<Backup>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StepTable {
+    pub weight: u8,
+    pub bake: Span,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GatesTable {
+    /// Names of CloudWatch alarms that must not go off during a bake.
+    pub alarms: Option<Vec<String>>,
+    pub lambda_error_rate: Option<RateTable>,
+    pub lambda_throttle_rate: Option<RateTable>,
+    pub api_5xx: Option<CountTable>,
+    /// Length of a datapoint.
+    pub metric_period: Option<Span>,
+    /// How long data may arrive late before it counts as missing.
+    pub settle: Option<Span>,
+    /// Requests to the candidate without which a bake cannot pass.
+    pub minimum_requests: Option<u64>,
+    /// By how much a bake without a verdict is extended before it ends in a rollback.
+    pub longest_extension: Option<Span>,
+}
+
+/// Proven above the one it fails; at most the other it passes; in between it waits.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RateTable {
+    pub fail_above_percent: f64,
+    pub pass_at_most_percent: f64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CountTable {
+    pub fail_above: u64,
+    pub window: Span,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backup {
+    None,
+    /// `pg_dump` into the environment's folder.
+    PgDump,
+    /// A snapshot of the RDS instance.
+    RdsSnapshot,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Approval {
+    #[default]
+    Never,
+    /// Ask before a resource is removed or replaced.
+    Destructive,
+    /// Ask before any change.
+    Any,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EnvironmentTable {
+    pub account: Option<String>,
+    pub region: Option<String>,
+    /// A profile of the AWS configuration files.
+    pub profile: Option<String>,
+    #[serde(default)]
+    pub approval: Approval,
+    /// Context values for the app; `environment` is always the environment's name.
+    #[serde(default)]
+    pub context: BTreeMap<String, String>,
+    /// The cargo profile of the functions; `dev` for the embedded cloud, `release` elsewhere.
+    pub function_profile: Option<String>,
+    /// Where releases, journals and the lock are kept: a folder or `s3://BUCKET/PREFIX`.
+    pub ledger: Option<String>,
+    pub smoke: Option<Vec<CheckTable>>,
+    #[serde(default)]
+    pub rollout: RolloutTable,
+    pub traffic: Option<TrafficTable>,
+}
+
+/// Requests that a deploy sends during the bakes, so that the gates have something to judge.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TrafficTable {
+    pub requests_per_second: u32,
+    pub requests: Vec<CheckTable>,
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+fn ok() -> u16 {
+    200
+}
