@@ -6,16 +6,19 @@
 //! touches behaves, every other resource type can be created and described, and nothing pretends.
 
 pub mod chance;
+pub mod cloud;
+pub mod codec;
 pub mod context;
+mod identity;
 pub mod members;
 pub mod resource;
 pub mod saved;
 pub mod secretsmanager;
+pub mod server;
 pub mod service;
 pub mod sink;
 pub mod ssm;
 pub mod store;
 pub mod sts;
-
 #[cfg(test)]
 mod testing;

@@ -62,4 +62,6 @@ pub trait Service: Send + Sync {
     /// The folder of the service's model in botocore, for example `cloudformation`.
     fn model(&self) -> &'static str;
     async fn call(&self, request: Request) -> Result<Response, ApiError>;
+    /// The cloud ends: end processes that you started. State is saved already, for nobody may count on this call.
+    async fn stop(&self) {}
 }

@@ -1,0 +1,179 @@
+//! Starts the whole cloud in one folder: state, services, server; and ends it.
+//!
+//! The CLI and the tests call it. One running cloud owns its folder by a lock on `<folder>/lock`, which the operating
+//! system drops with the process, and tells where it listens in `<folder>/endpoint.json`.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::context::{Clock, Context};
+use crate::secretsmanager::SecretsManager;
+use crate::server::{self, Router};
+use crate::ssm::Ssm;
+use crate::store::Store;
+use crate::sts::Sts;
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Everything that the cloud keeps is here; made when missing.
+    pub folder: PathBuf,
+    /// 0 takes any free port.
+    pub port: u16,
+    /// For requests that name no region.
+    pub region: String,
+}
+
+/// Where a running cloud is found; the content of `endpoint.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// For example `http://127.0.0.1:4566`.
+    pub endpoint: String,
+    pub pid: u32,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the embedded cloud cannot use its folder {}: is it writable?", folder.display())]
+    Folder { folder: PathBuf, source: io::Error },
+    #[error("the folder {} is in use by an embedded cloud that runs already{}: stop that one first", folder.display(), at(running))]
+    Locked { folder: PathBuf, running: Option<Endpoint> },
+    #[error("port {port} of 127.0.0.1 is taken by another program: choose another one, or 0 for any")]
+    PortTaken { port: u16 },
+    #[error("the embedded cloud cannot listen on 127.0.0.1:{port}")]
+    Listen { port: u16, source: io::Error },
+    #[error("the state in {} cannot be read: repair or remove the folder", folder.display())]
+    State { folder: PathBuf, source: io::Error },
+}
+
+fn at(running: &Option<Endpoint>) -> String {
+    running
+        .as_ref()
+        .map(|running| format!(" ({}, process {})", running.endpoint, running.pid))
+        .unwrap_or_default()
+}
+
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+}
+
+/// Where the cloud of a folder says that it listens; it may have been killed since.
+pub fn endpoint(folder: &Path) -> Option<Endpoint> {
+    serde_json::from_slice(&std::fs::read(folder.join("endpoint.json")).ok()?).ok()
+}
+
+pub struct LocalCloud;
+
+/// A cloud that serves until [`Running::stop`], or until it is dropped with its runtime.
+pub struct Running {
+    pub endpoint: String,
+    folder: PathBuf,
+    router: Arc<Router>,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
+    /// Held for its lock.
+    _lock: File,
+}
+
+impl LocalCloud {
+    pub async fn start(options: Options) -> Result<Running, StartError> {
+        let Options { folder, port, region } = options;
+        let in_folder = |source| StartError::Folder {
+            folder: folder.clone(),
+            source,
+        };
+        std::fs::create_dir_all(&folder).map_err(in_folder)?;
+        let lock = File::create(folder.join("lock")).map_err(in_folder)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(StartError::Locked {
+                    running: endpoint(&folder),
+                    folder,
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(StartError::Folder { folder, source }),
+        }
+        let listener = TcpListener::bind(("127.0.0.1", port))
+            .await
+            .map_err(|source| match source.kind() {
+                io::ErrorKind::AddrInUse => StartError::PortTaken { port },
+                _ => StartError::Listen { port, source },
+            })?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| StartError::Listen { port, source })?;
+        let endpoint = format!("http://{address}");
+        let context = Context {
+            store: Store::open(folder.join("state")).map_err(in_folder)?,
+            folder: folder.clone(),
+            endpoint: endpoint.clone(),
+            region,
+            clock: Arc::new(SystemClock),
+        };
+        let router = router(&context).map_err(|source| StartError::State {
+            folder: folder.clone(),
+            source,
+        })?;
+        let router = Arc::new(router);
+        write_endpoint(
+            &folder,
+            &Endpoint {
+                endpoint: endpoint.clone(),
+                pid: std::process::id(),
+            },
+        )
+        .map_err(in_folder)?;
+        let (stop, stopped) = watch::channel(false);
+        let server = tokio::spawn(server::serve(listener, router.clone(), stopped));
+        Ok(Running {
+            endpoint,
+            folder,
+            router,
+            stop,
+            server,
+            _lock: lock,
+        })
+    }
+}
+
+impl Running {
+    /// Takes no more requests, lets open ones finish, ends what the services started.
+    pub async fn stop(self) {
+        // The receiver is gone only when the server has ended already.
+        let _ = self.stop.send(true);
+        if let Err(error) = self.server.await {
+            tracing::error!(%error, "the server ended badly");
+        }
+        self.router.stop().await;
+        if let Err(error) = std::fs::remove_file(self.folder.join("endpoint.json")) {
+            tracing::debug!(%error, "endpoint.json");
+        }
+    }
+}
+
+fn write_endpoint(folder: &Path, endpoint: &Endpoint) -> io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    serde_json::to_writer(&mut file, endpoint)?;
+    file.flush()?;
+    file.persist(folder.join("endpoint.json"))?;
+    Ok(())
+}
+
+/// Every service with what it needs of the others.
+fn router(context: &Context) -> io::Result<Router> {
+    Ok(Router::new(&context.region, context.folder.display().to_string())
+        .with_service(Sts::open(context)?)
+        .with_service(SecretsManager::open(context)?)
+        .with_service(Ssm::open(context)?))
+}

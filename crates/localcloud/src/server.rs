@@ -1,0 +1,244 @@
+//! The HTTP server: one listener on loopback, every service behind it.
+//!
+//! It decides between plain HTTP for a deployed API, the cloud's own paths, and calls of services; the codec does the
+//! rest. A service's call runs in a task of its own, so that a client that hangs up cancels nothing half done.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::codec::{self, Refusal};
+use crate::identity;
+use crate::service::{ApiError, Service};
+use crate::sink::HttpFrontend;
+
+/// Above the largest code archive and far above any template; a bound, so that no client fills the memory.
+const BODY_LIMIT: usize = 1024 * 1024 * 1024;
+
+/// How long open connections may finish after the stop.
+const DRAIN: Duration = Duration::from_secs(3);
+
+const HEALTH_PATH: &str = "/_aws/local/health";
+const API_PREFIX: &str = "/_aws/execute-api/";
+
+/// Who answers what.
+pub struct Router {
+    region: String,
+    folder: String,
+    services: BTreeMap<&'static str, Arc<dyn Service>>,
+    frontend: Option<Arc<dyn HttpFrontend>>,
+}
+
+impl Router {
+    /// `region` is meant by requests that name none; `folder` is told by the health page.
+    pub fn new(region: impl Into<String>, folder: impl Into<String>) -> Self {
+        Self {
+            region: region.into(),
+            folder: folder.into(),
+            services: BTreeMap::new(),
+            frontend: None,
+        }
+    }
+
+    #[must_use]
+    pub fn with_service(mut self, service: Arc<dyn Service>) -> Self {
+        self.services.insert(service.model(), service);
+        self
+    }
+
+    #[must_use]
+    pub fn with_frontend(mut self, frontend: Arc<dyn HttpFrontend>) -> Self {
+        self.frontend = Some(frontend);
+        self
+    }
+
+    pub async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+        if request.uri().path() == HEALTH_PATH {
+            return self.health();
+        }
+        if let Some((api, stage, path)) = deployed_api(&request) {
+            return match &self.frontend {
+                Some(frontend) => frontend.serve(request, &api, &stage, &path).await,
+                None => plain(StatusCode::NOT_FOUND, json!({"message": "Not Found"})),
+            };
+        }
+        let request_id = identity::uuid();
+        let (parts, body) = request.into_parts();
+        let call = match codec::decode(parts, body, &self.region) {
+            Ok(call) => call,
+            Err(Refusal { model, protocol, error }) => {
+                tracing::debug!(service = model.map(|model| model.name), %error, "refused");
+                return codec::encode_failure(model, protocol, &error, &request_id);
+            }
+        };
+        let name = call.model.name;
+        let Some(service) = self.services.get(name).cloned() else {
+            let error = ApiError::new(
+                501,
+                "NotImplemented",
+                format!("The embedded cloud does not run {name}."),
+            );
+            return codec::encode_failure(Some(call.model), call.protocol, &error, &request_id);
+        };
+        let (request, operation) = (call.request.clone(), call.request.operation.clone());
+        let result = tokio::spawn(async move { service.call(request).await })
+            .await
+            .unwrap_or_else(|panic| {
+                tracing::error!(service = name, operation, %panic, "a handler panicked");
+                Err(ApiError::new(
+                    500,
+                    "InternalFailure",
+                    format!("{name} {operation} panicked: this is a bug of the embedded cloud."),
+                ))
+            });
+        match result {
+            Ok(answer) => {
+                tracing::debug!(service = name, operation, "answered");
+                codec::encode(&call, answer, &request_id)
+            }
+            Err(error) => {
+                tracing::debug!(service = name, operation, %error, "failed");
+                codec::encode_failure(Some(call.model), call.protocol, &error, &request_id)
+            }
+        }
+    }
+
+    fn health(&self) -> Response<Bytes> {
+        let services: Vec<&str> = self.services.keys().copied().collect();
+        plain(
+            StatusCode::OK,
+            json!({
+                "status": "running",
+                "version": env!("CARGO_PKG_VERSION"),
+                "pid": std::process::id(),
+                "folder": self.folder,
+                "region": self.region,
+                "services": services,
+            }),
+        )
+    }
+
+    /// Tells every service that the cloud ends: processes end, what is open is saved.
+    pub async fn stop(&self) {
+        for service in self.services.values() {
+            service.stop().await;
+        }
+    }
+}
+
+fn plain(status: StatusCode, body: serde_json::Value) -> Response<Bytes> {
+    Response::builder()
+        .status(status)
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(Bytes::from(body.to_string()))
+        .expect("a status and a constant header are well-formed")
+}
+
+/// API, stage and path of a request that is plain HTTP for a deployed API, by path or by host.
+fn deployed_api(request: &Request<Bytes>) -> Option<(String, String, String)> {
+    let path = request.uri().path();
+    let split = |rest: &str| {
+        let (first, after) = rest.split_once('/').unwrap_or((rest, ""));
+        (first.to_owned(), format!("/{after}"))
+    };
+    if let Some(rest) = path.strip_prefix(API_PREFIX) {
+        let (api, rest) = split(rest);
+        let (stage, path) = split(&rest[1..]);
+        return Some((api, stage, path));
+    }
+    let host = request
+        .headers()
+        .get(http::header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let (api, _) = host.or_else(|| request.uri().host())?.split_once(".execute-api.")?;
+    let (stage, path) = split(path.strip_prefix('/')?);
+    Some((api.to_owned(), stage, path))
+}
+
+/// Serves until `stop` says so, then lets open requests finish for a moment.
+pub async fn serve(listener: TcpListener, router: Arc<Router>, mut stop: watch::Receiver<bool>) {
+    let graceful = GracefulShutdown::new();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Too many open files and the like pass; the next accept would fail at once again.
+                    tracing::warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+            () = stopped(&mut stop) => break,
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "nodelay");
+        }
+        let router = router.clone();
+        let handler = service_fn(move |request: Request<Incoming>| {
+            let router = router.clone();
+            async move { Ok::<_, Infallible>(receive(&router, request).await.map(Full::new)) }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .serve_connection(TokioIo::new(stream), handler);
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended");
+            }
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::debug!("connections were still open at the end");
+    }
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that nobody is left who could say stop; then it is time, too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn receive(router: &Router, request: Request<Incoming>) -> Response<Bytes> {
+    let (parts, body) = request.into_parts();
+    match Limited::new(body, BODY_LIMIT).collect().await {
+        Ok(body) => router.answer(Request::from_parts(parts, body.to_bytes())).await,
+        Err(error) => plain(
+            StatusCode::BAD_REQUEST,
+            json!({"message": format!("the request's body cannot be read: {error}")}),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deployed_api_is_found_by_path_and_by_host() {
+        let by_path = Request::get("http://127.0.0.1:1/_aws/execute-api/ab12/prod/a/b%2Fc?x=1")
+            .body(Bytes::new())
+            .unwrap();
+        let expected = ("ab12".to_owned(), "prod".to_owned(), "/a/b%2Fc".to_owned());
+        assert_eq!(deployed_api(&by_path), Some(expected.clone()));
+        let by_host = Request::get("/prod/a/b%2Fc").header("host", "ab12.execute-api.us-east-1.localhost:4566");
+        assert_eq!(deployed_api(&by_host.body(Bytes::new()).unwrap()), Some(expected));
+        assert_eq!(
+            deployed_api(&Request::get("/bucket/key").body(Bytes::new()).unwrap()),
+            None
+        );
+    }
+}
