@@ -1,3 +1,12 @@
-//! Serves the health of the platform's API.
+//! The Lambda function `health`. All of it is in the library, so that tests can drive it.
 
-fn main() {}
+use health::Service;
+use lambda_http::{Error, Request, run, service_fn, tracing};
+use platform::Variables;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let service = Service::connect(&Variables::of_process()).await?;
+    run(service_fn(|request: Request| service.handle(request))).await
+}

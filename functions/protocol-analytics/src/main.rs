@@ -1,3 +1,12 @@
-//! Serves a protocol's performance metrics.
+//! The Lambda function `protocol-analytics`. All of it is in the library, so that tests can drive it.
 
-fn main() {}
+use lambda_http::{Error, Request, run, service_fn, tracing};
+use platform::Variables;
+use protocol_analytics::Service;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let service = Service::connect(&Variables::of_process()).await?;
+    run(service_fn(|request: Request| service.handle(request))).await
+}

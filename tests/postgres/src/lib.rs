@@ -1,0 +1,237 @@
+//! A private PostgreSQL server for tests: started on a free loopback port, gone when it is dropped.
+//!
+//! Tests of `migrate` and of the functions use it. A test that finds no PostgreSQL fails and says what to install:
+//! a skipped test proves nothing.
+
+mod binaries;
+
+pub use binaries::{Binaries, Missing};
+
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use tempfile::TempDir;
+
+/// The password of the superuser `postgres`. The server listens on loopback only and lives for one test.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// A port that was free may be taken before the server binds it; then the next try takes another.
+const STARTS: u32 = 5;
+const START_POLLS: u32 = 400;
+const START_POLL: Duration = Duration::from_millis(25);
+
+/// A running server.
+pub struct TestPostgres {
+    server: Child,
+    folder: TempDir,
+    binaries: Binaries,
+    port: u16,
+}
+
+impl TestPostgres {
+    /// Makes a cluster and starts its server, as another user where this one is root (PostgreSQL refuses root).
+    ///
+    /// # Panics
+    /// When there is no PostgreSQL or it does not start; the message says why.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with server settings, `name=value`.
+    pub async fn start_with(settings: &[&str]) -> Self {
+        let binaries = Binaries::find().unwrap_or_else(|missing| panic!("{missing}"));
+        let folder = tempfile::Builder::new()
+            .prefix("test-postgres-")
+            .tempdir()
+            .expect("a temporary folder");
+        initialize(&binaries, folder.path());
+        for start in 1..=STARTS {
+            let port = free_port();
+            let mut server = launch(&binaries, folder.path(), port, settings);
+            if answers(&mut server, port).await {
+                return Self {
+                    server,
+                    folder,
+                    binaries,
+                    port,
+                };
+            }
+            let _ = server.kill();
+            let _ = server.wait();
+            assert!(start < STARTS, "PostgreSQL does not start: {}", log(folder.path()));
+        }
+        unreachable!("the last start returns or panics")
+    }
+
+    /// How to connect to the database `postgres` as the superuser.
+    pub fn options(&self) -> PgConnectOptions {
+        options(self.port)
+    }
+
+    /// The loopback port that the server listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The folder of `pg_dump` and its kin, of the server's version.
+    pub fn binaries(&self) -> &Path {
+        self.binaries.folder()
+    }
+
+    /// A new connection to the database `postgres`.
+    pub async fn connect(&self) -> PgConnection {
+        self.options().connect().await.expect("a connection to the test server")
+    }
+
+    /// Makes an empty database and says how to connect to it.
+    pub async fn database(&self, name: &str) -> PgConnectOptions {
+        let mut connection = self.connect().await;
+        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE \"{name}\"")))
+            .execute(&mut connection)
+            .await
+            .expect("a new database");
+        self.options().database(name)
+    }
+}
+
+impl Drop for TestPostgres {
+    fn drop(&mut self) {
+        // Immediate: nothing of the cluster is needed again. Asking politely first lets it free its shared memory.
+        let mut stop = as_owner_of(self.folder.path(), self.binaries.program("pg_ctl"));
+        stop.args(["stop", "--mode=immediate", "--silent", "--pgdata"])
+            .arg(data(self.folder.path()));
+        let _ = stop.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+fn options(port: u16) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .host("127.0.0.1")
+        .port(port)
+        .username("postgres")
+        .password(PASSWORD)
+        .database("postgres")
+        .ssl_mode(PgSslMode::Disable)
+}
+
+fn data(folder: &Path) -> PathBuf {
+    folder.join("data")
+}
+
+fn log(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("log")).unwrap_or_default()
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+/// The program, run as the user who owns `folder`.
+fn as_owner_of(folder: &Path, program: PathBuf) -> Command {
+    let owner = std::fs::metadata(folder).expect("the cluster's folder");
+    let mut command = Command::new(program);
+    command.current_dir(folder).stdin(Stdio::null());
+    if is_root() {
+        command.uid(owner.uid()).gid(owner.gid());
+    }
+    command
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
+
+fn initialize(binaries: &Binaries, folder: &Path) {
+    let password = folder.join("password");
+    std::fs::write(&password, PASSWORD).expect("a file in the new folder");
+    let output = File::create(folder.join("log")).expect("a file in the new folder");
+    if is_root() {
+        let (user, group) = unprivileged_user();
+        for path in [folder, &password, &folder.join("log")] {
+            chown(path, Some(user), Some(group)).expect("root gives its files away");
+        }
+    }
+    let mut initdb = as_owner_of(folder, binaries.program("initdb"));
+    initdb
+        .args([
+            "--no-sync",
+            "--no-instructions",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--username=postgres",
+        ])
+        .args(["--auth=scram-sha-256", "--pwfile"])
+        .arg(&password)
+        .arg("--pgdata")
+        .arg(data(folder))
+        .stdout(output.try_clone().expect("a second handle"))
+        .stderr(output);
+    let status = initdb
+        .status()
+        .unwrap_or_else(|error| panic!("cannot run {:?}: {error}", initdb.get_program()));
+    assert!(status.success(), "initdb failed ({status}): {}", log(folder));
+}
+
+fn launch(binaries: &Binaries, folder: &Path, port: u16, settings: &[&str]) -> Child {
+    let output = File::options()
+        .append(true)
+        .open(folder.join("log"))
+        .expect("the log that initdb wrote");
+    let mut server = as_owner_of(folder, binaries.program("postgres"));
+    server.arg("-D").arg(data(folder)).args(["-p", &port.to_string()]);
+    let ours = [
+        "listen_addresses=127.0.0.1",
+        "unix_socket_directories=",
+        "fsync=off",
+        "full_page_writes=off",
+        "shared_buffers=32MB",
+    ];
+    for setting in ours.iter().chain(settings) {
+        server.args(["-c", setting]);
+    }
+    server
+        .stdout(output.try_clone().expect("a second handle"))
+        .stderr(output);
+    server
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot run {:?}: {error}", server.get_program()))
+}
+
+/// Waits until the server takes connections; false when it ends instead.
+async fn answers(server: &mut Child, port: u16) -> bool {
+    for _ in 0..START_POLLS {
+        if server.try_wait().is_ok_and(|status| status.is_some()) {
+            return false;
+        }
+        if let Ok(connection) = options(port).connect().await {
+            let _ = connection.close().await;
+            return true;
+        }
+        tokio::time::sleep(START_POLL).await;
+    }
+    false
+}
+
+/// The user and group `postgres`, else `nobody`.
+fn unprivileged_user() -> (u32, u32) {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let find = |name: &str| {
+        let fields: Vec<&str> = users
+            .lines()
+            .find(|line| line.split(':').next() == Some(name))?
+            .split(':')
+            .collect();
+        Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
+    };
+    find("postgres").or_else(|| find("nobody")).unwrap_or((65534, 65534))
+}
