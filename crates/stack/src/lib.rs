@@ -1,1 +1,34 @@
-//! Construct tree, constructs, assets, assembly and template diff.
+//! Construct tree, constructs, assets and the cloud assembly: an app declares its infrastructure with this crate and
+//! writes what CloudFormation, our CLI and the CDK's understand.
+//!
+//! Constructs begin with `new`, take options as setters, and come to be with `build`; what they return is a handle that
+//! is cheap to clone. Logical ids, hashes and the assembly are those of aws-cdk-lib 2.276, so that a stack can move here
+//! without a resource being replaced.
+//!
+//! Deliberately absent: network, async, clocks, randomness, an SDK, and the environment beyond the app protocol.
+
+mod assembly;
+pub mod asset;
+mod collation;
+mod dependency;
+mod element;
+mod environment;
+mod error;
+mod logical_id;
+mod stack;
+mod stage;
+mod synthesis;
+mod tags;
+mod tree;
+pub mod units;
+
+pub use assembly::{Assembly, SynthesizedStack};
+pub use dependency::DependencyGroup;
+pub use element::{
+    CfnCondition, CfnMapping, CfnOutput, CfnOutputBuilder, CfnParameter, CfnResource, RemovalPolicy, Untyped,
+};
+pub use error::{Error, Errors, Source};
+pub use stack::{Arn, ArnFormat, AssetLocation, Stack, StackBuilder};
+pub use stage::{App, Stage, StageBuilder, run};
+pub use tags::{TagOptions, Tags};
+pub use tree::{Construct, Scope};
