@@ -152,7 +152,11 @@ pub struct MigrateTarget {
 #[derive(Debug, Subcommand)]
 pub enum Local {
     /// Start it, unless it runs
-    Up,
+    Up {
+        /// The port; 0 takes a free one
+        #[arg(long)]
+        port: Option<u16>,
+    },
     /// Whether it runs, where, and what it holds
     Status,
     /// Stop it and keep its state
@@ -165,7 +169,10 @@ pub enum Local {
     },
     /// Run it in the foreground; `up` starts this in the background
     #[command(hide = true)]
-    Serve,
+    Serve {
+        #[arg(long)]
+        port: Option<u16>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod explain;
 mod list;
+mod local;
 mod synth;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ pub fn run(arguments: &Arguments, surroundings: &Surroundings, console: &Console
         Command::Synth(options) => synth::run(options, &settings()?, surroundings, console),
         Command::List(options) => list::run(options, &settings()?, console),
         Command::Explain(options) => explain::run(options, console),
+        Command::Local(command) => local::run(command, &settings()?, console),
         _ => Ok(0),
     }
 }

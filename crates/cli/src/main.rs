@@ -10,6 +10,7 @@ mod cargo_build;
 mod codes;
 mod commands;
 mod console;
+mod embedded;
 mod failure;
 mod settings;
 
@@ -42,8 +43,10 @@ fn surroundings() -> Result<Surroundings, Failure> {
     let folder = std::env::current_dir()
         .map_err(|error| Failure::new(Code::Internal, "the current folder cannot be read").because(error))?;
     let cargo_target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let database_url = std::env::var_os("DATABASE_URL").map(|url| url.to_string_lossy().into_owned());
     Ok(Surroundings {
         cargo_target: cargo_target.map(|target| folder.join(target)),
+        database_url,
         folder,
     })
 }

@@ -20,6 +20,8 @@ use crate::failure::{Code, Failure, Outcome};
 pub const FILE_NAME: &str = "llama-deploy.toml";
 /// The environment that commands mean when none is named, and the only one that the embedded cloud plays.
 pub const LOCAL: &str = "local";
+/// Where tools that know local clouds look for one.
+const DEFAULT_PORT: u16 = 4566;
 
 #[derive(Clone, Debug)]
 pub enum App {
@@ -54,6 +56,10 @@ pub struct Environment {
     pub rollout: RolloutConfig,
     pub backup: Backup,
     pub ledger: String,
+    /// Where the embedded cloud listens; 0 for any free port.
+    pub port: u16,
+    /// A Postgres that stands in for the one that the embedded cloud would start.
+    pub database_url: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +80,8 @@ pub struct Surroundings {
     pub folder: PathBuf,
     /// `CARGO_TARGET_DIR`, where set.
     pub cargo_target: Option<PathBuf>,
+    /// `DATABASE_URL`, where set.
+    pub database_url: Option<String>,
 }
 
 impl Settings {
@@ -138,6 +146,8 @@ impl Settings {
                 database: database.clone(),
                 smoke: table.smoke.unwrap_or_else(|| parsed.smoke.clone()),
                 traffic: table.traffic,
+                port: table.port.unwrap_or(DEFAULT_PORT),
+                database_url: surroundings.database_url.clone().filter(|_| local),
                 rollout,
                 backup: table.rollout.backup.or(parsed.rollout.backup).unwrap_or(if local {
                     Backup::PgDump
@@ -341,6 +351,7 @@ mod tests {
         let surroundings = Surroundings {
             folder: "/project".into(),
             cargo_target: None,
+            database_url: None,
         };
         Settings::resolve("/project/llama-deploy.toml".into(), text, &surroundings)
     }

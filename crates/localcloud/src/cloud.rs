@@ -28,6 +28,8 @@ pub struct Options {
     pub port: u16,
     /// For requests that name no region.
     pub region: String,
+    /// A Postgres that stands in for those that RDS would start: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+    pub database_url: Option<String>,
 }
 
 /// Where a running cloud is found; the content of `endpoint.json`.
@@ -87,7 +89,9 @@ pub struct Running {
 
 impl LocalCloud {
     pub async fn start(options: Options) -> Result<Running, StartError> {
-        let Options { folder, port, region } = options;
+        let Options { folder, port, region, database_url } = options;
+        // Read by RDS, once it is wired.
+        let _ = &database_url;
         let in_folder = |source| StartError::Folder {
             folder: folder.clone(),
             source,

@@ -17,6 +17,7 @@ async fn a_folder_has_one_cloud_and_tells_where_it_listens() {
         folder: folder.path().to_owned(),
         port,
         region: REGION.to_owned(),
+        database_url: None,
     };
     let running = LocalCloud::start(options(0)).await.unwrap();
     let told = endpoint(folder.path()).unwrap();
@@ -34,6 +35,7 @@ async fn a_folder_has_one_cloud_and_tells_where_it_listens() {
         folder: other.path().to_owned(),
         port,
         region: REGION.to_owned(),
+        database_url: None,
     })
     .await;
     assert!(matches!(taken, Err(StartError::PortTaken { .. })));

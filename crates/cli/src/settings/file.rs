@@ -155,6 +155,8 @@ pub struct EnvironmentTable {
     #[serde(default)]
     pub rollout: RolloutTable,
     pub traffic: Option<TrafficTable>,
+    /// Of the embedded cloud; only for `local`.
+    pub port: Option<u16>,
 }
 
 /// Requests that a deploy sends during the bakes, so that the gates have something to judge.

@@ -92,6 +92,7 @@ async fn start(folder: &Path) -> Running {
         folder: folder.join("cloud"),
         port: 0,
         region: REGION.to_owned(),
+        database_url: None,
     };
     LocalCloud::start(options).await.expect("the cloud starts")
 }
