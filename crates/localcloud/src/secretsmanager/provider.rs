@@ -78,12 +78,16 @@ impl Provider for SecretProvider {
         let id = &current.physical_id;
         let changes = |name: &str| old_properties.member(name) != properties.member(name);
         // A generated secret stays what it is unless the recipe changes: an update must not lock out its users.
-        if changes("SecretString") || changes("GenerateSecretString") {
-            if let Some(content) = wanted_content(properties).map_err(failed)? {
-                self.secrets
-                    .put_version(id, &Value::Null, content, &[CURRENT.to_owned()])
-                    .map_err(failed)?;
-            }
+        let recipe_changed = changes("SecretString") || changes("GenerateSecretString");
+        let content = if recipe_changed {
+            wanted_content(properties).map_err(failed)?
+        } else {
+            None
+        };
+        if let Some(content) = content {
+            self.secrets
+                .put_version(id, &Value::Null, content, &[CURRENT.to_owned()])
+                .map_err(failed)?;
         }
         let mut tags = request.tags.clone();
         merge_tags(&mut tags, tags_of(properties, "Tags"));
