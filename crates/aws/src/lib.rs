@@ -1,1 +1,16 @@
-//! The orchestrator's ports over the AWS SDK.
+//! The orchestrator's ports over the AWS SDK, and what the command line needs of AWS beside them: stacks by change set,
+//! assets, secrets, snapshots, the ledger in S3.
+//!
+//! The SDK's types end here: nothing public mentions one. This crate decides nothing about a rollout and knows no
+//! terminal; it does one call when asked, says truthfully how it ended, and reads back what is. It is called by the
+//! command line, which wires it to the orchestrator.
+
+pub mod assets;
+mod connection;
+mod failure;
+mod http;
+mod pacing;
+pub mod stacks;
+
+pub use connection::{Aws, ConnectError, Settings, connect};
+pub use failure::Failure;
