@@ -19,7 +19,8 @@ pub trait ResourceType {
 
 /// A builder of which every required property is set, or a resource made by hand.
 pub trait IntoResource {
-    type Type: ResourceType;
+    /// What the [`Handle`] of the added resource is a handle of.
+    type Type;
 
     fn into_resource(self) -> Resource;
 }
@@ -133,5 +134,22 @@ impl<T: ResourceType, U: Accepts<T::Ref>> IntoValue<U> for Handle<T> {
 impl<T: ResourceType, U: Accepts<T::Ref>> IntoValue<U> for &Handle<T> {
     fn into_value(self) -> Value<U> {
         self.reference().cast()
+    }
+}
+
+/// A resource made by hand stands for itself; its attributes are reached by name.
+impl IntoResource for Resource {
+    type Type = Resource;
+
+    fn into_resource(self) -> Resource {
+        self
+    }
+}
+
+impl Handle<Resource> {
+    /// `Ref`.
+    #[must_use]
+    pub fn reference(self) -> Value<String> {
+        Value::from_expr(Expr::reference(self.element))
     }
 }

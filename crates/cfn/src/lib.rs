@@ -18,6 +18,10 @@ pub mod pseudo;
 mod render;
 mod resolve;
 mod resource;
+mod runtime;
+#[cfg(feature = "schema-data")]
+pub mod schema;
+mod tag;
 mod template;
 mod value;
 
@@ -28,7 +32,10 @@ pub use intrinsic::Intrinsic;
 pub use overrides::{Override, OverridePath};
 pub use resolve::{Reference, Resolver};
 pub use resource::{DeletionPolicy, Resource, ResourceOptions, TagShape, TagStyle, TypeInfo};
+pub use tag::Tag;
 pub use template::{Export, Output, Parameter, Template};
 pub use value::{
     Accepts, Condition, FromBool, FromFloat, FromInteger, FromText, Identifier, IntoValue, Json, List, MapOf, Value,
 };
+
+include!(concat!(env!("OUT_DIR"), "/services.rs"));
