@@ -1,5 +1,7 @@
 //! One module a command: arguments and settings in, one library call, what to show out.
 
+mod deploy;
+mod diff;
 mod explain;
 mod list;
 mod local;
@@ -12,6 +14,7 @@ use crate::arguments::{AppOptions, Arguments, Command};
 use crate::assembly::{self, Stack};
 use crate::console::Console;
 use crate::failure::Outcome;
+use crate::session::Session;
 use crate::settings::{Environment, LOCAL, Settings, Surroundings};
 
 /// Runs the command; the exit status of one that did what it was asked.
@@ -20,6 +23,8 @@ pub fn run(arguments: &Arguments, surroundings: &Surroundings, console: &Console
     match &arguments.command {
         Command::Synth(options) => synth::run(options, &settings()?, surroundings, console),
         Command::List(options) => list::run(options, &settings()?, console),
+        Command::Diff(options) => diff::run(options, &settings()?, console),
+        Command::Deploy(options) => deploy::run(options, &settings()?, console),
         Command::Explain(options) => explain::run(options, console),
         Command::Local(command) => local::run(command, &settings()?, console),
         _ => Ok(0),

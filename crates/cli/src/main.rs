@@ -12,6 +12,8 @@ mod commands;
 mod console;
 mod embedded;
 mod failure;
+mod refusal;
+mod session;
 mod settings;
 
 use std::path::PathBuf;

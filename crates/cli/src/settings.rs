@@ -56,6 +56,8 @@ pub struct Environment {
     pub rollout: RolloutConfig,
     pub backup: Backup,
     pub ledger: String,
+    /// Whether migrations of the phase `seed` are applied too.
+    pub seed: bool,
     /// Where the embedded cloud listens; 0 for any free port.
     pub port: u16,
     /// A Postgres that stands in for the one that the embedded cloud would start.
@@ -146,6 +148,7 @@ impl Settings {
                 database: database.clone(),
                 smoke: table.smoke.unwrap_or_else(|| parsed.smoke.clone()),
                 traffic: table.traffic,
+                seed: table.seed,
                 port: table.port.unwrap_or(DEFAULT_PORT),
                 database_url: surroundings.database_url.clone().filter(|_| local),
                 rollout,

@@ -155,6 +155,9 @@ pub struct EnvironmentTable {
     #[serde(default)]
     pub rollout: RolloutTable,
     pub traffic: Option<TrafficTable>,
+    /// Whether migrations of the phase `seed` are applied too.
+    #[serde(default)]
+    pub seed: bool,
     /// Of the embedded cloud; only for `local`.
     pub port: Option<u16>,
 }

@@ -1,0 +1,61 @@
+//! Who says yes to a change set: the environment's setting, the command line, or the person at the terminal.
+
+use async_trait::async_trait;
+use aws::stacks::{ChangeSet, Replacement, ResourceChange};
+
+use crate::console::Console;
+use crate::settings::Approval;
+
+pub struct Ask<'a> {
+    pub approval: Approval,
+    pub yes: bool,
+    pub console: &'a Console,
+}
+
+#[async_trait]
+impl aws::stacks::Approval for Ask<'_> {
+    async fn approve(&self, change_set: &ChangeSet) -> bool {
+        let destructive: Vec<&ResourceChange> = change_set
+            .changes
+            .iter()
+            .filter(|change| is_destructive(change))
+            .collect();
+        let needed = match self.approval {
+            Approval::Never => false,
+            Approval::Destructive => !destructive.is_empty(),
+            Approval::Any => true,
+        };
+        if !needed || self.yes {
+            return true;
+        }
+        self.console.say(&format!(
+            "{} would change {} resources:",
+            change_set.stack,
+            change_set.changes.len()
+        ));
+        for change in &change_set.changes {
+            self.console.say(&format!("  {}", line(change)));
+        }
+        if !self.console.can_ask() {
+            return false;
+        }
+        let answer = self.console.ask("deploy this? [y/N]");
+        answer.is_ok_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes"))
+    }
+}
+
+fn is_destructive(change: &ResourceChange) -> bool {
+    change.action == "Remove" || change.replacement != Replacement::Never
+}
+
+fn line(change: &ResourceChange) -> String {
+    let replacement = match change.replacement {
+        Replacement::Never => "",
+        Replacement::Conditional => "  may be replaced",
+        Replacement::Always => "  will be REPLACED",
+    };
+    format!(
+        "{:8} {} {}{replacement}",
+        change.action, change.resource_type, change.logical_id
+    )
+}

@@ -1,0 +1,70 @@
+//! How the libraries' errors end a command: each kind to its code and its advice. Nothing else decides that.
+
+use aws::assets::{AssetError, ManifestError};
+use aws::stacks::StackError;
+use aws::{ConnectError, Failure as CallFailure};
+use orchestrator::ports::PortErrorKind;
+
+use crate::failure::{Code, Failure};
+
+pub fn connecting(error: ConnectError) -> Failure {
+    let code = match error {
+        ConnectError::NoRegion => Code::SettingMissing,
+        ConnectError::Identity { .. } | ConnectError::WrongAccount { .. } => Code::CloudDenied,
+    };
+    Failure::new(code, "cannot connect to the environment").because(error)
+}
+
+/// One call of a service.
+pub fn calling(failure: CallFailure) -> Failure {
+    Failure::new(code_of(failure.kind), "the cloud refused a call").because(failure)
+}
+
+pub fn reading_assets(error: ManifestError) -> Failure {
+    Failure::new(Code::AssemblyInvalid, "the assembly's assets cannot be published").because(error)
+}
+
+pub fn publishing(error: AssetError) -> Failure {
+    let code = match &error {
+        AssetError::Missing { .. } | AssetError::Unreadable { .. } => Code::ArtifactMissing,
+        AssetError::NoBucket { .. } => Code::SettingMissing,
+        AssetError::Failed { failure, .. } => code_of(failure.kind),
+    };
+    Failure::new(code, "an asset cannot be published")
+        .because(error)
+        .hint("no stack was changed")
+}
+
+pub fn deploying(error: StackError) -> Failure {
+    let (code, message) = match &error {
+        StackError::InProgress { .. }
+        | StackError::MustBeDeleted { .. }
+        | StackError::MustContinueRollback { .. }
+        | StackError::Stuck { .. } => (Code::StackBusy, "a stack cannot be changed now"),
+        StackError::Refused { .. } | StackError::TemplateTooLarge { .. } => (
+            Code::TemplateInvalid,
+            "a template was refused, and nothing of it was deployed",
+        ),
+        StackError::Failed { .. } => (
+            Code::StackFailed,
+            "a stack could not be deployed, and CloudFormation undid its change",
+        ),
+        StackError::TimedOut { .. } => (Code::StackFailed, "a stack takes longer than we wait"),
+        StackError::NotApproved { .. } => (Code::ApprovalNeeded, "a change was not approved"),
+        StackError::UnknownDependency { .. } | StackError::Circle { .. } => {
+            (Code::AssemblyInvalid, "the stacks cannot be put in order")
+        }
+        StackError::Aws { failure, .. } => (code_of(failure.kind), "the cloud refused a call"),
+    };
+    Failure::new(code, message).because(error)
+}
+
+pub fn code_of(kind: PortErrorKind) -> Code {
+    match kind {
+        PortErrorKind::Denied => Code::CloudDenied,
+        PortErrorKind::Conflict => Code::StackBusy,
+        PortErrorKind::Invalid => Code::TemplateInvalid,
+        PortErrorKind::NotFound => Code::SettingMissing,
+        PortErrorKind::Throttled | PortErrorKind::Unavailable | PortErrorKind::Ambiguous => Code::CloudUnavailable,
+    }
+}
