@@ -8,7 +8,9 @@
     reason = "a repository tool talks to the terminal"
 )]
 
+mod bench;
 mod parity;
+mod schema;
 mod shell;
 mod test;
 mod tidy;
@@ -36,6 +38,8 @@ fn main() -> ExitCode {
         "test" => test::run(rest),
         "tidy" => tidy::run(),
         "parity" => parity::run(rest),
+        "schema" => schema::run(rest),
+        "bench" => bench::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())
