@@ -63,9 +63,12 @@ struct Shared {
     endpoint_url: Option<String>,
     http: Http,
     apigateway: aws_sdk_apigateway::Client,
+    apigateway_once: aws_sdk_apigateway::Client,
     cloudformation: aws_sdk_cloudformation::Client,
+    cloudformation_once: aws_sdk_cloudformation::Client,
     cloudwatch: aws_sdk_cloudwatch::Client,
     lambda: aws_sdk_lambda::Client,
+    lambda_once: aws_sdk_lambda::Client,
     rds: aws_sdk_rds::Client,
     s3: aws_sdk_s3::Client,
     secretsmanager: aws_sdk_secretsmanager::Client,
@@ -138,11 +141,17 @@ pub async fn connect(settings: Settings) -> Result<Aws, ConnectError> {
         Some(_) => config.clone(),
         None => config.to_builder().http_client(Paced::new(sdk_client(), rate)).build(),
     };
+    // The same connections and the same bucket, without retries.
+    let once = |config: &SdkConfig| config.to_builder().retry_config(RetryConfig::disabled()).build();
+    let (apigateway, cloudformation, lambda) = (paced(APIGATEWAY), paced(CLOUDFORMATION), paced(LAMBDA));
     let shared = Shared {
-        apigateway: aws_sdk_apigateway::Client::new(&paced(APIGATEWAY)),
-        cloudformation: aws_sdk_cloudformation::Client::new(&paced(CLOUDFORMATION)),
+        apigateway: aws_sdk_apigateway::Client::new(&apigateway),
+        apigateway_once: aws_sdk_apigateway::Client::new(&once(&apigateway)),
+        cloudformation: aws_sdk_cloudformation::Client::new(&cloudformation),
+        cloudformation_once: aws_sdk_cloudformation::Client::new(&once(&cloudformation)),
         cloudwatch: aws_sdk_cloudwatch::Client::new(&paced(CLOUDWATCH)),
-        lambda: aws_sdk_lambda::Client::new(&paced(LAMBDA)),
+        lambda: aws_sdk_lambda::Client::new(&lambda),
+        lambda_once: aws_sdk_lambda::Client::new(&once(&lambda)),
         rds: aws_sdk_rds::Client::new(&paced(RDS)),
         s3: s3_client(&paced(S3)),
         secretsmanager: aws_sdk_secretsmanager::Client::new(&paced(SECRETSMANAGER)),
@@ -197,8 +206,18 @@ impl Aws {
         &self.shared.http
     }
 
+    /// For changes: one attempt, so that a lost answer is told and not covered up by a second try.
+    pub(crate) fn apigateway_once(&self) -> &aws_sdk_apigateway::Client {
+        &self.shared.apigateway_once
+    }
+
     pub(crate) fn apigateway(&self) -> &aws_sdk_apigateway::Client {
         &self.shared.apigateway
+    }
+
+    /// For changes: one attempt, so that a lost answer is told and not covered up by a second try.
+    pub(crate) fn cloudformation_once(&self) -> &aws_sdk_cloudformation::Client {
+        &self.shared.cloudformation_once
     }
 
     pub(crate) fn cloudformation(&self) -> &aws_sdk_cloudformation::Client {
@@ -207,6 +226,11 @@ impl Aws {
 
     pub(crate) fn cloudwatch(&self) -> &aws_sdk_cloudwatch::Client {
         &self.shared.cloudwatch
+    }
+
+    /// For changes: one attempt, so that a lost answer is told and not covered up by a second try.
+    pub(crate) fn lambda_once(&self) -> &aws_sdk_lambda::Client {
+        &self.shared.lambda_once
     }
 
     pub(crate) fn lambda(&self) -> &aws_sdk_lambda::Client {

@@ -9,8 +9,22 @@ pub mod assets;
 mod connection;
 mod failure;
 mod http;
+mod metrics;
 mod pacing;
+mod secrets;
+mod slots;
+mod smoke;
+mod snapshots;
 pub mod stacks;
+mod stage;
+mod target;
+#[cfg(test)]
+mod testing;
+mod traffic;
 
 pub use connection::{Aws, ConnectError, Settings, connect};
 pub use failure::Failure;
+pub use secrets::Secret;
+pub use smoke::{HttpSmoke, SmokeCheck};
+pub use snapshots::Snapshot;
+pub use target::{BLUE_GREEN_METADATA, PreviewStages, SlottedApi, SlottedResources};

@@ -11,7 +11,6 @@ use aws_sdk_cloudformation::types::{
     Capability, ChangeSetStatus, ChangeSetType, ExecutionStatus, Parameter, Replacement as SdkReplacement,
     RequiresRecreation, ResourceChange as SdkChange, Tag,
 };
-use aws_smithy_types::retry::RetryConfig;
 use orchestrator::ports::PortErrorKind;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -86,11 +85,9 @@ impl Aws {
             .await
             .map_err(StackError::aws(stack))?;
         let executed = self
-            .cloudformation()
+            .cloudformation_once()
             .execute_change_set()
             .change_set_name(&change_set.id)
-            .customize()
-            .config_override(aws_sdk_cloudformation::config::Builder::new().retry_config(RetryConfig::disabled()))
             .send()
             .await
             .map_err(failed("ExecuteChangeSet", stack));

@@ -19,6 +19,7 @@ use crate::assets::ObjectLocation;
 
 pub use change_set::Planned;
 pub use deploy::{Approval, Approved, StackOutcome, StackProgress};
+pub(crate) use describe::timestamp;
 pub use error::StackError;
 
 /// The largest template that a call may carry, in bytes; a larger one is read from S3 (CloudFormation quotas).

@@ -1,0 +1,380 @@
+//! What the traffic did, from CloudWatch: data by GetMetricData, states by DescribeAlarms.
+//!
+//! Namespaces, names and dimensions: "Lambda function metrics" and "API Gateway dimensions and metrics" of the AWS
+//! guides. A metric by slot is the alias's: `Resource = name:alias`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use async_trait::async_trait;
+use aws_sdk_cloudwatch::types::{
+    AlarmType, Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat, ScanBy, StateValue, StatusCode,
+};
+use aws_smithy_types::DateTime;
+use jiff::Timestamp;
+use orchestrator::ports::{
+    AlarmName, AlarmObservation, AlarmState, Datapoint, MetricQuery, MetricSeries, MetricSource, Metrics, PortError,
+    PortErrorKind, Statistic,
+};
+
+use crate::connection::Aws;
+use crate::failure::{Failure, failed};
+use crate::stacks::timestamp;
+
+/// GetMetricData takes 500 queries a call, DescribeAlarms a hundred names.
+const QUERIES_PER_CALL: usize = 500;
+const ALARMS_PER_CALL: usize = 100;
+/// 500 queries of a day by the minute are eight pages.
+const PAGE_LIMIT: usize = 100;
+
+#[async_trait]
+impl Metrics for Aws {
+    async fn query(
+        &self,
+        queries: &[MetricQuery],
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<MetricSeries>, PortError> {
+        let mut series = Vec::with_capacity(queries.len());
+        for part in queries.chunks(QUERIES_PER_CALL) {
+            let mut found = self.metric_data(part, from, to).await?;
+            for (index, query) in part.iter().enumerate() {
+                let mut datapoints = found.remove(&index).unwrap_or_default();
+                datapoints.retain(|datapoint| from <= datapoint.at && datapoint.at < to);
+                datapoints.sort_by_key(|datapoint| datapoint.at);
+                series.push(MetricSeries {
+                    id: query.id.clone(),
+                    datapoints,
+                });
+            }
+        }
+        Ok(series)
+    }
+
+    async fn alarms(&self, names: &[AlarmName]) -> Result<Vec<AlarmObservation>, PortError> {
+        let mut found = BTreeMap::new();
+        for part in names.chunks(ALARMS_PER_CALL) {
+            self.describe_alarms(part, &mut found).await?;
+        }
+        let missing: Vec<&str> = names
+            .iter()
+            .filter(|name| !found.contains_key(&name.0))
+            .map(|name| name.0.as_str())
+            .collect();
+        if !missing.is_empty() {
+            let message = "there is no such alarm in this account and region";
+            return Err(Failure::not_found("DescribeAlarms", missing.join(", "), message).into());
+        }
+        Ok(names.iter().filter_map(|name| found.get(&name.0).cloned()).collect())
+    }
+}
+
+impl Aws {
+    async fn metric_data(
+        &self,
+        queries: &[MetricQuery],
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<HashMap<usize, Vec<Datapoint>>, Failure> {
+        let requests = queries
+            .iter()
+            .enumerate()
+            .map(|(index, query)| metric_data_query(index, query))
+            .collect::<Result<Vec<_>, Failure>>()?;
+        let mut found: HashMap<usize, Vec<Datapoint>> = HashMap::new();
+        let mut token = None;
+        for _ in 0..PAGE_LIMIT {
+            let page = self
+                .cloudwatch()
+                .get_metric_data()
+                .set_metric_data_queries(Some(requests.clone()))
+                .start_time(DateTime::from_nanos(from.as_nanosecond()).unwrap_or(DateTime::from_secs(from.as_second())))
+                .end_time(DateTime::from_nanos(to.as_nanosecond()).unwrap_or(DateTime::from_secs(to.as_second())))
+                .scan_by(ScanBy::TimestampAscending)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(failed("GetMetricData", "CloudWatch"))?;
+            for result in page.metric_data_results.unwrap_or_default() {
+                let index = result
+                    .id
+                    .as_deref()
+                    .and_then(|id| id.strip_prefix('q'))
+                    .and_then(|id| id.parse().ok());
+                let index: usize = index
+                    .ok_or_else(|| Failure::incomplete("GetMetricData", "CloudWatch", "an id that was asked for"))?;
+                let query = queries.get(index).map_or("CloudWatch", |query| query.id.as_str());
+                found.entry(index).or_default().extend(datapoints(query, result)?);
+            }
+            token = page.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                return Ok(found);
+            }
+        }
+        Err(Failure::ambiguous(
+            "GetMetricData",
+            "CloudWatch",
+            format!("more than {PAGE_LIMIT} pages"),
+        ))
+    }
+
+    async fn describe_alarms(
+        &self,
+        names: &[AlarmName],
+        found: &mut BTreeMap<String, AlarmObservation>,
+    ) -> Result<(), Failure> {
+        let mut token = None;
+        for _ in 0..PAGE_LIMIT {
+            let page = self
+                .cloudwatch()
+                .describe_alarms()
+                .set_alarm_names(Some(names.iter().map(|name| name.0.clone()).collect()))
+                .alarm_types(AlarmType::MetricAlarm)
+                .alarm_types(AlarmType::CompositeAlarm)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(failed("DescribeAlarms", "CloudWatch"))?;
+            let metric = page.metric_alarms.unwrap_or_default().into_iter().map(|alarm| {
+                let since = alarm.state_transitioned_timestamp.or(alarm.state_updated_timestamp);
+                (alarm.alarm_name, alarm.state_value, since, alarm.state_reason)
+            });
+            let composite = page.composite_alarms.unwrap_or_default().into_iter().map(|alarm| {
+                let since = alarm.state_transitioned_timestamp.or(alarm.state_updated_timestamp);
+                (alarm.alarm_name, alarm.state_value, since, alarm.state_reason)
+            });
+            for (name, state, since, reason) in metric.chain(composite) {
+                let name = name.ok_or_else(|| Failure::incomplete("DescribeAlarms", "CloudWatch", "AlarmName"))?;
+                let state = match state {
+                    Some(StateValue::Ok) => AlarmState::Ok,
+                    Some(StateValue::Alarm) => AlarmState::Alarm,
+                    Some(StateValue::InsufficientData) => AlarmState::InsufficientData,
+                    _ => return Err(Failure::incomplete("DescribeAlarms", name, "a known StateValue")),
+                };
+                let observation = AlarmObservation {
+                    name: AlarmName(name.clone()),
+                    state,
+                    since: since.as_ref().and_then(timestamp).unwrap_or(Timestamp::UNIX_EPOCH),
+                    reason: reason.unwrap_or_default(),
+                };
+                found.insert(name, observation);
+            }
+            token = page.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                return Ok(());
+            }
+        }
+        Err(Failure::ambiguous(
+            "DescribeAlarms",
+            "CloudWatch",
+            format!("more than {PAGE_LIMIT} pages"),
+        ))
+    }
+}
+
+fn datapoints(query: &str, result: MetricDataResult) -> Result<Vec<Datapoint>, Failure> {
+    let messages = result.messages.unwrap_or_default();
+    let said = || {
+        let values: Vec<String> = messages.iter().filter_map(|message| message.value.clone()).collect();
+        if values.is_empty() {
+            "no reason given".to_owned()
+        } else {
+            values.join("; ")
+        }
+    };
+    match result.status_code {
+        Some(StatusCode::Forbidden) => {
+            let refused = Failure::invalid("GetMetricData", query, format!("it may not be read: {}", said()));
+            return Err(Failure {
+                kind: PortErrorKind::Denied,
+                ..refused
+            });
+        }
+        Some(StatusCode::InternalError) => {
+            return Err(Failure::ambiguous(
+                "GetMetricData",
+                query,
+                format!("CloudWatch failed: {}", said()),
+            ));
+        }
+        _ => {}
+    }
+    let times = result.timestamps.unwrap_or_default();
+    let values = result.values.unwrap_or_default();
+    Ok(times
+        .iter()
+        .zip(values)
+        .filter_map(|(time, value)| {
+            Some(Datapoint {
+                at: timestamp(time)?,
+                value,
+            })
+        })
+        .collect())
+}
+
+fn metric_data_query(index: usize, query: &MetricQuery) -> Result<MetricDataQuery, Failure> {
+    let seconds = query.period.as_secs();
+    let whole = query.period.subsec_nanos() == 0;
+    // CloudWatch: 1, 5, 10, 20, 30 or a multiple of 60 seconds.
+    let period = match i32::try_from(seconds) {
+        Ok(period) if whole && (matches!(period, 1 | 5 | 10 | 20 | 30) || (period > 0 && period % 60 == 0)) => period,
+        _ => {
+            let message = format!(
+                "a period of {:#} is not 1, 5, 10, 20, 30 or a multiple of 60 s",
+                query.period
+            );
+            return Err(Failure::invalid("GetMetricData", &query.id, message));
+        }
+    };
+    let statistic = match query.statistic {
+        Statistic::Sum => "Sum".to_owned(),
+        Statistic::Average => "Average".to_owned(),
+        Statistic::Minimum => "Minimum".to_owned(),
+        Statistic::Maximum => "Maximum".to_owned(),
+        Statistic::SampleCount => "SampleCount".to_owned(),
+        Statistic::Percentile { rank } if rank > 0.0 && rank < 100.0 => format!("p{rank}"),
+        Statistic::Percentile { rank } => {
+            let message = format!("a percentile lies between 0 and 100, not at {rank}");
+            return Err(Failure::invalid("GetMetricData", &query.id, message));
+        }
+    };
+    let stat = MetricStat::builder()
+        .metric(metric(&query.source))
+        .period(period)
+        .stat(statistic)
+        .build();
+    // An id begins with a lower-case letter; the caller's may not.
+    Ok(MetricDataQuery::builder()
+        .id(format!("q{index}"))
+        .metric_stat(stat)
+        .return_data(true)
+        .build())
+}
+
+fn metric(source: &MetricSource) -> Metric {
+    let build = |namespace: &str, name: &str, dimensions: &[(&str, &str)]| {
+        dimensions
+            .iter()
+            .fold(
+                Metric::builder().namespace(namespace).metric_name(name),
+                |metric, (name, value)| metric.dimensions(Dimension::builder().name(*name).value(*value).build()),
+            )
+            .build()
+    };
+    let function = |name: &str, function: &str, slot: &str| {
+        let resource = format!("{function}:{slot}");
+        build(
+            "AWS/Lambda",
+            name,
+            &[("FunctionName", function), ("Resource", &resource)],
+        )
+    };
+    match source {
+        MetricSource::FunctionInvocations { function: name, slot } => {
+            function("Invocations", name.as_str(), slot.as_str())
+        }
+        MetricSource::FunctionErrors { function: name, slot } => function("Errors", name.as_str(), slot.as_str()),
+        MetricSource::FunctionThrottles { function: name, slot } => function("Throttles", name.as_str(), slot.as_str()),
+        MetricSource::FunctionDuration { function: name, slot } => function("Duration", name.as_str(), slot.as_str()),
+        MetricSource::ApiRequests { api_name, stage } => build(
+            "AWS/ApiGateway",
+            "Count",
+            &[("ApiName", api_name), ("Stage", stage.as_str())],
+        ),
+        MetricSource::ApiServerErrors { api_name, stage } => build(
+            "AWS/ApiGateway",
+            "5XXError",
+            &[("ApiName", api_name), ("Stage", stage.as_str())],
+        ),
+        MetricSource::Named {
+            namespace,
+            name,
+            dimensions,
+        } => {
+            let dimensions: Vec<(&str, &str)> = dimensions
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect();
+            build(namespace, name, &dimensions)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+    use orchestrator::domain::{FunctionName, Slot, StageName};
+
+    fn query(statistic: Statistic, period: SignedDuration) -> MetricQuery {
+        let source = MetricSource::ApiRequests {
+            api_name: "Api".to_owned(),
+            stage: StageName::new("prod"),
+        };
+        MetricQuery {
+            id: "Requests!".to_owned(),
+            source,
+            statistic,
+            period,
+        }
+    }
+
+    #[test]
+    fn a_slots_metric_is_its_aliass() {
+        let errors = metric(&MetricSource::FunctionErrors {
+            function: FunctionName::new("fn"),
+            slot: Slot::Green,
+        });
+        let dimensions: Vec<_> = errors
+            .dimensions()
+            .iter()
+            .map(|one| (one.name().unwrap(), one.value().unwrap()))
+            .collect();
+        assert_eq!(
+            (errors.namespace(), errors.metric_name()),
+            (Some("AWS/Lambda"), Some("Errors"))
+        );
+        assert_eq!(dimensions, [("FunctionName", "fn"), ("Resource", "fn:green")]);
+    }
+
+    #[test]
+    fn statistics_and_periods_are_those_that_cloudwatch_takes() {
+        let made = metric_data_query(
+            7,
+            &query(Statistic::Percentile { rank: 95.0 }, SignedDuration::from_secs(60)),
+        );
+        let made = made.unwrap();
+        assert_eq!(made.id(), Some("q7"));
+        assert_eq!(made.metric_stat().unwrap().stat(), Some("p95"));
+        let refused = |statistic, period| metric_data_query(0, &query(statistic, period)).unwrap_err().kind;
+        assert_eq!(
+            refused(Statistic::Percentile { rank: 100.0 }, SignedDuration::from_secs(60)),
+            PortErrorKind::Invalid
+        );
+        assert_eq!(
+            refused(Statistic::Sum, SignedDuration::from_secs(61)),
+            PortErrorKind::Invalid
+        );
+        assert_eq!(
+            refused(Statistic::Sum, SignedDuration::from_millis(1500)),
+            PortErrorKind::Invalid
+        );
+        assert_eq!(refused(Statistic::Sum, SignedDuration::ZERO), PortErrorKind::Invalid);
+    }
+
+    #[test]
+    fn a_result_that_cloudwatch_could_not_make_is_no_empty_series() {
+        let result = |code| MetricDataResult::builder().id("q0").status_code(code).build();
+        assert_eq!(
+            datapoints("errors", result(StatusCode::Forbidden)).unwrap_err().kind,
+            PortErrorKind::Denied
+        );
+        assert_eq!(
+            datapoints("errors", result(StatusCode::InternalError))
+                .unwrap_err()
+                .kind,
+            PortErrorKind::Ambiguous
+        );
+        assert!(datapoints("errors", result(StatusCode::Complete)).unwrap().is_empty());
+    }
+}
