@@ -140,3 +140,119 @@ impl Default for GateConfig {
         }
     }
 }
+
+/// A configuration that no rollout can be planned from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the rollout configuration's {setting} {problem}")]
+pub struct ConfigError {
+    pub setting: String,
+    pub problem: String,
+}
+
+impl RolloutConfig {
+    /// # Errors
+    /// The first setting that makes no sense.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let wrong = |setting: &str, problem: &str| {
+            Err(ConfigError {
+                setting: setting.to_owned(),
+                problem: problem.to_owned(),
+            })
+        };
+        if self.steps.last().map(|step| step.weight_percent) != Some(Weight::FULL) {
+            return wrong("steps", "must end with a weight of 100");
+        }
+        if self
+            .steps
+            .first()
+            .is_some_and(|step| step.weight_percent == Weight::ZERO)
+            || self
+                .steps
+                .windows(2)
+                .any(|pair| pair[0].weight_percent >= pair[1].weight_percent)
+        {
+            return wrong("steps", "must rise strictly from above 0");
+        }
+        let longest = SignedDuration::from_hours(24 * 365);
+        let durations = [
+            ("poll_interval", self.poll_interval, SignedDuration::from_millis(100)),
+            ("retention", self.retention, SignedDuration::ZERO),
+            ("lock_lease", self.lock_lease, SignedDuration::from_secs(1)),
+            ("lock_margin", self.lock_margin, SignedDuration::ZERO),
+            (
+                "convergence.first_wait",
+                self.convergence.first_wait,
+                SignedDuration::ZERO,
+            ),
+            (
+                "convergence.longest_wait",
+                self.convergence.longest_wait,
+                SignedDuration::ZERO,
+            ),
+            (
+                "convergence.probe_timeout",
+                self.convergence.probe_timeout,
+                SignedDuration::ZERO,
+            ),
+            (
+                "gates.metric_period",
+                self.gates.metric_period,
+                SignedDuration::from_secs(1),
+            ),
+            ("gates.settle", self.gates.settle, SignedDuration::ZERO),
+            (
+                "gates.longest_extension",
+                self.gates.longest_extension,
+                SignedDuration::ZERO,
+            ),
+            (
+                "gates.longest_blindness",
+                self.gates.longest_blindness,
+                SignedDuration::ZERO,
+            ),
+        ];
+        for (setting, value, least) in durations {
+            if value < least || value > longest {
+                return wrong(
+                    setting,
+                    &format!("must be at least {least:#} and at most a year, not {value:#}"),
+                );
+            }
+        }
+        for (index, step) in self.steps.iter().enumerate() {
+            if step.bake.is_negative() || step.bake > longest {
+                return wrong(&format!("steps[{index}].bake"), "must be at least 0 and at most a year");
+            }
+        }
+        if self.lock_margin * 3 >= self.lock_lease {
+            return wrong("lock_margin", "must be less than a third of lock_lease");
+        }
+        if self.convergence.attempts == 0 {
+            return wrong("convergence.attempts", "must be at least 1");
+        }
+        for (name, limit) in [
+            ("function_errors", &self.gates.function_errors),
+            ("function_throttles", &self.gates.function_throttles),
+        ] {
+            if let Some(limit) = limit
+                && !(0.0 <= limit.pass_at_most_percent
+                    && limit.pass_at_most_percent <= limit.fail_above_percent
+                    && limit.fail_above_percent < 100.0)
+            {
+                return wrong(
+                    &format!("gates.{name}"),
+                    "must have 0 <= pass_at_most_percent <= fail_above_percent < 100",
+                );
+            }
+        }
+        if let Some(limit) = &self.gates.api_server_errors
+            && (limit.window < self.gates.metric_period || limit.window > longest)
+        {
+            return wrong(
+                "gates.api_server_errors.window",
+                "must be at least metric_period and at most a year",
+            );
+        }
+        Ok(())
+    }
+}

@@ -6,4 +6,8 @@
 
 pub mod config;
 pub mod domain;
+pub mod driver;
+pub mod gates;
+pub mod ledger;
 pub mod ports;
+pub mod rollout;

@@ -1,0 +1,306 @@
+//! One effect at a time: which ports it calls, in which order, and the event that says how it went.
+
+use super::RolloutEvent;
+use super::plan::belongs;
+use super::run::{EffectFailure, Hands};
+use crate::domain::{ApiDeployment, Release, ReleaseNumber, ReleaseState, RolloutTarget, Slot};
+use crate::ledger::{read_standing, write_standing};
+use crate::ports::{AlarmState, Deployed, PortError, PortErrorKind, SmokeCheckResult, SmokeTarget};
+use crate::rollout::{Effect, Event, LiveRelease, NotedAlarm, Reason, State};
+
+impl Hands<'_> {
+    pub(super) async fn execute(&self, state: &State, effect: &Effect) -> Result<Event, EffectFailure> {
+        let ports = &self.rollouts.ports;
+        match effect {
+            Effect::Prepare => self.prepare(state).await,
+            Effect::BackUp => {
+                let label = format!("{}-rollout-{}", self.rollouts.environment, state.plan.rollout);
+                let backup = self.retry(|| ports.migrations.backup(&label)).await?;
+                Ok(Event::BackedUp { backup })
+            }
+            Effect::Expand => {
+                let expanded = self.retry(|| ports.migrations.expand()).await?;
+                Ok(Event::Expanded { expanded })
+            }
+            Effect::Deploy => {
+                let progress = |progress| self.tell(RolloutEvent::Infrastructure { progress });
+                let deployed = self.retry(|| ports.infrastructure.deploy(&progress)).await?;
+                Ok(Event::Deployed { deployed })
+            }
+            Effect::Establish => self.establish(state).await,
+            Effect::Release { slot } => self.release(state, *slot).await,
+            Effect::Smoke { slot, digest } => self.smoke(state, *slot, digest).await,
+            Effect::Shift { step, weight } => self.shift(state, *step, *weight).await,
+            Effect::Promote => self.promote(state).await,
+            Effect::Retain => {
+                let current = read_standing(&*ports.ledger, &self.rollouts.environment).await?;
+                let next = current.promoted(state, self.now(), self.rollouts.config.retention);
+                write_standing(&*ports.ledger, &self.rollouts.environment, &current, next).await?;
+                Ok(Event::Retained)
+            }
+            Effect::Withdraw => {
+                self.withdraw(state).await?;
+                let current = read_standing(&*ports.ledger, &self.rollouts.environment).await?;
+                write_standing(
+                    &*ports.ledger,
+                    &self.rollouts.environment,
+                    &current,
+                    current.turned_back(state),
+                )
+                .await?;
+                Ok(Event::Withdrawn)
+            }
+            Effect::Judge { .. } => Err(EffectFailure::Port(impossible("a look at the gates has its own way"))),
+        }
+    }
+
+    async fn prepare(&self, state: &State) -> Result<Event, EffectFailure> {
+        let infrastructure = &self.rollouts.ports.infrastructure;
+        let standing = read_standing(&*self.rollouts.ports.ledger, &self.rollouts.environment).await?;
+        if state.plan.is_rollback() {
+            // Everything that a switch needs stands in the ledger; only smoke checks may find better addresses here.
+            let seen = infrastructure
+                .observe()
+                .await
+                .ok()
+                .flatten()
+                .filter(|seen| belongs(&standing, Some(seen)));
+            let known = standing
+                .target
+                .as_ref()
+                .zip(standing.live_release())
+                .map(|(target, live)| Deployed {
+                    target: target.clone(),
+                    template_digest: live.template_digest.clone(),
+                    changed: false,
+                });
+            let (Some(live), Some(deployed)) = (standing.live(), seen.or(known)) else {
+                return Err(impossible("the ledger does not know what is live").into());
+            };
+            self.verify_live(&live, &deployed.target).await?;
+            return Ok(Event::Prepared {
+                live: Some(live),
+                alarms: Vec::new(),
+                deployed: Some(deployed),
+            });
+        }
+        self.retry(|| infrastructure.check_ready()).await?;
+        let deployed = self.retry(|| infrastructure.observe()).await?;
+        let live = standing.live().filter(|_| belongs(&standing, deployed.as_ref()));
+        if let (Some(live), Some(deployed), Some(release)) = (&live, &deployed, standing.live_release()) {
+            self.verify_live(live, &deployed.target).await?;
+            self.verify_live_functions(release, &deployed.target).await?;
+        }
+        let alarms = self.note_alarms(&[], deployed.is_none()).await?;
+        Ok(Event::Prepared { live, alarms, deployed })
+    }
+
+    /// The alarms of the gates that are not among `noted`. Those that do not exist yet are left out before the deploy,
+    /// and are an error after it: a gate that cannot be asked must not pass.
+    async fn note_alarms(&self, noted: &[NotedAlarm], all_may_be_missing: bool) -> Result<Vec<NotedAlarm>, PortError> {
+        let mut found = Vec::new();
+        for name in &self.rollouts.config.gates.alarms {
+            if noted.iter().any(|noted| &noted.observation.name == name) {
+                continue;
+            }
+            let names = std::slice::from_ref(name);
+            let observations = match self.retry(|| self.rollouts.ports.metrics.alarms(names)).await {
+                Ok(observations) => observations,
+                Err(error) if error.kind == PortErrorKind::NotFound && noted.is_empty() => {
+                    if !all_may_be_missing {
+                        self.tell(RolloutEvent::Warning {
+                            message: format!("the alarm {} does not exist yet; it has to after the deploy", name.0),
+                        });
+                    }
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            for observation in observations {
+                if observation.state == AlarmState::Alarm {
+                    self.tell(RolloutEvent::OldAlarm {
+                        alarm: observation.clone(),
+                    });
+                }
+                found.push(NotedAlarm {
+                    observation,
+                    noted_at: self.now(),
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    async fn establish(&self, state: &State) -> Result<Event, EffectFailure> {
+        let Some(deployed) = &state.facts.deployed else {
+            return Err(impossible("nothing was deployed").into());
+        };
+        if deployed.target.apis.is_empty() {
+            return Err(PortError::new(
+                PortErrorKind::Invalid,
+                "verifying the live slot",
+                "the stacks",
+                "they hold no API with slots, so there is no traffic to move; deploy without --blue-green",
+            )
+            .into());
+        }
+        let standing = read_standing(&*self.rollouts.ports.ledger, &self.rollouts.environment).await?;
+        let live = match &state.facts.live {
+            Some(live) => {
+                self.verify_live(live, &deployed.target).await?;
+                if let Some(release) = standing.live_release() {
+                    self.verify_live_functions(release, &deployed.target).await?;
+                }
+                live.clone()
+            }
+            None => {
+                let baseline = self.baseline(state, deployed).await?;
+                let live = LiveRelease {
+                    number: baseline.number,
+                    slot: baseline.slot,
+                    apis: baseline.apis.clone(),
+                };
+                // A run that was interrupted here may have written it already.
+                if standing.live() != Some(live.clone()) {
+                    let next = standing.with_baseline(baseline, deployed.target.clone(), self.now());
+                    write_standing(
+                        &*self.rollouts.ports.ledger,
+                        &self.rollouts.environment,
+                        &standing,
+                        next,
+                    )
+                    .await?;
+                }
+                live
+            }
+        };
+        let mut alarms = Vec::new();
+        for name in &self.rollouts.config.gates.alarms {
+            if state
+                .facts
+                .alarms_at_start
+                .iter()
+                .any(|noted| &noted.observation.name == name)
+            {
+                continue;
+            }
+            let names = std::slice::from_ref(name);
+            let observations = self.retry(|| self.rollouts.ports.metrics.alarms(names)).await?;
+            alarms.extend(observations.into_iter().map(|observation| NotedAlarm {
+                observation,
+                noted_at: self.now(),
+            }));
+        }
+        Ok(Event::Established { live, alarms })
+    }
+
+    /// What is live before the first rollout, as a release of its own.
+    async fn baseline(&self, state: &State, deployed: &Deployed) -> Result<Release, EffectFailure> {
+        let ports = &self.rollouts.ports;
+        let mut slots: Vec<Slot> = Vec::new();
+        let mut apis = Vec::new();
+        for api in &deployed.target.apis {
+            let seen = self.retry(|| ports.traffic.observe(api)).await?;
+            let Some(settled) = seen.settled() else {
+                return Err(EffectFailure::Foreign {
+                    found: format!("{} stage {} is not on one slot: {seen:?}", api.name, api.live_stage),
+                    proven: false,
+                });
+            };
+            slots.push(settled.slot);
+            apis.push(ApiDeployment {
+                rest_api_id: api.rest_api_id.clone(),
+                deployment_id: settled.deployment_id,
+            });
+        }
+        let slot = match slots.as_slice() {
+            [first, rest @ ..] if rest.iter().all(|slot| slot == first) => *first,
+            _ => {
+                return Err(EffectFailure::Foreign {
+                    found: "the live stages of the APIs are on different slots".to_owned(),
+                    proven: false,
+                });
+            }
+        };
+        let mut functions = Vec::new();
+        for function in &deployed.target.functions {
+            let alias = self.retry(|| ports.slots.observe_alias(function, slot)).await?;
+            functions.push(
+                self.retry(|| ports.slots.observe_version(function, &alias.version))
+                    .await?,
+            );
+        }
+        Ok(Release {
+            number: ReleaseNumber(state.plan.release().0.saturating_sub(1)),
+            tag: "baseline".to_owned(),
+            functions,
+            apis,
+            slot,
+            template_digest: deployed.template_digest.clone(),
+            schema_version: state.facts.schema_version.clone(),
+            created_at: self.now(),
+            previous: None,
+            state: ReleaseState::Live,
+            retained_until: None,
+        })
+    }
+
+    async fn smoke(&self, state: &State, slot: Slot, digest: &str) -> Result<Event, EffectFailure> {
+        let (Some(deployed), Some(candidate)) = (&state.facts.deployed, &state.facts.candidate) else {
+            return Err(impossible("nothing was released").into());
+        };
+        let mut results = Vec::new();
+        for function in &deployed.target.functions {
+            let invocation = self.retry(|| self.rollouts.ports.slots.invoke(function, slot)).await?;
+            let expected = candidate.function(function).map(|released| &released.version);
+            let failure = match (&invocation.failure, &invocation.executed_version, expected) {
+                (Some(failure), _, _) => Some(failure.clone()),
+                (None, Some(executed), Some(expected)) if executed != expected => {
+                    Some(format!("version {executed} answered, {expected} was released"))
+                }
+                _ => None,
+            };
+            results.push(SmokeCheckResult {
+                name: format!("invoke {function}:{slot}"),
+                passed: failure.is_none(),
+                detail: failure.unwrap_or_else(|| "answered".to_owned()),
+                duration: invocation.duration,
+            });
+        }
+        for api in &deployed.target.apis {
+            let target = SmokeTarget {
+                rest_api_id: api.rest_api_id.clone(),
+                base_url: api.preview_urls.get(slot).clone(),
+                slot,
+            };
+            results.extend(self.retry(|| self.rollouts.ports.smoke.run(&target)).await?);
+        }
+        self.tell(RolloutEvent::Smoked {
+            slot,
+            results: results.clone(),
+        });
+        let failed: Vec<SmokeCheckResult> = results.iter().filter(|result| !result.passed).cloned().collect();
+        if !failed.is_empty() {
+            return Err(EffectFailure::Reason(Reason::SmokeFailed { failed }));
+        }
+        Ok(Event::Smoked {
+            digest: digest.to_owned(),
+            results,
+        })
+    }
+}
+
+/// The target of a rollout that got as far as to need one.
+pub(super) fn target(state: &State) -> Result<&RolloutTarget, EffectFailure> {
+    state
+        .facts
+        .deployed
+        .as_ref()
+        .map(|deployed| &deployed.target)
+        .ok_or_else(|| impossible("what is deployed is not known").into())
+}
+
+/// What the order of the states rules out. Said as an error all the same, because a journal is input.
+pub(super) fn impossible(what: &str) -> PortError {
+    PortError::new(PortErrorKind::Invalid, "rollout", "journal", what)
+}

@@ -1,0 +1,53 @@
+//! Why a command of the driver did not reach an end of its rollout.
+
+use crate::config::ConfigError;
+use crate::domain::{ReleaseNumber, ReleaseState};
+use crate::ledger::{JournalError, LedgerError, LockError};
+use crate::ports::PortError;
+use crate::rollout::{PhaseName, RolloutNumber};
+
+#[derive(Debug, thiserror::Error)]
+pub enum RolloutError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Before a rollout was opened: nothing was changed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    #[error(
+        "the lease ended at {until} and could not be renewed in time; nothing more is changed, the next run settles rollout \
+         {rollout}"
+    )]
+    LeaseEnded {
+        rollout: RolloutNumber,
+        until: jiff::Timestamp,
+        #[source]
+        source: Option<LockError>,
+    },
+    /// The rollout stays open: run the command again, or `rollback`.
+    #[error("rollout {rollout} stays open in state {phase}: {problem}. Run `rollback` to settle it")]
+    Open {
+        rollout: RolloutNumber,
+        phase: PhaseName,
+        problem: String,
+    },
+    #[error(
+        "somebody else changed what rollout {rollout} moves, and it was not overwritten: {found}. Put it back as expected, then \
+         run `rollback` to settle the rollout"
+    )]
+    ForeignChange { rollout: RolloutNumber, found: String },
+    #[error("there is nothing to roll back to: {reason}")]
+    NothingToRollBackTo { reason: String },
+    #[error("there is no release {release}; `history` lists those there are")]
+    UnknownRelease { release: ReleaseNumber },
+    #[error("release {release} is {state}: a rollback goes only to a release that was live and is retained")]
+    NotRetained {
+        release: ReleaseNumber,
+        state: ReleaseState,
+    },
+}

@@ -1,0 +1,24 @@
+//! The driver: carries out what the state machine asks for, through the ports, and writes the journal.
+//!
+//! Order of every effect: intent into the journal, call, read back, outcome into the journal. [`Rollouts`] is the whole
+//! public face; the CLI makes one for an environment and calls its methods. Nothing here decides what comes next (that
+//! is `rollout::step`) or whether a bake passed (that is `gates::judge`).
+
+mod abort;
+mod bake;
+mod effects;
+mod error;
+mod inspect;
+mod plan;
+mod recover;
+mod report;
+mod rollouts;
+mod run;
+mod slots;
+mod traffic;
+
+pub use abort::AbortHandle;
+pub use error::RolloutError;
+pub use inspect::{ApiStatus, HistoryEntry, OpenRollout, Status};
+pub use report::{Observer, RolloutEvent};
+pub use rollouts::{Ports, RolloutEnd, RolloutResult, Rollouts};

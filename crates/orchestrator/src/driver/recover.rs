@@ -1,0 +1,99 @@
+//! Settles a rollout that did not end.
+
+use super::run::Run;
+use super::{RolloutEnd, RolloutError, RolloutEvent, Rollouts};
+use crate::ledger::{Journal, JournalError, Lease, OpenJournal, read_journal, rollout_numbers};
+use crate::rollout::{Event, Phase, State};
+
+/// How often the journal is read again because the run that was taken over wrote one more record meanwhile.
+const READS: u32 = 5;
+
+impl Rollouts {
+    /// The newest rollout, if it is open. Nothing is looked at but the journal.
+    pub(super) async fn open_rollout(&self) -> Result<Option<Journal>, RolloutError> {
+        let Some(newest) = rollout_numbers(&*self.ports.ledger, &self.environment)
+            .await?
+            .last()
+            .copied()
+        else {
+            return Ok(None);
+        };
+        let journal = read_journal(&*self.ports.ledger, &self.environment, newest).await?;
+        Ok(journal.is_open().then_some(journal))
+    }
+
+    /// Settles the open rollout, if there is one, under a lease that was taken after it began.
+    pub(super) async fn settle(&self, lease: &mut Lease) -> Result<Option<RolloutEnd>, RolloutError> {
+        let mut reads = 1;
+        loop {
+            let Some(found) = self.open_rollout().await? else {
+                return Ok(None);
+            };
+            if reads == 1
+                && let Some(last) = found.records.last()
+            {
+                self.tell(RolloutEvent::FoundOpen {
+                    rollout: found.rollout,
+                    state: found.state.phase.name(),
+                    pending: found.state.pending.clone(),
+                    last_record: last.time,
+                    actor: last.actor.clone(),
+                });
+            }
+            let promoted = self.all_traffic_is_on_the_candidate(&found.state).await?;
+            let mut journal = OpenJournal::take_over(
+                &*self.ports.ledger,
+                &self.environment,
+                &found,
+                &self.actor,
+                &self.tool_version,
+            );
+            // From this record on the run that was taken over is fenced: its next record's place is taken.
+            match journal
+                .record(
+                    lease.epoch(),
+                    self.now(),
+                    Event::Recovered {
+                        epoch: lease.epoch(),
+                        promoted,
+                    },
+                )
+                .await
+            {
+                Err(JournalError::Fenced { .. }) if reads < READS => reads += 1,
+                Err(error) => return Err(error.into()),
+                Ok(()) => {
+                    return Run {
+                        hands: self.hands(),
+                        journal,
+                        lease,
+                    }
+                    .finish()
+                    .await
+                    .map(Some);
+                }
+            }
+        }
+    }
+
+    /// Asked only where a promotion was intended: whether it took place in full.
+    async fn all_traffic_is_on_the_candidate(&self, state: &State) -> Result<bool, RolloutError> {
+        let Some(deployed) = state
+            .facts
+            .deployed
+            .as_ref()
+            .filter(|_| state.phase == Phase::Promoting)
+        else {
+            return Ok(false);
+        };
+        let hands = self.hands();
+        for api in &deployed.target.apis {
+            let goal = state.goal(&api.rest_api_id);
+            let seen = hands.retry(|| self.ports.traffic.observe(api)).await?;
+            if goal.is_none() || seen.settled() != goal {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,101 @@
+//! What the driver tells while it works. Reporters render it; nothing here writes anywhere.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::domain::{Slot, Weight};
+use crate::gates::Judgement;
+use crate::ledger::{Actor, LockRecord};
+use crate::ports::{AlarmObservation, InfrastructureProgress, SmokeCheckResult};
+use crate::rollout::{Effect, PhaseName, Plan, Reason, RolloutNumber};
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum RolloutEvent {
+    /// Somebody holds the lock; it is waited for until it is renewed (then the command fails) or its lease ends.
+    WaitingForLock {
+        holder: LockRecord,
+    },
+    LockTaken {
+        epoch: u64,
+        until: Timestamp,
+    },
+    /// A rollout was found that did not end. It is settled before anything else.
+    FoundOpen {
+        rollout: RolloutNumber,
+        state: PhaseName,
+        pending: Option<Effect>,
+        last_record: Timestamp,
+        actor: Actor,
+    },
+    Planned {
+        plan: Plan,
+    },
+    State {
+        rollout: RolloutNumber,
+        state: PhaseName,
+    },
+    EffectBegins {
+        effect: Effect,
+    },
+    EffectEnds {
+        effect: Effect,
+        succeeded: bool,
+    },
+    /// A call did not succeed and is tried again.
+    Retrying {
+        operation: String,
+        error: String,
+        attempt: u32,
+        attempts: u32,
+        at: Timestamp,
+    },
+    Infrastructure {
+        progress: InfrastructureProgress,
+    },
+    /// In ALARM before the rollout began: it will not be obeyed.
+    OldAlarm {
+        alarm: AlarmObservation,
+    },
+    Smoked {
+        slot: Slot,
+        results: Vec<SmokeCheckResult>,
+    },
+    /// A change was read back and is not in force for requests yet.
+    WaitingForTraffic {
+        api: String,
+        seen: String,
+    },
+    /// All APIs have it.
+    InForce {
+        slot: Slot,
+        weight: Weight,
+    },
+    Baking {
+        step: usize,
+        weight: Weight,
+        since: Timestamp,
+        /// The earliest time at which the step can pass.
+        passes_from: Timestamp,
+        /// When an inconclusive step is turned back.
+        ends_at: Timestamp,
+        now: Timestamp,
+        judgement: Judgement,
+    },
+    TurningBack {
+        reason: Reason,
+    },
+    /// Something that does not stop the rollout but should be known.
+    Warning {
+        message: String,
+    },
+}
+
+pub trait Observer: Send + Sync {
+    fn observe(&self, event: &RolloutEvent);
+}
+
+/// Tells nobody.
+impl Observer for () {
+    fn observe(&self, _event: &RolloutEvent) {}
+}

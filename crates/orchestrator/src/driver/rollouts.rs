@@ -1,0 +1,234 @@
+//! The rollouts of one environment: what the CLI calls.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use object_store::ObjectStore;
+use serde::Serialize;
+
+use super::run::{Hands, Run};
+use super::{AbortHandle, Observer, RolloutError, RolloutEvent};
+use crate::config::RolloutConfig;
+use crate::domain::{EnvironmentName, ReleaseNumber};
+use crate::ledger::{Actor, Lease, LockError, OpenJournal};
+use crate::ports::{Clock, Infrastructure, Metrics, Migrations, Slots, Smoke, Traffic};
+use crate::rollout::{Goal, Phase, Plan, Reason, RolloutNumber, State};
+
+#[derive(Clone)]
+pub struct Ports {
+    pub infrastructure: Arc<dyn Infrastructure>,
+    pub migrations: Arc<dyn Migrations>,
+    pub slots: Arc<dyn Slots>,
+    pub traffic: Arc<dyn Traffic>,
+    pub smoke: Arc<dyn Smoke>,
+    pub metrics: Arc<dyn Metrics>,
+    pub clock: Arc<dyn Clock>,
+    /// Holds the ledger; see [`crate::ledger`] for its layout.
+    pub ledger: Arc<dyn ObjectStore>,
+}
+
+#[derive(Clone)]
+pub struct Rollouts {
+    pub environment: EnvironmentName,
+    pub config: RolloutConfig,
+    pub ports: Ports,
+    pub actor: Actor,
+    /// Of this program; stands in every record.
+    pub tool_version: String,
+    pub observer: Arc<dyn Observer>,
+    pub abort: AbortHandle,
+}
+
+/// How a rollout ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RolloutEnd {
+    pub rollout: RolloutNumber,
+    /// Whether it was a rollback that was asked for, not a deploy.
+    pub is_rollback: bool,
+    /// The release that was to become live.
+    pub release: ReleaseNumber,
+    /// The release that was live before.
+    pub before: Option<ReleaseNumber>,
+    pub result: RolloutResult,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum RolloutResult {
+    /// The release is live.
+    Promoted,
+    /// All traffic is where it was before, without canary settings.
+    RolledBack { reason: Reason },
+    /// Somebody else moved the traffic to one proven slot; it was left there.
+    NeedsHuman { found: String },
+}
+
+impl RolloutEnd {
+    pub fn is_promoted(&self) -> bool {
+        self.result == RolloutResult::Promoted
+    }
+
+    /// `None` while the rollout is open.
+    pub(crate) fn of(state: &State) -> Option<RolloutEnd> {
+        let result = match &state.phase {
+            Phase::Retained => RolloutResult::Promoted,
+            Phase::RolledBack { reason } => RolloutResult::RolledBack { reason: reason.clone() },
+            Phase::NeedsHuman { found } => RolloutResult::NeedsHuman { found: found.clone() },
+            _ => return None,
+        };
+        let before = match &state.plan.goal {
+            Goal::Rollback { from, .. } => Some(*from),
+            Goal::Deploy { .. } => state.facts.live.as_ref().map(|live| live.number),
+        };
+        Some(RolloutEnd {
+            rollout: state.plan.rollout,
+            is_rollback: state.plan.is_rollback(),
+            release: state.plan.release(),
+            before,
+            result,
+        })
+    }
+}
+
+impl Rollouts {
+    /// Deploys the stacks, releases to the idle slot, and moves the traffic step by step. An open rollout is settled
+    /// first.
+    ///
+    /// # Errors
+    /// When no end was reached. What ended turned back is no error: see [`RolloutEnd::result`].
+    pub async fn deploy_blue_green(&self, tag: Option<String>) -> Result<RolloutEnd, RolloutError> {
+        self.config.validate()?;
+        let mut lease = self.take_lock().await?;
+        let result = async {
+            self.settle(&mut lease).await?;
+            let plan = self.plan_deploy(tag, lease.epoch()).await?;
+            self.carry_out(plan, &mut lease).await
+        }
+        .await;
+        self.release_lock(lease, result).await
+    }
+
+    /// Returns the live traffic to the release before, or to a named one. An open deploy is turned back, which is the
+    /// rollback then, unless another release was named.
+    ///
+    /// Needs neither metrics nor alarms nor the stacks' service.
+    pub async fn rollback(&self, to: Option<ReleaseNumber>) -> Result<RolloutEnd, RolloutError> {
+        self.config.validate()?;
+        let mut lease = self.take_lock().await?;
+        let result = async {
+            if let Some(settled) = self.settle(&mut lease).await? {
+                let done = match &settled.result {
+                    RolloutResult::RolledBack { .. } => {
+                        !settled.is_rollback && to.is_none_or(|to| settled.before == Some(to))
+                    }
+                    RolloutResult::Promoted => settled.is_rollback && to.is_none_or(|to| settled.release == to),
+                    RolloutResult::NeedsHuman { .. } => true,
+                };
+                if done {
+                    return Ok(settled);
+                }
+            }
+            let plan = self.plan_rollback(to).await?;
+            self.carry_out(plan, &mut lease).await
+        }
+        .await;
+        self.release_lock(lease, result).await
+    }
+
+    /// Settles an open rollout, if there is one: finishes a promotion that all traffic shows, and otherwise turns the
+    /// traffic back. `None` where none is open.
+    pub async fn recover(&self) -> Result<Option<RolloutEnd>, RolloutError> {
+        self.config.validate()?;
+        let mut lease = self.take_lock().await?;
+        let result = self.settle(&mut lease).await;
+        self.release_lock(lease, result).await
+    }
+
+    pub(super) fn hands(&self) -> Hands<'_> {
+        Hands { rollouts: self }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
+    pub(super) fn tell(&self, event: RolloutEvent) {
+        self.observer.observe(&event);
+    }
+
+    async fn carry_out(&self, plan: Plan, lease: &mut Lease) -> Result<RolloutEnd, RolloutError> {
+        self.tell(RolloutEvent::Planned { plan: plan.clone() });
+        let journal = OpenJournal::open(
+            &*self.ports.ledger,
+            &self.environment,
+            plan,
+            lease.epoch(),
+            self.now(),
+            &self.actor,
+            &self.tool_version,
+        )
+        .await?;
+        Run {
+            hands: self.hands(),
+            journal,
+            lease,
+        }
+        .finish()
+        .await
+    }
+
+    /// Takes the lock. While somebody holds it without a sign of life, waits for the end of the lease.
+    async fn take_lock(&self) -> Result<Lease, RolloutError> {
+        let margin = self.config.lock_margin;
+        let mut waiting_for: Option<u64> = None;
+        loop {
+            let now = self.now();
+            let taken = Lease::take(
+                &*self.ports.ledger,
+                &self.environment,
+                &self.actor,
+                now,
+                self.config.lock_lease,
+                margin,
+            )
+            .await;
+            match taken {
+                Ok(lease) => {
+                    self.tell(RolloutEvent::LockTaken {
+                        epoch: lease.epoch(),
+                        until: lease.until(),
+                    });
+                    return Ok(lease);
+                }
+                Err(LockError::Held { record }) => {
+                    match waiting_for {
+                        None => self.tell(RolloutEvent::WaitingForLock {
+                            holder: (*record).clone(),
+                        }),
+                        // It was renewed, or taken by another: its holder lives.
+                        Some(sequence) if sequence != record.sequence => return Err(LockError::Held { record }.into()),
+                        Some(_) => {}
+                    }
+                    waiting_for = Some(record.sequence);
+                    let look_again = now + self.config.poll_interval;
+                    self.ports
+                        .clock
+                        .sleep_until(look_again.min(record.until + margin).max(now))
+                        .await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Gives the lock back, whatever came of the work. That it could not be given back is no error of the work: the
+    /// lease ends by itself.
+    async fn release_lock<T>(&self, lease: Lease, result: Result<T, RolloutError>) -> Result<T, RolloutError> {
+        if let Err(error) = lease.release(&*self.ports.ledger, &self.environment, self.now()).await {
+            self.tell(RolloutEvent::Warning {
+                message: format!("the lock was not given back: {error}"),
+            });
+        }
+        result
+    }
+}

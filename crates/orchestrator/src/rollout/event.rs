@@ -1,0 +1,168 @@
+//! What happened. Each event is one record of the journal.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Effect, LiveRelease, NotedAlarm, PhaseName, Plan};
+use crate::domain::{Release, Weight};
+use crate::gates::Judgement;
+use crate::ports::{Backup, Deployed, Expanded, SmokeCheckResult};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Event {
+    /// The first record of every journal.
+    Opened {
+        plan: Plan,
+    },
+    LockTaken {
+        epoch: u64,
+    },
+    /// About to carry out `effect`; `expected` says in words what the world is to look like afterwards.
+    Intended {
+        effect: Effect,
+        expected: String,
+    },
+    /// `live` is `None` before the first deploy of an environment.
+    Prepared {
+        live: Option<LiveRelease>,
+        alarms: Vec<NotedAlarm>,
+        deployed: Option<Deployed>,
+    },
+    BackedUp {
+        backup: Option<Backup>,
+    },
+    Expanded {
+        expanded: Expanded,
+    },
+    Deployed {
+        deployed: Deployed,
+    },
+    /// `alarms` are those that the deploy itself made.
+    Established {
+        live: LiveRelease,
+        alarms: Vec<NotedAlarm>,
+    },
+    Released {
+        release: Release,
+    },
+    Smoked {
+        digest: String,
+        results: Vec<SmokeCheckResult>,
+    },
+    /// The weight was read back and probed.
+    InForce {
+        step: usize,
+        at: Timestamp,
+        weight: Weight,
+    },
+    Judged {
+        step: usize,
+        at: Timestamp,
+        judgement: Judgement,
+    },
+    Promoted {
+        at: Timestamp,
+    },
+    Retained,
+    Withdrawn,
+    /// The effect that was intended did not succeed; what it did, if anything, is unknown until somebody looks.
+    Failed {
+        effect: Effect,
+        reason: Reason,
+    },
+    AbortRequested {
+        reason: String,
+    },
+    /// Another run took an open rollout over. `promoted`: all live traffic was seen on the candidate, no canary left.
+    Recovered {
+        epoch: u64,
+        promoted: bool,
+    },
+    /// Somebody else moved the traffic. `proven`: it is on one slot with a release that was live before.
+    ForeignChange {
+        found: String,
+        proven: bool,
+    },
+}
+
+/// Why the traffic goes back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Reason {
+    /// A gate failed during the bake of a step.
+    GateBreached {
+        step: usize,
+        judgement: Judgement,
+    },
+    /// The bake and its extension ended without a pass.
+    Inconclusive {
+        step: usize,
+        judgement: Judgement,
+    },
+    /// The gates could not be asked for too long.
+    Blind {
+        step: usize,
+        judgement: Judgement,
+    },
+    SmokeFailed {
+        failed: Vec<SmokeCheckResult>,
+    },
+    EffectFailed {
+        effect: Effect,
+        error: String,
+    },
+    Aborted {
+        reason: String,
+    },
+    /// The run that began it ended without finishing; `pending` is what it was doing.
+    Interrupted {
+        phase: PhaseName,
+        pending: Option<Effect>,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::GateBreached { step, judgement } => {
+                write!(
+                    formatter,
+                    "a gate was breached in step {}: {}",
+                    step + 1,
+                    judgement.summary()
+                )
+            }
+            Reason::Inconclusive { step, judgement } => write!(
+                formatter,
+                "step {} could not be decided within its bake and extension: {}",
+                step + 1,
+                judgement.summary()
+            ),
+            Reason::Blind { step, judgement } => {
+                write!(
+                    formatter,
+                    "the gates of step {} could not be asked: {}",
+                    step + 1,
+                    judgement.summary()
+                )
+            }
+            Reason::SmokeFailed { failed } => {
+                write!(formatter, "smoke checks failed: ")?;
+                for (index, result) in failed.iter().enumerate() {
+                    let separator = if index == 0 { "" } else { "; " };
+                    write!(formatter, "{separator}{}: {}", result.name, result.detail)?;
+                }
+                Ok(())
+            }
+            Reason::EffectFailed { effect, error } => write!(formatter, "{effect} failed: {error}"),
+            Reason::Aborted { reason } => write!(formatter, "aborted: {reason}"),
+            Reason::Interrupted { phase, pending } => match pending {
+                Some(effect) => write!(formatter, "the run that began it ended while {effect} (state {phase})"),
+                None => write!(formatter, "the run that began it ended in state {phase}"),
+            },
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The rollout as a pure state machine: a plan, events that happened, effects to carry out next.
+//!
+//! [`step`] takes a state and an event and gives the next state and the effect that is due; it performs nothing and
+//! reads no clock. The driver calls it for every event before it writes the event to the journal; replay calls it for
+//! every record read. Both go through the one table in [`table`], so that a journal holds nothing a live rollout could
+//! not have done.
+
+mod effect;
+mod event;
+mod phase;
+mod plan;
+mod state;
+mod table;
+mod transition;
+
+pub use effect::Effect;
+pub use event::{Event, Reason};
+pub use phase::{Phase, PhaseName};
+pub use plan::{Goal, Plan, PlannedStep, RolloutNumber};
+pub use state::{Facts, LiveRelease, NotedAlarm, State};
+pub use table::{EventName, IllegalTransition, is_legal};
+pub use transition::{open, replay, step};

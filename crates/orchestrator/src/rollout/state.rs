@@ -1,0 +1,132 @@
+//! The state of a rollout: its plan, its phase, what it has learned, and the effect that is due.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Effect, Goal, Phase, Plan};
+use crate::domain::{ApiDeployment, Release, ReleaseNumber, RestApiId, Slot, StageTarget};
+use crate::ports::{AlarmObservation, Backup, Deployed};
+
+/// What was live before the rollout, and where a turning back goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveRelease {
+    pub number: ReleaseNumber,
+    pub slot: Slot,
+    pub apis: Vec<ApiDeployment>,
+}
+
+/// An alarm as it was before the rollout moved anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotedAlarm {
+    pub observation: AlarmObservation,
+    pub noted_at: Timestamp,
+}
+
+/// What the rollout has learned so far.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Facts {
+    pub prepared: bool,
+    pub alarms_at_start: Vec<NotedAlarm>,
+    pub backup: Option<Backup>,
+    pub schema_version: Option<String>,
+    /// There was no database when the schema was to be expanded: again after the deploy.
+    pub expand_pending: bool,
+    pub deployed: Option<Deployed>,
+    /// The live slot was verified after the deploy.
+    pub established: bool,
+    pub live: Option<LiveRelease>,
+    /// The idle slot may hold something else than the ledger says.
+    pub release_begun: bool,
+    pub candidate: Option<Release>,
+    /// The digest of the release that passed its smoke test.
+    pub smoked_digest: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    pub plan: Plan,
+    pub phase: Phase,
+    /// An intent whose outcome is not known.
+    pub pending: Option<Effect>,
+    /// The epoch of the lock under which the last record was made.
+    pub epoch: u64,
+    pub facts: Facts,
+}
+
+impl State {
+    /// The effect that is due; `None` at the end, and before the lock is recorded.
+    pub fn next_effect(&self) -> Option<Effect> {
+        match &self.phase {
+            Phase::Planned => None,
+            Phase::Locked if !self.facts.prepared => Some(Effect::Prepare),
+            Phase::Locked => match &self.plan.goal {
+                Goal::Deploy { .. } => Some(Effect::BackUp),
+                Goal::Rollback { repoint: true, .. } => self.release_effect(),
+                Goal::Rollback { repoint: false, .. } => Some(Effect::Promote),
+            },
+            Phase::BackedUp => Some(Effect::Expand),
+            Phase::Expanded => Some(Effect::Deploy),
+            Phase::Deployed if self.facts.expand_pending => Some(Effect::Expand),
+            Phase::Deployed if !self.facts.established => Some(Effect::Establish),
+            Phase::Deployed => self.release_effect(),
+            Phase::Released => self.facts.candidate.as_ref().map(|release| Effect::Smoke {
+                slot: release.slot,
+                digest: release.digest(),
+            }),
+            Phase::Smoked => self.shift_or_promote(0),
+            Phase::Shifting { step } => self.shift_or_promote(*step),
+            Phase::Baking {
+                step, passed: false, ..
+            } => Some(Effect::Judge { step: *step }),
+            Phase::Baking { step, passed: true, .. } => self.shift_or_promote(step + 1),
+            Phase::Promoting => Some(Effect::Promote),
+            Phase::Promoted => Some(Effect::Retain),
+            Phase::RollingBack { .. } => Some(Effect::Withdraw),
+            Phase::Retained | Phase::RolledBack { .. } | Phase::NeedsHuman { .. } => None,
+        }
+    }
+
+    fn release_effect(&self) -> Option<Effect> {
+        self.facts.live.as_ref().map(|live| Effect::Release {
+            slot: live.slot.other(),
+        })
+    }
+
+    fn shift_or_promote(&self, step: usize) -> Option<Effect> {
+        match self.plan.steps.get(step) {
+            Some(planned) => Some(Effect::Shift {
+                step,
+                weight: planned.weight,
+            }),
+            None => Some(Effect::Promote),
+        }
+    }
+
+    /// Where an API's traffic was before the rollout.
+    pub fn base(&self, rest_api_id: &RestApiId) -> Option<StageTarget> {
+        let live = self.facts.live.as_ref()?;
+        let api = live.apis.iter().find(|api| &api.rest_api_id == rest_api_id)?;
+        Some(StageTarget {
+            deployment_id: api.deployment_id.clone(),
+            slot: live.slot,
+        })
+    }
+
+    /// Where an API's traffic goes when the rollout is promoted.
+    pub fn goal(&self, rest_api_id: &RestApiId) -> Option<StageTarget> {
+        let candidate = self.facts.candidate.as_ref()?;
+        let deployment_id = candidate.deployment(rest_api_id)?.clone();
+        Some(StageTarget {
+            deployment_id,
+            slot: candidate.slot,
+        })
+    }
+
+    /// Whether exactly this candidate passed its smoke test (or was proven by having been live).
+    pub fn candidate_is_proven(&self) -> bool {
+        match (&self.facts.candidate, &self.facts.smoked_digest) {
+            (Some(candidate), Some(digest)) => &candidate.digest() == digest,
+            _ => false,
+        }
+    }
+}
