@@ -129,6 +129,7 @@ impl<T: Accepts<S>, S> Accepts<MapOf<S>> for MapOf<T> {}
 pub trait FromText {}
 impl FromText for String {}
 impl FromText for Json {}
+#[diagnostic::do_not_recommend]
 impl<T: Identifier> FromText for T {}
 
 /// Types that a literal integer may stand for.

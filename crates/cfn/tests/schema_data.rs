@@ -1,5 +1,4 @@
 //! The schemas as data: found by name, complete, and as the snapshot says.
-#![cfg(feature = "schema-data")]
 
 use cfn::schema::{self, PropertyType, Replaces};
 

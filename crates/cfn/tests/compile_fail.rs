@@ -1,0 +1,8 @@
+//! Programs that must not compile, with what the compiler says about them. `TRYBUILD=overwrite cargo test -p cfn
+//! --test compile_fail` writes the messages again after a change of wording.
+
+#[test]
+fn wrong_wiring_does_not_compile() {
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("tests/compile_fail/*.rs");
+}

@@ -1,0 +1,5 @@
+use cfn::rds;
+
+fn main() {
+    let _ = rds::DBInstance::new().allocated_storage(20);
+}
