@@ -244,3 +244,148 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     }
     parts.join(": ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Stub, connected};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// What each service says, and what it means for the caller.
+    #[test]
+    fn every_refusal_is_sorted_by_what_may_have_happened() {
+        use PortErrorKind::*;
+        let cases = [
+            // API Gateway
+            ("TooManyRequestsException", "", 429, Throttled),
+            ("NotFoundException", "Invalid stage identifier specified", 404, NotFound),
+            ("ConflictException", "", 409, Conflict),
+            ("BadRequestException", "Invalid patch path", 400, Invalid),
+            ("LimitExceededException", "", 400, Invalid),
+            ("UnauthorizedException", "", 401, Denied),
+            ("ServiceUnavailableException", "", 503, Ambiguous),
+            // Lambda
+            (
+                "PreconditionFailedException",
+                "The Revision Id provided does not match",
+                412,
+                Conflict,
+            ),
+            ("ResourceConflictException", "An update is in progress", 409, Conflict),
+            ("ResourceNotFoundException", "", 404, NotFound),
+            ("InvalidParameterValueException", "", 400, Invalid),
+            ("CodeStorageExceededException", "", 400, Invalid),
+            ("ServiceException", "", 500, Ambiguous),
+            // CloudFormation says most things with 400
+            ("Throttling", "Rate exceeded", 400, Throttled),
+            ("ValidationError", "Stack with id S does not exist", 400, NotFound),
+            ("ValidationError", "Template format error", 400, Invalid),
+            ("AlreadyExistsException", "", 400, Conflict),
+            ("InvalidChangeSetStatus", "", 400, Conflict),
+            ("InsufficientCapabilitiesException", "", 400, Invalid),
+            ("AccessDenied", "", 403, Denied),
+            ("InternalFailure", "", 500, Ambiguous),
+            // CloudWatch, RDS, Secrets Manager, S3, STS
+            ("InvalidParameterValue", "", 400, Invalid),
+            ("DBSnapshotAlreadyExists", "", 400, Conflict),
+            ("DBInstanceNotFound", "", 404, NotFound),
+            ("InvalidDBInstanceState", "", 400, Conflict),
+            ("DecryptionFailure", "", 400, Invalid),
+            ("PreconditionFailed", "", 412, Conflict),
+            ("ConditionalRequestConflict", "", 409, Conflict),
+            ("SlowDown", "", 503, Throttled),
+            ("NoSuchBucket", "", 404, NotFound),
+            ("ExpiredToken", "", 400, Denied),
+            ("InvalidClientTokenId", "", 403, Denied),
+            // No code at all, as from HeadObject or a proxy
+            ("", "", 404, NotFound),
+            ("", "", 403, Denied),
+            ("", "", 412, Conflict),
+            ("", "", 429, Throttled),
+            ("", "", 400, Invalid),
+            ("", "", 502, Ambiguous),
+        ];
+        for (code, message, status, expected) in cases {
+            assert_eq!(kind_of(code, message, status), expected, "{code} {message} {status}");
+        }
+    }
+
+    /// Runs one change and one read against a server that always answers the same, and counts what reached it.
+    async fn outcome(answer: Vec<u8>) -> (Failure, usize) {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&calls);
+        let stub = Stub::start_connected(move |_| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            answer.clone()
+        })
+        .await;
+        let aws = connected(&stub).await;
+        let failure = aws.patch_stage("api", "prod", Vec::new()).await.unwrap_err();
+        (failure, calls.load(Ordering::SeqCst))
+    }
+
+    #[tokio::test]
+    async fn the_services_own_words_are_kept() {
+        let answer = Stub::answer_with(
+            400,
+            &[("x-amzn-errortype", "BadRequestException")],
+            r#"{"message":"Invalid patch path /colour"}"#,
+        );
+        let (failure, calls) = outcome(answer).await;
+        assert_eq!(failure.kind, PortErrorKind::Invalid);
+        assert_eq!(
+            failure.to_string(),
+            "UpdateStage on api/prod: Invalid patch path /colour (BadRequestException)"
+        );
+        assert_eq!(calls, 1);
+    }
+
+    #[tokio::test]
+    async fn a_change_whose_outcome_is_unknown_is_not_sent_again() {
+        for answer in [
+            Vec::new(),
+            b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{\"dep".to_vec(),
+            Stub::answer(200, "<html>"),
+            Stub::answer(500, r#"{"message":"oh"}"#),
+            Stub::answer_with(503, &[("x-amzn-errortype", "ServiceUnavailableException")], "{}"),
+        ] {
+            let (failure, calls) = outcome(answer).await;
+            assert_eq!(failure.kind, PortErrorKind::Ambiguous, "{failure}");
+            assert_eq!(calls, 1, "{failure}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_service_that_is_not_there_was_never_asked() {
+        let stub = Stub::start_connected(|_| Vec::new()).await;
+        let aws = connected(&stub).await;
+        stub.stop().await;
+        let failure = aws.patch_stage("api", "prod", Vec::new()).await.unwrap_err();
+        assert_eq!(failure.kind, PortErrorKind::Unavailable, "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_throttled_read_is_tried_again() {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&calls);
+        let stub = Stub::start_connected(move |_| match counter.fetch_add(1, Ordering::SeqCst) {
+            0 => Stub::answer_with(429, &[("x-amzn-errortype", "TooManyRequestsException")], "{}"),
+            _ => Stub::answer(
+                200,
+                r#"{"deploymentId":"d1","stageName":"prod","variables":{"color":"blue"},
+                   "canarySettings":{"percentTraffic":10.0,"deploymentId":"d2","stageVariableOverrides":{"color":"green"}}}"#,
+            ),
+        })
+        .await;
+        let aws = connected(&stub).await;
+        let traffic = aws.read_stage("api", "prod").await.unwrap();
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
+        let canary = traffic.canary.unwrap();
+        assert_eq!(
+            (canary.deployment_id.as_str(), canary.weight.as_percent()),
+            ("d2", 10.0)
+        );
+        assert_eq!(canary.slot, Some(orchestrator::domain::Slot::Green));
+    }
+}

@@ -9,6 +9,8 @@ pub mod assets;
 mod connection;
 mod failure;
 mod http;
+mod infrastructure;
+mod ledger;
 mod metrics;
 mod pacing;
 mod secrets;
@@ -24,6 +26,8 @@ mod traffic;
 
 pub use connection::{Aws, ConnectError, Settings, connect};
 pub use failure::Failure;
+pub use infrastructure::StackInfrastructure;
+pub use ledger::LedgerError;
 pub use secrets::Secret;
 pub use smoke::{HttpSmoke, SmokeCheck};
 pub use snapshots::Snapshot;

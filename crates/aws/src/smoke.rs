@@ -197,10 +197,16 @@ mod tests {
         assert!(!result.passed);
         assert!(result.detail.contains("the connection broke"), "{}", result.detail);
 
-        let gone = Stub {
-            url: "http://127.0.0.1:1".to_owned(),
+        let target = SmokeTarget {
+            rest_api_id: RestApiId::new("a"),
+            base_url: "http://127.0.0.1:1".to_owned(),
+            slot: Slot::Green,
         };
-        let result = run(&gone, check("/health")).await;
+        let result = HttpSmoke::new(vec![check("/health")])
+            .run(&target)
+            .await
+            .unwrap()
+            .remove(0);
         assert!(
             result.detail.contains("no connection could be made"),
             "{}",

@@ -4,9 +4,23 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::connection::{Aws, Settings, connect};
 
 pub(crate) struct Stub {
     pub url: String,
+    server: JoinHandle<()>,
+}
+
+/// A connection to the stub, which must have been started with [`Stub::start_connected`].
+pub(crate) async fn connected(stub: &Stub) -> Aws {
+    connect(Settings {
+        endpoint_url: Some(stub.url.clone()),
+        ..Settings::default()
+    })
+    .await
+    .unwrap()
 }
 
 impl Stub {
@@ -15,7 +29,7 @@ impl Stub {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let respond = Arc::new(respond);
-        tokio::spawn(async move {
+        let server = tokio::spawn(async move {
             loop {
                 let Ok((mut connection, _)) = listener.accept().await else {
                     return;
@@ -29,7 +43,28 @@ impl Stub {
                 });
             }
         });
-        Self { url }
+        Self { url, server }
+    }
+
+    /// Answers who is asking, and leaves the rest to `respond`.
+    pub(crate) async fn start_connected(respond: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::start(move |request| {
+            if request.contains("GetCallerIdentity") {
+                return Self::answer(
+                    200,
+                    "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/u</Arn>\
+                     <Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>",
+                );
+            }
+            respond(request)
+        })
+        .await
+    }
+
+    /// Nothing listens any more when this returns.
+    pub(crate) async fn stop(self) {
+        self.server.abort();
+        let _ = self.server.await;
     }
 
     pub(crate) fn answer(status: u16, body: &str) -> Vec<u8> {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use aws_smithy_types::byte_stream::ByteStream;
 use aws_smithy_types::timeout::TimeoutConfig;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use orchestrator::ports::PortErrorKind;
 
 use super::archive::zip_folder;
@@ -102,11 +103,12 @@ impl Aws {
         if self.endpoint_url().is_some() {
             self.make_buckets(&jobs).await?;
         }
-        let outcomes: Vec<bool> = futures::stream::iter(jobs)
-            .map(|(asset, destination)| {
-                let client = clients.get(&destination.role_arn(self)).unwrap_or(self.s3());
-                self.bring(asset, destination, client, report)
-            })
+        let mut uploads: Vec<BoxFuture<'_, Result<bool, AssetError>>> = Vec::with_capacity(jobs.len());
+        for (asset, destination) in jobs {
+            let client = clients.get(&destination.role_arn(self)).unwrap_or(self.s3());
+            uploads.push(self.bring(asset, destination, client, report).boxed());
+        }
+        let outcomes: Vec<bool> = futures::stream::iter(uploads)
             .buffer_unordered(PARALLEL_UPLOADS)
             .try_collect()
             .await?;

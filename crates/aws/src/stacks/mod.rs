@@ -21,6 +21,7 @@ pub use change_set::Planned;
 pub use deploy::{Approval, Approved, StackOutcome, StackProgress};
 pub(crate) use describe::timestamp;
 pub use error::StackError;
+pub(crate) use readiness::readiness;
 
 /// The largest template that a call may carry, in bytes; a larger one is read from S3 (CloudFormation quotas).
 pub const TEMPLATE_BODY_LIMIT: usize = 51_200;

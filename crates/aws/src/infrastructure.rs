@@ -1,0 +1,156 @@
+//! The stacks of an application as the orchestrator sees them: can they be deployed, deploy them, what stands.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use orchestrator::ports::{Deployed, Infrastructure, InfrastructureProgress, PortError, PortErrorKind, ProgressSink};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::assets::{AssetError, AssetEvent, AssetManifest};
+use crate::connection::Aws;
+use crate::stacks::{Approval, StackInput, StackProgress, readiness};
+
+/// Stacks with their assets, ready to be deployed.
+pub struct StackInfrastructure {
+    aws: Aws,
+    stacks: Vec<StackInput>,
+    assets: Vec<AssetManifest>,
+    approval: Arc<dyn Approval>,
+}
+
+impl StackInfrastructure {
+    /// `approval` is asked for each stack that would change; use [`Approved`](crate::stacks::Approved) where the user
+    /// has seen and approved the changes before.
+    pub fn new(aws: Aws, stacks: Vec<StackInput>, assets: Vec<AssetManifest>, approval: Arc<dyn Approval>) -> Self {
+        Self {
+            aws,
+            stacks,
+            assets,
+            approval,
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.stacks.iter().map(|stack| stack.name.clone()).collect()
+    }
+
+    async fn what_stands(&self, changed: bool) -> Result<Option<Deployed>, PortError> {
+        let mut names = self.names();
+        names.sort();
+        let templates = try_join_all(names.iter().map(|name| self.aws.stack_template(name))).await?;
+        if templates.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let mut hash = Sha256::new();
+        for (name, template) in names.iter().zip(&templates) {
+            let Some(template) = template else { continue };
+            hash.update(name.as_bytes());
+            hash.update([0]);
+            hash.update(normalized(template).as_bytes());
+            hash.update([0]);
+        }
+        Ok(Some(Deployed {
+            target: self.aws.rollout_target(&self.names()).await?,
+            template_digest: hex::encode(hash.finalize()),
+            changed,
+        }))
+    }
+}
+
+/// CloudFormation gives a template back as it was sent, white space included; that is no difference.
+fn normalized(template: &str) -> String {
+    serde_json::from_str::<Value>(template).map_or_else(|_| template.to_owned(), |value| value.to_string())
+}
+
+#[async_trait]
+impl Infrastructure for StackInfrastructure {
+    async fn check_ready(&self) -> Result<(), PortError> {
+        let found = try_join_all(self.stacks.iter().map(|stack| self.aws.describe_stack(&stack.name))).await?;
+        for (stack, found) in self.stacks.iter().zip(found) {
+            readiness(&stack.name, found.as_ref().map(|found| found.status.as_str()))?;
+        }
+        Ok(())
+    }
+
+    async fn deploy(&self, progress: ProgressSink<'_>) -> Result<Deployed, PortError> {
+        for manifest in &self.assets {
+            self.aws
+                .publish(manifest, &|event| progress(asset_progress(event)))
+                .await?;
+        }
+        let report = |event| progress(stack_progress(event));
+        let outcomes = self
+            .aws
+            .deploy_stacks(&self.stacks, self.approval.as_ref(), &report)
+            .await?;
+        let changed = outcomes.values().any(|outcome| outcome.changed);
+        let standing = self.what_stands(changed).await?;
+        standing.ok_or_else(|| {
+            let stacks = self.names().join(", ");
+            PortError::new(
+                PortErrorKind::NotFound,
+                "deploy",
+                stacks,
+                "no stack stands although all were deployed",
+            )
+        })
+    }
+
+    async fn observe(&self) -> Result<Option<Deployed>, PortError> {
+        self.what_stands(false).await
+    }
+}
+
+fn asset_progress(event: AssetEvent) -> InfrastructureProgress {
+    match event {
+        AssetEvent::AlreadyThere { asset } | AssetEvent::Uploaded { asset } => InfrastructureProgress::Asset {
+            name: asset,
+            done: true,
+        },
+        AssetEvent::Uploading { asset, .. } => InfrastructureProgress::Asset {
+            name: asset,
+            done: false,
+        },
+    }
+}
+
+fn stack_progress(event: StackProgress) -> InfrastructureProgress {
+    match event {
+        StackProgress::Planning { stack } => InfrastructureProgress::Note {
+            message: format!("{stack}: asking what would change"),
+        },
+        StackProgress::Unchanged { stack } => InfrastructureProgress::Stack {
+            stack,
+            status: "unchanged".to_owned(),
+        },
+        StackProgress::Executing { stack, changes } => InfrastructureProgress::Note {
+            message: format!("{stack}: {changes} resources change"),
+        },
+        StackProgress::Event(event) if event.of_the_stack_itself => InfrastructureProgress::Stack {
+            stack: event.stack,
+            status: event.status,
+        },
+        StackProgress::Event(event) => InfrastructureProgress::Resource {
+            stack: event.stack,
+            logical_id: event.logical_id,
+            resource_type: event.resource_type,
+            status: event.status,
+            reason: event.reason,
+        },
+        StackProgress::Done { stack, status } => InfrastructureProgress::Stack { stack, status },
+    }
+}
+
+impl From<AssetError> for PortError {
+    fn from(error: AssetError) -> Self {
+        let (kind, asset) = match &error {
+            AssetError::Missing { asset, .. }
+            | AssetError::Unreadable { asset, .. }
+            | AssetError::NoBucket { asset, .. } => (PortErrorKind::Invalid, asset.clone()),
+            AssetError::Failed { asset, failure } => (failure.kind, asset.clone()),
+        };
+        Self::new(kind, "publish", asset, error.to_string())
+    }
+}
