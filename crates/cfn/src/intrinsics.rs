@@ -42,10 +42,10 @@ pub fn sub<T: Into<Map>>(template: impl Into<Name>, variables: T) -> Value<Strin
 }
 
 /// `Fn::Select`. The index counts from 0; out of range fails when the stack deploys.
-pub fn select<T>(index: impl IntoValue<i64>, values: impl IntoValue<List<T>>) -> Value<T> {
+pub fn select<T>(index: impl IntoValue<i64>, values: Value<List<T>>) -> Value<T> {
     value(Intrinsic::Select {
         index: index.into_value().into_expr(),
-        values: values.into_value().into_expr(),
+        values: values.into_expr(),
     })
 }
 

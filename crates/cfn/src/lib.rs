@@ -10,9 +10,12 @@
 mod concat;
 mod element;
 mod expr;
+#[cfg(all(test, feature = "schema-data"))]
+mod generated_tests;
 mod handle;
 mod intrinsic;
 pub mod intrinsics;
+mod json_text;
 mod overrides;
 pub mod pseudo;
 mod render;
