@@ -7,8 +7,11 @@
 
 pub mod chance;
 pub mod cloud;
+pub mod cloudformation;
+pub mod cloudwatch;
 pub mod codec;
 pub mod context;
+pub mod generic;
 mod identity;
 pub mod lambda;
 pub mod members;

@@ -18,7 +18,6 @@ impl SetClock {
         Arc::new(Self(Mutex::new("2025-10-14T12:00:00Z".parse().unwrap())))
     }
 
-    #[expect(dead_code, reason = "the alarms' tests are the first to need it")]
     pub fn advance_seconds(&self, seconds: i64) {
         let mut now = self.0.lock().unwrap();
         *now += jiff::SignedDuration::from_secs(seconds);
