@@ -13,7 +13,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::cloudformation::CloudFormation;
 use crate::context::{Clock, Context};
+use crate::s3::S3;
 use crate::secretsmanager::SecretsManager;
 use crate::server::{self, Router};
 use crate::ssm::Ssm;
@@ -89,7 +91,12 @@ pub struct Running {
 
 impl LocalCloud {
     pub async fn start(options: Options) -> Result<Running, StartError> {
-        let Options { folder, port, region, database_url } = options;
+        let Options {
+            folder,
+            port,
+            region,
+            database_url,
+        } = options;
         // Read by RDS, once it is wired.
         let _ = &database_url;
         let in_folder = |source| StartError::Folder {
@@ -176,8 +183,14 @@ fn write_endpoint(folder: &Path, endpoint: &Endpoint) -> io::Result<()> {
 
 /// Every service with what it needs of the others.
 fn router(context: &Context) -> io::Result<Router> {
+    let (s3, ssm, secrets) = (S3::open(context)?, Ssm::open(context)?, SecretsManager::open(context)?);
+    let providers = [s3.providers(), ssm.providers()].concat();
+    let cloudformation = CloudFormation::open(context, providers, vec![s3.clone(), ssm.clone(), secrets.clone()])?;
+    cloudformation.recover();
     Ok(Router::new(&context.region, context.folder.display().to_string())
         .with_service(Sts::open(context)?)
-        .with_service(SecretsManager::open(context)?)
-        .with_service(Ssm::open(context)?))
+        .with_service(s3)
+        .with_service(secrets)
+        .with_service(ssm)
+        .with_service(cloudformation))
 }

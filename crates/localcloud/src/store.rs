@@ -38,11 +38,27 @@ impl Store {
     }
 
     pub fn save<T: Serialize>(&self, name: &str, state: &T) -> io::Result<()> {
+        // In memory first: serde_json writes a token at a time.
+        let bytes = serde_json::to_vec(state)?;
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        serde_json::to_writer(&mut file, state)?;
-        file.flush()?;
+        file.write_all(&bytes)?;
         file.persist(self.path(name))?;
         Ok(())
+    }
+
+    /// The names under which something is saved, sorted.
+    pub fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.folder)? {
+            let name = entry?.file_name();
+            names.extend(
+                name.to_str()
+                    .and_then(|name| name.strip_suffix(".json"))
+                    .map(str::to_owned),
+            );
+        }
+        names.sort();
+        Ok(names)
     }
 
     fn path(&self, name: &str) -> PathBuf {
