@@ -14,6 +14,7 @@ pub mod context;
 pub mod generic;
 mod identity;
 pub mod lambda;
+pub mod logs;
 pub mod members;
 pub mod resource;
 pub mod s3;

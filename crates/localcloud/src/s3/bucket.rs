@@ -192,9 +192,9 @@ fn record_file(key: &str) -> String {
 }
 
 fn replace(folder: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
+    let bytes = serde_json::to_vec(value)?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer(&mut file, value)?;
-    file.flush()?;
+    file.write_all(&bytes)?;
     file.persist(folder.join(name))?;
     Ok(())
 }
