@@ -1,1 +1,44 @@
-//! Database migrations, backup and restore for Postgres.
+//! Database migrations for Postgres that two versions of a program survive, and backups.
+//!
+//! For whoever changes a schema while traffic runs: a rollout applies the phase *expand* before it shifts, a person runs the
+//! rest by hand. The bookkeeping is sqlx's (`_sqlx_migrations`, the same checksums), so that sqlx-cli reads what we wrote and
+//! an existing project moves in. What sqlx's own runner gets wrong is done here: a lock that is polled and always released,
+//! files that were edited, lost or slipped in between, locks that starve readers.
+//!
+//! ```no_run
+//! # async fn example(database: migrate::Database) -> Result<(), migrate::MigrateError> {
+//! let migrator = migrate::Migrator::load("migrations")?;
+//! let status = migrator.status(&database).await?;
+//! let report = migrator.up(&database, &migrate::Options::rollout(), &migrate::Silent).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! It knows no orchestrator, no AWS and no terminal: progress leaves as [`Event`]s.
+
+mod backup;
+mod database;
+mod error;
+mod event;
+mod files;
+mod history;
+mod lock;
+mod phase;
+mod plan;
+mod refusals;
+mod session;
+mod statements;
+mod status;
+mod up;
+
+pub use backup::{Backup, BackupError, BackupOptions, DumpedFile, back_up};
+pub use database::{Database, Password, Tls, UrlError};
+pub use error::{LoadError, MigrateError};
+pub use event::{Event, Events, Silent};
+pub use files::{MigrationFile, Migrator};
+pub use history::{Applied, Problem};
+pub use lock::Holder;
+pub use phase::Phase;
+pub use plan::{Held, Options, Plan};
+pub use session::Blocker;
+pub use status::Status;
+pub use up::{AppliedNow, Report};

@@ -1,6 +1,6 @@
 //! The answers that every function gives in one form.
 //!
-//! An error's body is `{"error":{"code","message","request_id"}}`. Its message never tells what went wrong inside;
+//! An error's body is `{"error":{"code","message","requestId"}}`. Its message never tells what went wrong inside;
 //! the log line with the same request id does.
 
 use lambda_http::http::{Response, StatusCode, header};
@@ -50,6 +50,7 @@ struct ErrorBody<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ErrorText<'a> {
     code: &'a str,
     message: &'a str,

@@ -5,7 +5,7 @@
 //!
 //! The answer:
 //! ```json
-//! { "protocol_id": "uniswap-v3", "count": 1, "performance": [ {
+//! { "protocolId": "uniswap-v3", "count": 1, "performance": [ {
 //!   "timestamp": "2025-10-14T00:00:00Z",
 //!   "apy": { "7d": 4.1200, "30d": 3.9000, "90d": null, "1y": null },
 //!   "users": { "dau": 1200, "wau": 5400, "mau": null },

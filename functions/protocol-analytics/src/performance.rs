@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 use crate::question::Question;
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Performance {
     protocol_id: String,
     count: usize,

@@ -174,7 +174,7 @@ async fn the_built_function_serves_as_lambda_runs_it() {
     let (kind, response) = invoke(event("uniswap-v3", json!({ "limit": "none" }))).await;
     assert_eq!((kind.as_str(), &response["statusCode"]), ("response", &json!(400)));
     let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
-    assert_eq!(body["error"]["request_id"], "8476a536-e9f4-11e8-9739-2dfe598c3fcd");
+    assert_eq!(body["error"]["requestId"], "8476a536-e9f4-11e8-9739-2dfe598c3fcd");
 
     raw_sql("DROP TABLE protocol_performance_metrics")
         .execute(&mut connection)

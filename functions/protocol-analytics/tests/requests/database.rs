@@ -30,7 +30,7 @@ async fn the_newest_points_come_first_with_their_exact_digits() {
         answer.text
     );
     let body = answer.json();
-    assert_eq!(body["protocol_id"], "uniswap-v3");
+    assert_eq!(body["protocolId"], "uniswap-v3");
     assert_eq!(body["count"], 3);
     assert_eq!(
         body["performance"][0]["users"],
@@ -84,7 +84,7 @@ async fn a_database_that_is_down_is_an_opaque_503() {
     let answer = ask(&service(vault(credentials(port, "hunter2")), []), "aave", &[]).await;
     assert_eq!(answer.status, 503);
     let expected = json!({ "error": {
-        "code": "unavailable", "message": "The service is temporarily unavailable. Try again.", "request_id": "",
+        "code": "unavailable", "message": "The service is temporarily unavailable. Try again.", "requestId": "",
     } });
     assert_eq!(answer.json(), expected);
 }

@@ -1,0 +1,213 @@
+//! Copies a database into a folder with `pg_dump`, for any Postgres that has no snapshots of its own.
+//!
+//! The directory format: the only one that dumps in parallel. It is written under another name and renamed when it is whole,
+//! so what has a backup's name is one. It is not proven yet: `pg_restore --list` passes on a truncated dump, only a restore
+//! proves it, and none is done here.
+
+mod client;
+mod manifest;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::PgConnection;
+
+use crate::database::Database;
+use crate::error::MigrateError;
+use crate::{history, session};
+
+pub use manifest::{Backup, DumpedFile};
+
+/// Where a backup goes and how it is made.
+#[derive(Clone, Debug)]
+pub struct BackupOptions {
+    /// The folder that holds an environment's backups; made if it is absent.
+    pub folder: PathBuf,
+    /// The backup's name: letters, digits, `-`, `_` and `.`. A backup with this name that is whole already is returned as it is.
+    pub label: String,
+    /// How many tables are dumped at once.
+    pub jobs: u32,
+    /// How long `pg_dump` may take.
+    pub timeout: Duration,
+    /// The folder of `pg_dump`, looked at before any other.
+    pub programs: Option<PathBuf>,
+}
+
+impl BackupOptions {
+    pub fn new(folder: impl Into<PathBuf>, label: impl Into<String>) -> Self {
+        Self {
+            folder: folder.into(),
+            label: label.into(),
+            jobs: 2,
+            timeout: Duration::from_secs(3600),
+            programs: None,
+        }
+    }
+}
+
+/// Why there is no backup. What was begun is removed.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error(transparent)]
+    Database(#[from] MigrateError),
+    #[error("{label:?} cannot be a backup's name: use letters, digits, '-', '_' and '.', not at the start")]
+    Label { label: String },
+    #[error("cannot write the backup to {}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error("the backup in {} has a manifest that cannot be read; move it away or remove it", path.display())]
+    Damaged { path: PathBuf },
+    #[error(
+        "there is no pg_dump of PostgreSQL {needed}, which the server runs{}; install postgresql-client-{needed}",
+        found(versions)
+    )]
+    NoClient { needed: u32, versions: Vec<u32> },
+    #[error("pg_dump of {database} failed: {said}")]
+    Dump { database: String, said: String },
+    #[error("pg_dump of {database} did not end within {} s", after.as_secs())]
+    TooSlow { database: String, after: Duration },
+}
+
+impl BackupError {
+    /// A stable name of what happened.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Database(error) => error.kind(),
+            Self::Label { .. } => "backup_label",
+            Self::Write { .. } => "backup_write",
+            Self::Damaged { .. } => "backup_damaged",
+            Self::NoClient { .. } => "backup_no_client",
+            Self::Dump { .. } | Self::TooSlow { .. } => "backup_dump",
+        }
+    }
+}
+
+fn found(versions: &[u32]) -> String {
+    if versions.is_empty() {
+        return String::new();
+    }
+    let versions: Vec<String> = versions.iter().map(u32::to_string).collect();
+    format!(" (found: {})", versions.join(", "))
+}
+
+/// Makes the backup `FOLDER/LABEL`, with `dump/` in pg_dump's directory format and `manifest.json` beside it.
+pub async fn back_up(database: &Database, options: &BackupOptions) -> Result<Backup, BackupError> {
+    check_label(&options.label)?;
+    let target = options.folder.join(&options.label);
+    if target.exists() {
+        return manifest::read(&target);
+    }
+    let mut connection = session::connect(database).await?;
+    let server = Server::ask(&mut connection).await;
+    session::close(connection).await;
+    let server = server?;
+    let client = client::find(options.programs.as_deref(), server.major).await?;
+
+    let partial = options.folder.join(format!(".{}.partial", options.label));
+    let result = write(database, options, &server, &client, &partial, &target).await;
+    if result.is_err() {
+        // What is left is no backup; if even this fails, its name says so.
+        let _ = std::fs::remove_dir_all(&partial);
+    }
+    result
+}
+
+async fn write(
+    database: &Database,
+    options: &BackupOptions,
+    server: &Server,
+    client: &client::Client,
+    partial: &Path,
+    target: &Path,
+) -> Result<Backup, BackupError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| BackupError::Write { path, source }
+    };
+    if partial.exists() {
+        std::fs::remove_dir_all(partial).map_err(failed(partial))?;
+    }
+    std::fs::create_dir_all(partial).map_err(failed(partial))?;
+    client.dump(database, partial, options.jobs, options.timeout).await?;
+    let backup = Backup {
+        label: options.label.clone(),
+        database: database.to_string(),
+        made_at: server.now.clone(),
+        server_version: server.version.clone(),
+        client_version: client.version.clone(),
+        schema_version: server.schema_version,
+        files: checksums(partial.to_owned()).await?,
+        path: target.to_owned(),
+    };
+    manifest::write(partial, &backup)?;
+    std::fs::rename(partial, target).map_err(failed(target))?;
+    Ok(backup)
+}
+
+/// Off the runtime's threads: gigabytes are read.
+async fn checksums(folder: PathBuf) -> Result<Vec<DumpedFile>, BackupError> {
+    let path = folder.clone();
+    match tokio::task::spawn_blocking(move || manifest::list(&folder)).await {
+        Ok(files) => files,
+        Err(panicked) => Err(BackupError::Write {
+            path,
+            source: std::io::Error::other(panicked),
+        }),
+    }
+}
+
+/// A label is one folder's name, and not a hidden one.
+fn check_label(label: &str) -> Result<(), BackupError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let good = label.starts_with(|c: char| c.is_ascii_alphanumeric()) && label.chars().all(fits) && label.len() <= 200;
+    if good {
+        Ok(())
+    } else {
+        Err(BackupError::Label {
+            label: label.to_owned(),
+        })
+    }
+}
+
+/// What the server says of itself when the backup begins.
+struct Server {
+    major: u32,
+    version: String,
+    now: String,
+    schema_version: Option<i64>,
+}
+
+impl Server {
+    async fn ask(connection: &mut PgConnection) -> Result<Self, MigrateError> {
+        let (number, version, now): (i32, String, String) = sqlx::query_as(
+            r#"SELECT current_setting('server_version_num')::int, current_setting('server_version'),
+                      to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"#,
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(|source| MigrateError::Database {
+            what: "its version",
+            source,
+        })?;
+        let schema_version = history::read(connection).await?.last().map(|applied| applied.version);
+        let major = u32::try_from(number / 10_000).unwrap_or_default();
+        Ok(Self {
+            major,
+            version,
+            now,
+            schema_version,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_stays_within_its_folder() {
+        assert!(check_label("release-7_2025.10.14").is_ok());
+        for label in ["", ".", "..", "../x", "a/b", ".hidden", "a b", "-x"] {
+            assert!(check_label(label).is_err(), "{label:?}");
+        }
+    }
+}

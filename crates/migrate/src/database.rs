@@ -1,0 +1,219 @@
+//! Which database to connect to, and as whom. Its password never shows itself.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
+/// How sessions of this crate name themselves to the server, and so to everybody who waits for them.
+pub(crate) const APPLICATION_NAME: &str = "llama-deploy migrate";
+
+/// A password whose `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Password(…)")
+    }
+}
+
+/// How the way to the server is protected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// Not at all; [`Database::tls`] allows it for loopback addresses only.
+    Off,
+    /// Certificate and host name are verified against the public roots and these (PEM, may be empty).
+    Verified { roots: String },
+}
+
+/// A database and how to log in to it.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) name: String,
+    pub(crate) username: String,
+    pub(crate) password: Password,
+    pub(crate) tls: Tls,
+}
+
+/// A URL that names no database. The URL itself is not repeated: it holds a password.
+#[derive(Debug, thiserror::Error)]
+pub enum UrlError {
+    #[error("the database URL is not of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
+    Malformed,
+    #[error("the database URL switches TLS off (sslmode={sslmode}) for {host}; only a loopback address may do that")]
+    Unprotected { host: String, sslmode: String },
+}
+
+impl Database {
+    /// TLS is verified, except to a loopback address, where nothing leaves the machine.
+    pub fn new(
+        host: impl Into<String>,
+        port: u16,
+        name: impl Into<String>,
+        username: impl Into<String>,
+        password: Password,
+    ) -> Self {
+        let host = host.into();
+        let tls = if is_loopback(&host) {
+            Tls::Off
+        } else {
+            Tls::Verified { roots: String::new() }
+        };
+        Self {
+            host,
+            port,
+            name: name.into(),
+            username: username.into(),
+            password,
+            tls,
+        }
+    }
+
+    /// Reads `postgres://USER:PASSWORD@HOST:PORT/DATABASE`; of the parameters only `sslmode` counts.
+    pub fn from_url(url: &str) -> Result<Self, UrlError> {
+        let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
+        let sslmode = parameters
+            .split('&')
+            .filter_map(|pair| pair.strip_prefix("sslmode="))
+            .next_back();
+        let options = PgConnectOptions::from_str(url).map_err(|_| UrlError::Malformed)?;
+        let password = url_password(url).ok_or(UrlError::Malformed)?;
+        let name = options.get_database().ok_or(UrlError::Malformed)?.to_owned();
+        let database = Self::new(
+            options.get_host(),
+            options.get_port(),
+            name,
+            options.get_username(),
+            Password::new(password),
+        );
+        match sslmode {
+            Some(mode @ ("disable" | "allow" | "prefer")) if database.tls != Tls::Off => Err(UrlError::Unprotected {
+                host: database.host,
+                sslmode: mode.to_owned(),
+            }),
+            _ => Ok(database),
+        }
+    }
+
+    /// Trusts these roots (PEM) besides the public ones; nothing changes for a loopback address.
+    #[must_use]
+    pub fn trusting(mut self, roots: impl Into<String>) -> Self {
+        if let Tls::Verified { roots: trusted } = &mut self.tls {
+            *trusted = roots.into();
+        }
+        self
+    }
+
+    pub fn tls(&self) -> &Tls {
+        &self.tls
+    }
+
+    pub(crate) fn options(&self) -> PgConnectOptions {
+        let options = PgConnectOptions::new_without_pgpass()
+            .host(&self.host)
+            .port(self.port)
+            .database(&self.name)
+            .username(&self.username)
+            .password(self.password.reveal())
+            .application_name(APPLICATION_NAME);
+        match &self.tls {
+            Tls::Off => options.ssl_mode(PgSslMode::Disable),
+            Tls::Verified { roots } if roots.is_empty() => options.ssl_mode(PgSslMode::VerifyFull),
+            Tls::Verified { roots } => options
+                .ssl_mode(PgSslMode::VerifyFull)
+                .ssl_root_cert_from_pem(roots.clone().into_bytes()),
+        }
+    }
+}
+
+/// `USER@HOST:PORT/DATABASE`, for messages.
+impl fmt::Display for Database {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}@{}:{}/{}", self.username, self.host, self.port, self.name)
+    }
+}
+
+/// sqlx reads a URL's password and does not give it back, so it is cut out here: between the first `:` after the scheme
+/// and the last `@` before the path.
+fn url_password(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?']).next()?;
+    let (login, _) = authority.rsplit_once('@')?;
+    let (_, password) = login.split_once(':')?;
+    percent_decoded(password)
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        if byte == b'%' {
+            bytes.extend(hex::decode(tail.get(..2)?).ok()?);
+            rest = &tail[2..];
+        } else {
+            bytes.push(byte);
+            rest = tail;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_read_and_its_password_never_shown() {
+        let database = Database::from_url("postgres://app:p%40ss%3Aword@127.0.0.1:5433/platform").unwrap();
+        assert_eq!(database.to_string(), "app@127.0.0.1:5433/platform");
+        assert_eq!(database.password.reveal(), "p@ss:word");
+        assert_eq!(database.tls, Tls::Off);
+        assert!(!format!("{database:?}").contains("ss:word"), "{database:?}");
+    }
+
+    #[test]
+    fn a_remote_database_is_verified_and_cannot_be_talked_out_of_it() {
+        let database = Database::from_url("postgres://a:b@db.example.com/x?sslmode=require")
+            .unwrap()
+            .trusting("PEM");
+        assert_eq!(
+            database.tls,
+            Tls::Verified {
+                roots: "PEM".to_owned()
+            }
+        );
+        let error = Database::from_url("postgres://a:b@db.example.com/x?sslmode=disable").unwrap_err();
+        assert!(matches!(error, UrlError::Unprotected { .. }));
+    }
+
+    #[test]
+    fn a_malformed_url_is_not_repeated() {
+        for url in [
+            "postgres://a:hunter2@host:port/x",
+            "hunter2",
+            "postgres://host/x",
+            "postgres://a:%zz@host/x",
+        ] {
+            let error = Database::from_url(url).unwrap_err().to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Applies pending migrations, one at a time.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use sqlx::migrate::{Migrate, MigrateError as SqlxError, Migration};
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
+
+use crate::database::Database;
+use crate::error::MigrateError;
+use crate::event::{Event, Events};
+use crate::files::{MigrationFile, Migrator};
+use crate::history::{self, TABLE};
+use crate::lock;
+use crate::plan::{Held, Options};
+use crate::session::{self, Blocker, jittered};
+use crate::status::Status;
+
+/// The pause after the first try that got no lock; each next one is twice as long, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
+/// A migration that this run applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppliedNow {
+    pub version: i64,
+    pub file: String,
+    pub took: Duration,
+}
+
+/// What a run did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    pub applied: Vec<AppliedNow>,
+    pub held: Vec<Held>,
+    /// The newest version that is applied now; `None` if none ever was.
+    pub schema_version: Option<i64>,
+}
+
+impl Migrator {
+    /// Applies what is pending and allowed by `options`. Safe to repeat, and to run from several places at once: the second
+    /// waits for the first and then finds nothing to do.
+    ///
+    /// Before anything runs, the files are held against the database's records, and any disagreement refuses the run.
+    pub async fn up(
+        &self,
+        database: &Database,
+        options: &Options,
+        events: &dyn Events,
+    ) -> Result<Report, MigrateError> {
+        let mut connection = session::open(database).await?;
+        let result = self.up_on(&mut connection, database, options, events).await;
+        session::close(connection).await;
+        result
+    }
+
+    async fn up_on(
+        &self,
+        connection: &mut PgConnection,
+        database: &Database,
+        options: &Options,
+        events: &dyn Events,
+    ) -> Result<Report, MigrateError> {
+        lock::acquire(connection, options.lock_wait, events).await?;
+        let status = Status::of(self, history::read(connection).await?);
+        let plan = status.plan(options)?;
+        for Held { file, phase, reason } in plan.held.clone() {
+            events.report(Event::Held { file, phase, reason });
+        }
+        let mut report = Report {
+            applied: Vec::new(),
+            held: plan.held,
+            schema_version: status.schema_version(),
+        };
+        if plan.run.is_empty() {
+            return Ok(report);
+        }
+        connection
+            .ensure_migrations_table(TABLE)
+            .await
+            .map_err(|error| MigrateError::Database {
+                what: "the table of applied migrations",
+                source: as_sql(error),
+            })?;
+        let count = plan.run.len();
+        for (index, file) in plan.run.iter().enumerate() {
+            events.report(Event::Applying {
+                file: file.file.clone(),
+                index: index + 1,
+                count,
+            });
+            let took = Runner {
+                connection: &mut *connection,
+                database,
+                options,
+                events,
+            }
+            .apply(file)
+            .await?;
+            events.report(Event::Applied {
+                file: file.file.clone(),
+                took,
+            });
+            report.applied.push(AppliedNow {
+                version: file.version,
+                file: file.file.clone(),
+                took,
+            });
+            report.schema_version = report.schema_version.max(Some(file.version));
+        }
+        Ok(report)
+    }
+}
+
+struct Runner<'a> {
+    connection: &'a mut PgConnection,
+    database: &'a Database,
+    options: &'a Options,
+    events: &'a dyn Events,
+}
+
+impl Runner<'_> {
+    async fn apply(mut self, file: &MigrationFile) -> Result<Duration, MigrateError> {
+        let migration = file.as_sqlx();
+        if file.no_transaction {
+            self.refuse_invalid_index(file).await?;
+            session::set(self.connection, "lock_timeout", self.options.concurrent_lock_timeout).await?;
+            return self
+                .connection
+                .apply(TABLE, &migration)
+                .await
+                .map_err(|error| failed(file, error));
+        }
+        session::set(self.connection, "lock_timeout", self.options.lock_timeout).await?;
+        self.apply_in_transaction(file, &migration).await
+    }
+
+    /// Tries again while others hold what the migration needs. Each try is short, so that those who come after it are not
+    /// held up: without a timeout readers stalled for 5 s behind a waiting ALTER TABLE.
+    async fn apply_in_transaction(
+        &mut self,
+        file: &MigrationFile,
+        migration: &Migration,
+    ) -> Result<Duration, MigrateError> {
+        let attempts = self.options.lock_attempts.max(1);
+        let mut pause = FIRST_PAUSE;
+        let mut watcher = None;
+        for attempt in 1..=attempts {
+            let mut blockers = Vec::new();
+            let result = match &mut watcher {
+                None => self.connection.apply(TABLE, migration).await,
+                Some((watcher, pid)) => self.apply_watched(migration, watcher, *pid, &mut blockers).await,
+            };
+            let error = match result {
+                Ok(took) => {
+                    close_watcher(watcher).await;
+                    return Ok(took);
+                }
+                Err(error) => error,
+            };
+            if !is_lock_timeout(&error) {
+                close_watcher(watcher).await;
+                return Err(failed(file, error));
+            }
+            if attempt == attempts {
+                close_watcher(watcher).await;
+                let lock_timeout = self.options.lock_timeout;
+                return Err(MigrateError::LockTimeout {
+                    file: file.file.clone(),
+                    attempts,
+                    lock_timeout,
+                    blockers,
+                });
+            }
+            if watcher.is_none() {
+                watcher = Some((session::connect(self.database).await?, self.own_pid().await?));
+            }
+            let wait = jittered(pause);
+            self.events.report(Event::Blocked {
+                file: file.file.clone(),
+                attempt,
+                attempts,
+                pause: wait,
+                blockers,
+            });
+            tokio::time::sleep(wait).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    /// The same try, with a second session that looks, while the first one waits, who is in its way.
+    async fn apply_watched(
+        &mut self,
+        migration: &Migration,
+        watcher: &mut PgConnection,
+        pid: i32,
+        seen: &mut Vec<Blocker>,
+    ) -> Result<Duration, SqlxError> {
+        let look_after = self.options.lock_timeout / 2;
+        let look = async {
+            tokio::time::sleep(look_after).await;
+            session::blockers(watcher, pid).await.unwrap_or_default()
+        };
+        let mut apply = pin!(self.connection.apply(TABLE, migration));
+        tokio::select! {
+            result = &mut apply => result,
+            blockers = look => {
+                *seen = blockers;
+                apply.await
+            }
+        }
+    }
+
+    async fn own_pid(&mut self) -> Result<i32, MigrateError> {
+        sqlx::query_scalar("SELECT pg_backend_pid()")
+            .fetch_one(&mut *self.connection)
+            .await
+            .map_err(|source| MigrateError::Database {
+                what: "its session",
+                source,
+            })
+    }
+
+    /// A concurrent build that was cut off leaves an invalid index, which `IF NOT EXISTS` takes for a finished one:
+    /// the migration would be recorded, and the index never used.
+    async fn refuse_invalid_index(&mut self, file: &MigrationFile) -> Result<(), MigrateError> {
+        let invalid: Vec<(String, String)> = sqlx::query_as(
+            "SELECT relname::text, indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE NOT indisvalid",
+        )
+        .fetch_all(&mut *self.connection)
+        .await
+        .map_err(|source| MigrateError::Database { what: "its invalid indexes", source })?;
+        let drops = crate::statements::statements(file.sql())
+            .iter()
+            .any(|statement| statement.begins_with(&["drop"]) || statement.begins_with(&["reindex"]));
+        match invalid.into_iter().find(|(name, _)| !drops && names(file.sql(), name)) {
+            Some((_, index)) => Err(MigrateError::InvalidIndex {
+                file: file.file.clone(),
+                index,
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether the text holds the name as a whole word.
+fn names(sql: &str, name: &str) -> bool {
+    let part_of_name = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    sql.match_indices(name)
+        .any(|(at, _)| !sql[..at].ends_with(part_of_name) && !sql[at + name.len()..].starts_with(part_of_name))
+}
+
+async fn close_watcher(watcher: Option<(PgConnection, i32)>) {
+    if let Some((connection, _)) = watcher {
+        session::close(connection).await;
+    }
+}
+
+fn is_lock_timeout(error: &SqlxError) -> bool {
+    let (SqlxError::ExecuteMigration(error, _) | SqlxError::Execute(error)) = error else {
+        return false;
+    };
+    error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .is_some_and(|code| code == "55P03")
+}
+
+fn failed(file: &MigrationFile, error: SqlxError) -> MigrateError {
+    let source = as_sql(error);
+    MigrateError::Failed {
+        file: file.file.clone(),
+        line: line(file, &source),
+        no_transaction: file.no_transaction,
+        source,
+    }
+}
+
+/// The line where the server found the error; its positions count characters from 1.
+fn line(file: &MigrationFile, error: &sqlx::Error) -> Option<usize> {
+    let error = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+    let Some(PgErrorPosition::Original(position)) = error.position() else {
+        return None;
+    };
+    Some(
+        1 + file
+            .sql()
+            .chars()
+            .take(position.saturating_sub(1))
+            .filter(|c| *c == '\n')
+            .count(),
+    )
+}
+
+/// sqlx's own error of a migration, without the wrapping that would say its cause twice.
+fn as_sql(error: SqlxError) -> sqlx::Error {
+    match error {
+        SqlxError::Execute(error) | SqlxError::ExecuteMigration(error, _) => error,
+        other => sqlx::Error::Migrate(Box::new(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_is_named_as_a_whole_word() {
+        assert!(names(
+            "CREATE INDEX CONCURRENTLY users_email ON users (email)",
+            "users_email"
+        ));
+        assert!(names("… \"users_email\"", "users_email"));
+        assert!(!names(
+            "CREATE INDEX CONCURRENTLY users_email_2 ON users (email)",
+            "users_email"
+        ));
+    }
+}
