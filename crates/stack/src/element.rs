@@ -84,8 +84,12 @@ impl CfnResource {
     }
 }
 
-#[track_caller]
-fn add<T>(scope: &impl Scope, id: impl Into<String>, resource: Resource, location: Source) -> CfnResource<T> {
+pub(crate) fn add<T>(
+    scope: &impl Scope,
+    id: impl Into<String>,
+    resource: Resource,
+    location: Source,
+) -> CfnResource<T> {
     let kind = Kind::Element(Element::Resource(Box::new(ResourceNode {
         resource,
         depends_on: Vec::new(),

@@ -7,14 +7,30 @@
 //!
 //! Deliberately absent: network, async, clocks, randomness, an SDK, and the environment beyond the app protocol.
 
+pub mod apigateway;
 mod assembly;
 pub mod asset;
+mod blue_green;
+pub mod cloudwatch;
 mod collation;
 mod dependency;
+pub mod diff;
+pub mod ec2;
+pub mod elasticache;
 mod element;
 mod environment;
 mod error;
+pub mod iam;
+pub mod lambda;
 mod logical_id;
+pub mod logs;
+pub mod rds;
+pub mod s3;
+pub mod secretsmanager;
+mod site;
+pub mod sns;
+pub mod sqs;
+pub mod ssm;
 mod stack;
 mod stage;
 mod synthesis;
@@ -23,6 +39,7 @@ mod tree;
 pub mod units;
 
 pub use assembly::{Assembly, SynthesizedStack};
+pub use blue_green::{BlueGreen, BlueGreenBuilder, COLOR_VARIABLE, COLORS, METADATA_KEY};
 pub use dependency::DependencyGroup;
 pub use element::{
     CfnCondition, CfnMapping, CfnOutput, CfnOutputBuilder, CfnParameter, CfnResource, RemovalPolicy, Untyped,

@@ -68,6 +68,29 @@ pub fn md5_hex(text: &str) -> String {
     hex::encode(Md5::digest(text.as_bytes()))
 }
 
+/// Base64 of the sha256 of `text`, with padding.
+pub fn sha256_base64(text: &str) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digest = sha2::Sha256::digest(text.as_bytes());
+    let mut encoded = String::new();
+    for chunk in digest.chunks(3) {
+        let bits = chunk
+            .iter()
+            .enumerate()
+            .fold(0_u32, |bits, (at, byte)| bits | u32::from(*byte) << (16 - 8 * at));
+        for position in 0..4 {
+            let index = (bits >> (18 - 6 * position)) & 63;
+            let used = position <= chunk.len();
+            encoded.push(if used {
+                char::from(ALPHABET[index as usize])
+            } else {
+                '='
+            });
+        }
+    }
+    encoded
+}
+
 /// The last `length` characters of an ASCII name.
 pub fn last_characters(name: &str, length: usize) -> &str {
     &name[name.len().saturating_sub(length)..]
@@ -130,6 +153,11 @@ mod tests {
             unique_id(&["One", "Two With Space", "Three.Slash", "Q", "Resource"]),
             "OneTwoWithSpaceThreeSlashQ8F8D947F"
         );
+    }
+
+    #[test]
+    fn base64_has_its_padding() {
+        assert_eq!(sha256_base64(""), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
     }
 
     #[test]

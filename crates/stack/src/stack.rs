@@ -383,6 +383,10 @@ impl Stack {
         });
     }
 
+    pub(crate) fn has_metadata(&self, key: &str) -> bool {
+        self.read(|stack| stack.metadata.get(key).is_some()).unwrap_or_default()
+    }
+
     /// A macro that CloudFormation runs over the template.
     pub fn add_transform(&self, name: impl Into<String>) {
         let name = name.into();

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use cfn::{ElementId, Expr, Intrinsic, Map, Name, Output, Reference, Resolver, Resource, Target, Template};
 use indexmap::IndexMap;
+use serde_json::Value as Json;
 
 use crate::collation;
 use crate::dependency::Dependencies;
@@ -252,6 +253,28 @@ impl<'a> Synthesis<'a> {
             resource.depend_on(target.element());
         }
         resource.resolve(&mut self.names_for(stack, node))
+    }
+
+    /// An expression as the compact JSON that it has in the template of `consumer`.
+    pub(crate) fn text(&self, consumer: NodeId, expr: Expr) -> Result<String, Error> {
+        let resolved = self.resolve(consumer, expr)?;
+        let location = self.tree.node(consumer).location;
+        serde_json::to_string(&resolved).map_err(|source| Error::Render {
+            stack: self.tree.path(consumer),
+            location,
+            source,
+        })
+    }
+
+    /// A resource as JSON, keys of objects of the schema sorted as the CDK prints them: for hashes over resources.
+    pub(crate) fn json(&self, node: NodeId) -> Result<Json, Error> {
+        let resource = self.resource(node)?;
+        let location = self.tree.node(node).location;
+        serde_json::to_value(&resource).map_err(|source| Error::Render {
+            stack: self.tree.path(node),
+            location,
+            source,
+        })
     }
 
     /// A reference from another stack of the stage: exported there, imported here.

@@ -18,39 +18,40 @@ pub const fn days(count: u64) -> Duration {
     Duration::from_secs(count * 86_400)
 }
 
-/// An amount of memory or storage, kept in KiB.
+/// An amount of memory or storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size {
-    kibibytes: u64,
+    kibibytes: u32,
 }
 
 impl Size {
-    pub const fn to_bytes(self) -> u64 {
-        self.kibibytes * 1024
+    pub fn to_bytes(self) -> i64 {
+        i64::from(self.kibibytes) * 1024
     }
 
     /// Whole MiB, rounded down.
-    pub const fn to_mebibytes(self) -> u64 {
+    pub const fn to_mebibytes(self) -> u32 {
         self.kibibytes / 1024
     }
 
     /// Whole GiB, rounded down.
-    pub const fn to_gibibytes(self) -> u64 {
+    pub const fn to_gibibytes(self) -> u32 {
         self.kibibytes / (1024 * 1024)
     }
 }
 
-pub const fn kib(count: u64) -> Size {
+pub const fn kib(count: u32) -> Size {
     Size { kibibytes: count }
 }
 
-pub const fn mib(count: u64) -> Size {
+pub const fn mib(count: u32) -> Size {
     Size {
         kibibytes: count * 1024,
     }
 }
 
-pub const fn gib(count: u64) -> Size {
+/// Up to 4095.
+pub const fn gib(count: u32) -> Size {
     Size {
         kibibytes: count * 1024 * 1024,
     }
@@ -59,4 +60,9 @@ pub const fn gib(count: u64) -> Size {
 /// Whole days of a duration, as CloudFormation's retention properties want them.
 pub(crate) const fn whole_days(duration: Duration) -> u64 {
     duration.as_secs() / 86_400
+}
+
+/// Whole seconds of a duration, as most properties want them.
+pub(crate) fn whole_seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }

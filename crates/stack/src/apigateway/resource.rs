@@ -1,0 +1,118 @@
+//! Resources: the parts of the path.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use cfn::{Expr, Value, id};
+
+use super::integration::Integration;
+use super::method::{self, Method, MethodOptions};
+use super::rest_api::RestApi;
+use crate::element::CfnResource;
+use crate::site::Site;
+use crate::tree::{Construct, Scope};
+
+#[derive(Clone)]
+pub struct Resource {
+    construct: Construct,
+    api: RestApi,
+    id: Value<id::apigateway::ResourceId>,
+    path: String,
+    children: Rc<RefCell<Vec<(String, Resource)>>>,
+}
+
+impl Scope for Resource {
+    fn construct(&self) -> &Construct {
+        &self.construct
+    }
+}
+
+impl Resource {
+    pub(super) fn root(api: &RestApi, id: Value<id::apigateway::ResourceId>) -> Self {
+        let construct = Site::new(api, "Default").make("apigateway.Resource");
+        Self {
+            construct,
+            api: api.clone(),
+            id,
+            path: "/".into(),
+            children: Rc::default(),
+        }
+    }
+
+    /// A part of the path below this one: `health`, `{id}`, `{proxy+}`.
+    #[track_caller]
+    pub fn add_resource(&self, path_part: &str) -> Self {
+        let construct = Site::new(self, path_part).make("apigateway.Resource");
+        if !is_valid(path_part) {
+            construct.report(format!(
+                "`{path_part}` is no part of a path: letters, digits and `._-:$`, or a name in braces"
+            ));
+        }
+        let properties = cfn::apigateway::Resource::new()
+            .rest_api_id(self.api.rest_api_id())
+            .parent_id(&self.id)
+            .path_part(path_part);
+        let resource = CfnResource::new(&construct, "Resource", properties);
+        if let Some(deployment) = self.api.latest_deployment() {
+            deployment.construct().add_dependency(&resource);
+            let properties = Expr::map([
+                ("restApiId", self.api.rest_api_id().into_expr()),
+                ("parentId", self.id.clone().into_expr()),
+                ("pathPart", Expr::text(path_part.to_owned())),
+            ]);
+            deployment.add_to_logical_id(Expr::map([("resource", properties)]));
+        }
+        let separator = if self.path.ends_with('/') { "" } else { "/" };
+        let child = Self {
+            construct,
+            api: self.api.clone(),
+            id: resource.reference(),
+            path: format!("{}{separator}{path_part}", self.path),
+            children: Rc::default(),
+        };
+        self.children.borrow_mut().push((path_part.to_owned(), child.clone()));
+        child
+    }
+
+    /// The resource at a path below this one, made as far as it is not there.
+    #[track_caller]
+    pub fn resource_for_path(&self, path: &str) -> Self {
+        let mut at = self.clone();
+        for part in path.trim_start_matches('/').split('/').filter(|part| !part.is_empty()) {
+            let known = at
+                .children
+                .borrow()
+                .iter()
+                .find(|(name, _)| name == part)
+                .map(|(_, child)| child.clone());
+            at = known.unwrap_or_else(|| at.add_resource(part));
+        }
+        at
+    }
+
+    /// What answers requests with this HTTP method.
+    #[track_caller]
+    pub fn add_method(&self, http_method: &str, integration: impl Into<Integration>, options: MethodOptions) -> Method {
+        let construct = Site::new(self, http_method).make("apigateway.Method");
+        method::make(construct, self, http_method, integration.into(), options)
+    }
+
+    pub fn api(&self) -> &RestApi {
+        &self.api
+    }
+
+    pub fn resource_id(&self) -> Value<id::apigateway::ResourceId> {
+        self.id.clone()
+    }
+
+    /// `/analytics/{id}`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+fn is_valid(part: &str) -> bool {
+    let inner = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
+    let inner = inner.map_or(part, |inner| inner.strip_suffix('+').unwrap_or(inner));
+    !inner.is_empty() && inner.chars().all(|c| c.is_ascii_alphanumeric() || ":._-$".contains(c))
+}

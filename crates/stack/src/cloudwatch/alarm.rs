@@ -1,0 +1,358 @@
+//! Alarms.
+
+use cfn::cloudwatch::alarm;
+use cfn::{Expr, IntoValue, Map, Value, id};
+
+use super::metric::{Metric, Place, Series, SeriesSet};
+use super::statistic::Statistic;
+use crate::element::CfnResource;
+use crate::site::Site;
+use crate::stack::Stack;
+use crate::tree::{Construct, Scope};
+
+/// When a value is bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    AtLeast,
+    Above,
+    Below,
+    AtMost,
+}
+
+impl Comparison {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::AtLeast => "GreaterThanOrEqualToThreshold",
+            Self::Above => "GreaterThanThreshold",
+            Self::Below => "LessThanThreshold",
+            Self::AtMost => "LessThanOrEqualToThreshold",
+        }
+    }
+
+    const fn symbol(self) -> &'static str {
+        match self {
+            Self::AtLeast => ">=",
+            Self::Above => ">",
+            Self::Below => "<",
+            Self::AtMost => "<=",
+        }
+    }
+}
+
+/// What a period without data counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TreatMissingData {
+    Breaching,
+    NotBreaching,
+    /// The state stays as it is.
+    Ignore,
+    Missing,
+}
+
+impl TreatMissingData {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Breaching => "breaching",
+            Self::NotBreaching => "notBreaching",
+            Self::Ignore => "ignore",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+#[derive(Clone)]
+pub struct Alarm {
+    construct: Construct,
+    resource: CfnResource<cfn::cloudwatch::Alarm>,
+    label: String,
+    threshold: f64,
+}
+
+impl Scope for Alarm {
+    fn construct(&self) -> &Construct {
+        &self.construct
+    }
+}
+
+#[must_use = "nothing is made until `build`"]
+pub struct AlarmBuilder {
+    site: Site,
+    series: Series,
+    properties: cfn::cloudwatch::Alarm,
+    comparison: Comparison,
+    threshold: Option<f64>,
+    periods: u32,
+    datapoints: Option<u32>,
+}
+
+impl AlarmBuilder {
+    fn compare(mut self, comparison: Comparison, threshold: f64) -> Self {
+        self.comparison = comparison;
+        self.threshold = Some(threshold);
+        self
+    }
+
+    /// Bad is what reaches the threshold.
+    pub fn at_least(self, threshold: f64) -> Self {
+        self.compare(Comparison::AtLeast, threshold)
+    }
+
+    pub fn above(self, threshold: f64) -> Self {
+        self.compare(Comparison::Above, threshold)
+    }
+
+    pub fn below(self, threshold: f64) -> Self {
+        self.compare(Comparison::Below, threshold)
+    }
+
+    pub fn at_most(self, threshold: f64) -> Self {
+        self.compare(Comparison::AtMost, threshold)
+    }
+
+    /// How many periods are looked at; one if nothing is said.
+    pub fn for_periods(mut self, count: u32) -> Self {
+        self.periods = count;
+        self
+    }
+
+    /// How many of the periods must be bad; all if nothing is said.
+    pub fn datapoints_to_alarm(mut self, count: u32) -> Self {
+        self.datapoints = Some(count);
+        self
+    }
+
+    pub fn treat_missing_data(mut self, treat: TreatMissingData) -> Self {
+        self.properties = self.properties.treat_missing_data(treat.as_str());
+        self
+    }
+
+    pub fn description(mut self, description: impl IntoValue<String>) -> Self {
+        self.properties = self.properties.alarm_description(description);
+        self
+    }
+
+    pub fn alarm_name(mut self, name: impl IntoValue<String>) -> Self {
+        self.properties = self.properties.alarm_name(name);
+        self
+    }
+
+    pub fn actions_enabled(mut self, on: bool) -> Self {
+        self.properties = self.properties.actions_enabled(on);
+        self
+    }
+
+    /// Sets what is not offered here on the resource itself.
+    pub fn with(mut self, change: impl FnOnce(cfn::cloudwatch::Alarm) -> cfn::cloudwatch::Alarm) -> Self {
+        self.properties = change(self.properties);
+        self
+    }
+
+    pub fn build(self) -> Alarm {
+        let construct = self.site.make("cloudwatch.Alarm");
+        if let Some(problem) = self.series.problem() {
+            construct.report(problem);
+        }
+        let Some(threshold) = self.threshold else {
+            construct.report("nothing says when the alarm goes off; name a threshold with `above` or `at_least`");
+            return Alarm::empty(construct);
+        };
+        let mut properties = self
+            .properties
+            .comparison_operator(self.comparison.as_str())
+            .threshold(threshold)
+            .evaluation_periods(self.periods);
+        if let Some(count) = self.datapoints {
+            properties = properties.datapoints_to_alarm(count);
+        }
+        let properties = watch(properties, &self.series, &construct);
+        let resource = CfnResource::new(&construct, "Resource", properties);
+        let seconds = i64::from(self.periods) * self.series.period_seconds();
+        let label = format!(
+            "{} {} {} for {} datapoints within {}",
+            self.series.display_name(),
+            self.comparison.symbol(),
+            threshold,
+            self.datapoints.unwrap_or(self.periods),
+            describe(seconds)
+        );
+        Alarm {
+            construct,
+            resource,
+            label,
+            threshold,
+        }
+    }
+}
+
+fn describe(seconds: i64) -> String {
+    match seconds {
+        60 => "1 minute".into(),
+        1 => "1 second".into(),
+        seconds if seconds > 60 && seconds % 60 == 0 => format!("{} minutes", seconds / 60),
+        seconds => format!("{seconds} seconds"),
+    }
+}
+
+/// A single metric has properties of its own; with a label, and for expressions, there is a list of queries.
+fn watch(properties: cfn::cloudwatch::Alarm, series: &Series, construct: &Construct) -> cfn::cloudwatch::Alarm {
+    match series {
+        Series::Metric(metric) if metric.look.label.is_none() && other_account(metric, construct).is_none() => {
+            let mut properties = properties
+                .namespace(metric.namespace.as_str())
+                .metric_name(metric.name.as_str())
+                .period(metric.period);
+            if !metric.dimensions.is_empty() {
+                properties = properties.dimensions(dimensions(metric));
+            }
+            if let Some(unit) = &metric.unit {
+                properties = properties.unit(unit);
+            }
+            match &metric.statistic {
+                Statistic::Simple(name) => properties.statistic(*name),
+                Statistic::Extended(name) => properties.extended_statistic(name),
+            }
+        }
+        Series::Metric(metric) => properties.metrics([query(metric, construct).id("m1").return_data(true)]),
+        Series::Math(_) => {
+            let mut set = SeriesSet::new();
+            set.add(&(), std::slice::from_ref(series));
+            let mut unnamed = 0;
+            let mut queries = Vec::new();
+            for entry in &set.entries {
+                let id = entry.id.clone().unwrap_or_else(|| {
+                    unnamed += 1;
+                    format!("expr_{unnamed}")
+                });
+                let returned = entry.level == 1;
+                queries.push(match &entry.series {
+                    Series::Metric(metric) => query(metric, construct).id(id).return_data(returned),
+                    Series::Math(expression) => {
+                        let mut query = alarm::MetricDataQuery::new().expression(expression.expression.as_str());
+                        if let Some(label) = &expression.look.label {
+                            query = query.label(label);
+                        }
+                        if expression.using.is_empty() {
+                            query = query.period(expression.period);
+                        }
+                        query.id(id).return_data(returned)
+                    }
+                });
+            }
+            properties.metrics(queries)
+        }
+    }
+}
+
+fn dimensions(metric: &Metric) -> Vec<alarm::Dimension<cfn::Set, cfn::Set>> {
+    let dimension =
+        |(name, value): &(String, Expr)| alarm::Dimension::new().name(name).value(value.clone().cast::<String>());
+    metric.dimensions.iter().map(dimension).collect()
+}
+
+fn query(metric: &Metric, construct: &Construct) -> alarm::MetricDataQuery {
+    let mut named = alarm::Metric::new()
+        .namespace(metric.namespace.as_str())
+        .metric_name(metric.name.as_str());
+    if !metric.dimensions.is_empty() {
+        named = named.dimensions(dimensions(metric));
+    }
+    let mut stat = alarm::MetricStat::new()
+        .metric(named)
+        .period(metric.period)
+        .stat(metric.statistic.as_str());
+    if let Some(unit) = &metric.unit {
+        stat = stat.unit(unit);
+    }
+    let mut query = alarm::MetricDataQuery::new().metric_stat(stat);
+    if let Some(label) = &metric.look.label {
+        query = query.label(label);
+    }
+    if let Some(account) = other_account(metric, construct) {
+        query = query.account_id(account);
+    }
+    query
+}
+
+/// The account of a metric where it is not that of the alarm.
+fn other_account(metric: &Metric, construct: &Construct) -> Option<String> {
+    let (Place::OfStack(account) | Place::Explicit(account)) = &metric.account else {
+        return None;
+    };
+    let (here, _) = Stack::of(construct).known_environment();
+    (here.as_ref() != Some(account)).then(|| account.clone())
+}
+
+impl Alarm {
+    #[track_caller]
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "every construct begins with `new` and ends with `build`"
+    )]
+    pub fn new(scope: &impl Scope, id: impl Into<String>, series: impl Into<Series>) -> AlarmBuilder {
+        AlarmBuilder {
+            site: Site::new(scope, id),
+            series: series.into(),
+            properties: cfn::cloudwatch::Alarm::new(),
+            comparison: Comparison::AtLeast,
+            threshold: None,
+            periods: 1,
+            datapoints: None,
+        }
+    }
+
+    /// For an alarm that is wrong and will not be rendered.
+    fn empty(construct: Construct) -> Self {
+        let resource = CfnResource::new(&construct, "Resource", cfn::cloudwatch::Alarm::new());
+        Self {
+            construct,
+            resource,
+            label: String::new(),
+            threshold: 0.0,
+        }
+    }
+
+    pub fn alarm_name(&self) -> Value<id::cloudwatch::AlarmName> {
+        self.resource.reference()
+    }
+
+    pub fn alarm_arn(&self) -> Value<id::cloudwatch::AlarmArn> {
+        self.resource.arn()
+    }
+
+    pub fn resource(&self) -> &CfnResource<cfn::cloudwatch::Alarm> {
+        &self.resource
+    }
+
+    fn add_to(&self, property: &'static str, arn: Expr) {
+        let mut arns = match self.resource.property(property) {
+            Some(Expr::List(arns)) => arns,
+            _ => Vec::new(),
+        };
+        arns.push(arn);
+        self.resource.set(property, Some(Expr::List(arns)));
+    }
+
+    /// Tells a topic, or another target of alarms, when the alarm goes off.
+    pub fn add_alarm_action(&self, arn: impl IntoValue<String>) {
+        self.add_to("AlarmActions", arn.into_value().into_expr());
+    }
+
+    /// … when it is over.
+    pub fn add_ok_action(&self, arn: impl IntoValue<String>) {
+        self.add_to("OKActions", arn.into_value().into_expr());
+    }
+
+    pub fn add_insufficient_data_action(&self, arn: impl IntoValue<String>) {
+        self.add_to("InsufficientDataActions", arn.into_value().into_expr());
+    }
+
+    /// The line that the threshold is in a graph.
+    pub(crate) fn annotation(&self) -> Map {
+        [
+            ("label", Expr::text(self.label.clone())),
+            ("value", self.threshold.into()),
+        ]
+        .into_iter()
+        .collect()
+    }
+}

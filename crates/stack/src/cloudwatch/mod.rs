@@ -1,0 +1,16 @@
+//! Metrics, alarms over them, and dashboards.
+
+mod alarm;
+mod dashboard;
+mod json_text;
+mod metric;
+mod statistic;
+mod widget;
+
+pub use alarm::{Alarm, AlarmBuilder, Comparison, TreatMissingData};
+pub use dashboard::{Dashboard, DashboardBuilder};
+pub use metric::{MathExpression, Metric, Series};
+pub use widget::{
+    AlarmStatusWidget, AlarmWidget, Annotation, GraphView, GraphWidget, SingleValueWidget, Spacer, TextWidget, Widget,
+    YAxis,
+};

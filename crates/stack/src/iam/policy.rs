@@ -1,0 +1,420 @@
+//! Policy documents: statements and principals, rendered as the CDK renders them.
+//!
+//! One value stands alone and several in a list, equal statements occur once, and keys come in alphabetical order.
+
+use cfn::{Expr, IntoValue, Map};
+
+/// Whether a statement allows or denies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effect {
+    #[default]
+    Allow,
+    Deny,
+}
+
+/// Who is meant by a statement of a resource's policy, or may take on a role.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Principal {
+    kind: PrincipalKind,
+    conditions: Map,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum PrincipalKind {
+    Service(String),
+    /// An ARN; `*` for everybody.
+    Aws(Expr),
+    Account(Expr),
+    Federated {
+        provider: Expr,
+        action: &'static str,
+    },
+    CanonicalUser(Expr),
+    /// `"Principal": "*"`.
+    Star,
+}
+
+impl Principal {
+    fn new(kind: PrincipalKind) -> Self {
+        Self {
+            kind,
+            conditions: Map::new(),
+        }
+    }
+
+    /// `lambda.amazonaws.com`.
+    pub fn service(name: impl Into<String>) -> Self {
+        Self::new(PrincipalKind::Service(name.into()))
+    }
+
+    pub fn arn(arn: impl IntoValue<String>) -> Self {
+        Self::new(PrincipalKind::Aws(arn.into_value().into_expr()))
+    }
+
+    /// All that the account itself lets in.
+    pub fn account(account: impl IntoValue<String>) -> Self {
+        Self::new(PrincipalKind::Account(account.into_value().into_expr()))
+    }
+
+    /// The account of the stack.
+    pub fn account_root() -> Self {
+        Self::account(cfn::pseudo::account_id())
+    }
+
+    /// Everybody, written `{"AWS": "*"}`.
+    pub fn any() -> Self {
+        Self::new(PrincipalKind::Aws("*".into()))
+    }
+
+    /// Everybody and every service, written `"*"`.
+    pub fn star() -> Self {
+        Self::new(PrincipalKind::Star)
+    }
+
+    /// An identity of a web identity provider, such as GitHub Actions.
+    pub fn web_identity(provider: impl IntoValue<String>) -> Self {
+        let provider = provider.into_value().into_expr();
+        Self::new(PrincipalKind::Federated {
+            provider,
+            action: "sts:AssumeRoleWithWebIdentity",
+        })
+    }
+
+    pub fn canonical_user(id: impl IntoValue<String>) -> Self {
+        Self::new(PrincipalKind::CanonicalUser(id.into_value().into_expr()))
+    }
+
+    /// `.condition("StringEquals", [("aws:SourceAccount", "123456789012")])`
+    #[must_use]
+    pub fn condition<K: Into<cfn::Name>, V: Into<Expr>>(
+        mut self,
+        operator: impl Into<cfn::Name>,
+        values: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        add_condition(&mut self.conditions, operator.into(), values.into_iter().collect());
+        self
+    }
+
+    pub(crate) fn assume_action(&self) -> &'static str {
+        match &self.kind {
+            PrincipalKind::Federated { action, .. } => action,
+            _ => "sts:AssumeRole",
+        }
+    }
+
+    /// What stands in `Principal` of a Lambda permission.
+    pub(crate) fn of_permission(&self) -> Option<Expr> {
+        match &self.kind {
+            PrincipalKind::Service(name) => Some(Expr::text(name.clone())),
+            PrincipalKind::Aws(value) | PrincipalKind::Account(value) => Some(value.clone()),
+            PrincipalKind::Federated { .. } | PrincipalKind::CanonicalUser(_) | PrincipalKind::Star => None,
+        }
+    }
+
+    fn entry(&self) -> Option<(&'static str, Expr)> {
+        Some(match &self.kind {
+            PrincipalKind::Service(name) => ("Service", Expr::text(name.clone())),
+            PrincipalKind::Aws(arn) => ("AWS", arn.clone()),
+            PrincipalKind::Account(account) => {
+                let parts = [
+                    "arn:".into(),
+                    cfn::pseudo::partition().into_expr(),
+                    ":iam::".into(),
+                    account.clone(),
+                    ":root".into(),
+                ];
+                ("AWS", Expr::concat(parts))
+            }
+            PrincipalKind::Federated { provider, .. } => ("Federated", provider.clone()),
+            PrincipalKind::CanonicalUser(id) => ("CanonicalUser", id.clone()),
+            PrincipalKind::Star => return None,
+        })
+    }
+
+    /// How the CDK names it in identifiers.
+    pub(crate) fn display(&self) -> String {
+        match &self.kind {
+            PrincipalKind::Service(name) => format!("ServicePrincipal({name})"),
+            PrincipalKind::Aws(arn) => format!("ArnPrincipal({})", arn.as_text().unwrap_or_default()),
+            PrincipalKind::Account(account) => format!("AccountPrincipal({})", account.as_text().unwrap_or_default()),
+            _ => String::new(),
+        }
+    }
+}
+
+fn add_condition(conditions: &mut Map, operator: cfn::Name, values: Map) {
+    if let Expr::Map(existing) = conditions.entry(operator) {
+        existing.extend(values);
+    }
+}
+
+/// A statement of a policy.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PolicyStatement {
+    sid: Option<String>,
+    effect: Effect,
+    actions: Vec<Expr>,
+    not_actions: Vec<Expr>,
+    resources: Vec<Expr>,
+    not_resources: Vec<Expr>,
+    principals: Vec<Principal>,
+    conditions: Map,
+}
+
+impl PolicyStatement {
+    /// A statement that allows actions.
+    pub fn allow(actions: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            actions: texts(actions),
+            ..Self::default()
+        }
+    }
+
+    pub fn deny(actions: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            effect: Effect::Deny,
+            actions: texts(actions),
+            ..Self::default()
+        }
+    }
+
+    /// Allows all but these actions.
+    pub fn allow_all_but(actions: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            not_actions: texts(actions),
+            ..Self::default()
+        }
+    }
+
+    #[must_use]
+    pub fn sid(mut self, sid: impl Into<String>) -> Self {
+        self.sid = Some(sid.into());
+        self
+    }
+
+    #[must_use]
+    pub fn on(mut self, resource: impl IntoValue<String>) -> Self {
+        push(&mut self.resources, resource.into_value().into_expr());
+        self
+    }
+
+    #[must_use]
+    pub fn on_all(self) -> Self {
+        self.on("*")
+    }
+
+    #[must_use]
+    pub fn on_all_but(mut self, resource: impl IntoValue<String>) -> Self {
+        push(&mut self.not_resources, resource.into_value().into_expr());
+        self
+    }
+
+    #[must_use]
+    pub fn by(mut self, principal: Principal) -> Self {
+        for (operator, values) in principal.conditions.iter() {
+            if let Expr::Map(values) = values {
+                add_condition(&mut self.conditions, operator.to_owned().into(), values.clone());
+            }
+        }
+        if !self.principals.contains(&principal) {
+            self.principals.push(principal);
+        }
+        self
+    }
+
+    /// `.condition("StringEquals", [("cloudwatch:namespace", "Llama")])`
+    #[must_use]
+    pub fn condition<K: Into<cfn::Name>, V: Into<Expr>>(
+        mut self,
+        operator: impl Into<cfn::Name>,
+        values: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        add_condition(&mut self.conditions, operator.into(), values.into_iter().collect());
+        self
+    }
+
+    /// What is wrong with it as part of an identity's policy.
+    pub(crate) fn problem_for_identity(&self) -> Option<&'static str> {
+        if self.actions.is_empty() && self.not_actions.is_empty() {
+            return Some("a statement needs at least one action");
+        }
+        if self.resources.is_empty() && self.not_resources.is_empty() {
+            return Some("a statement of an identity's policy needs at least one resource");
+        }
+        (!self.principals.is_empty()).then_some("a statement of an identity's policy names no principal")
+    }
+
+    fn render(&self) -> Map {
+        let mut map = Map::new();
+        let mut set = |key: &'static str, value: Option<Expr>| {
+            if let Some(value) = value {
+                map.insert(key, value);
+            }
+        };
+        set("Action", one_or_many(&self.actions));
+        set("NotAction", one_or_many(&self.not_actions));
+        set(
+            "Condition",
+            (!self.conditions.is_empty()).then(|| self.conditions.clone().into()),
+        );
+        set(
+            "Effect",
+            Some(
+                match self.effect {
+                    Effect::Allow => "Allow",
+                    Effect::Deny => "Deny",
+                }
+                .into(),
+            ),
+        );
+        set("Principal", self.render_principals());
+        set("Resource", one_or_many(&self.resources));
+        set("NotResource", one_or_many(&self.not_resources));
+        set("Sid", self.sid.clone().map(Expr::text));
+        map
+    }
+
+    fn render_principals(&self) -> Option<Expr> {
+        if self.principals.is_empty() {
+            return None;
+        }
+        let mut by_kind: Vec<(&'static str, Vec<Expr>)> = Vec::new();
+        for principal in &self.principals {
+            let Some((kind, value)) = principal.entry() else {
+                return Some("*".into());
+            };
+            match by_kind.iter_mut().find(|(known, _)| *known == kind) {
+                Some((_, values)) => push(values, value),
+                None => by_kind.push((kind, vec![value])),
+            }
+        }
+        Some(Expr::map(
+            by_kind
+                .into_iter()
+                .filter_map(|(kind, values)| Some((kind, one_or_many(&values)?))),
+        ))
+    }
+}
+
+fn texts(items: impl IntoIterator<Item = impl Into<String>>) -> Vec<Expr> {
+    let mut texts = Vec::new();
+    for item in items {
+        push(&mut texts, Expr::text(item.into()));
+    }
+    texts
+}
+
+fn push(items: &mut Vec<Expr>, item: Expr) {
+    if !items.contains(&item) {
+        items.push(item);
+    }
+}
+
+fn one_or_many(items: &[Expr]) -> Option<Expr> {
+    match items {
+        [] => None,
+        [only] => Some(only.clone()),
+        several => Some(Expr::List(several.to_vec())),
+    }
+}
+
+/// Statements together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PolicyDocument {
+    statements: Vec<PolicyStatement>,
+}
+
+impl PolicyDocument {
+    pub fn new(statements: impl IntoIterator<Item = PolicyStatement>) -> Self {
+        Self {
+            statements: statements.into_iter().collect(),
+        }
+    }
+
+    pub fn add(&mut self, statement: PolicyStatement) {
+        self.statements.push(statement);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.statements.is_empty()
+    }
+
+    /// As it stands in a template.
+    pub fn render(&self) -> Expr {
+        document(self.unique())
+    }
+
+    /// As [`PolicyDocument::render`], with the position of each statement as its id where it has none.
+    pub(crate) fn render_with_ids(&self) -> Expr {
+        let mut statements = self.unique();
+        for (index, statement) in statements.iter_mut().enumerate() {
+            if let Expr::Map(statement) = statement
+                && statement.get("Sid").is_none()
+            {
+                statement.insert("Sid", index.to_string());
+            }
+        }
+        document(statements)
+    }
+
+    fn unique(&self) -> Vec<Expr> {
+        let mut statements: Vec<Expr> = Vec::new();
+        for statement in &self.statements {
+            push(&mut statements, statement.render().into());
+        }
+        statements
+    }
+}
+
+fn document(statements: Vec<Expr>) -> Expr {
+    Expr::map([("Statement", Expr::List(statements)), ("Version", "2012-10-17".into())])
+}
+
+impl IntoValue<cfn::Json> for &PolicyDocument {
+    fn into_value(self) -> cfn::Value<cfn::Json> {
+        cfn::Value::from_expr(self.render())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn one_stands_alone_and_equal_statements_occur_once() {
+        let statement = PolicyStatement::allow(["sns:Publish"]).on("arn");
+        let document = PolicyDocument::new([
+            statement.clone(),
+            statement,
+            PolicyStatement::deny(["a:b", "c:d"]).on_all().sid("No"),
+        ]);
+        assert_eq!(
+            document.render().to_json().unwrap(),
+            json!({
+                "Statement": [
+                    { "Action": "sns:Publish", "Effect": "Allow", "Resource": "arn" },
+                    { "Action": ["a:b", "c:d"], "Effect": "Deny", "Resource": "*", "Sid": "No" },
+                ],
+                "Version": "2012-10-17",
+            })
+        );
+    }
+
+    #[test]
+    fn a_principal_brings_its_conditions() {
+        let principal = Principal::service("s3.amazonaws.com").condition("StringEquals", [("aws:SourceAccount", "1")]);
+        let document = PolicyDocument::new([PolicyStatement::allow(["sns:Publish"])
+            .by(principal)
+            .by(Principal::service("x"))]);
+        assert_eq!(
+            document.render().to_json().unwrap()["Statement"][0],
+            json!({
+                "Action": "sns:Publish",
+                "Condition": { "StringEquals": { "aws:SourceAccount": "1" } },
+                "Effect": "Allow",
+                "Principal": { "Service": ["s3.amazonaws.com", "x"] },
+            })
+        );
+    }
+}

@@ -1,0 +1,158 @@
+//! Topics.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use cfn::{Expr, IntoValue, Value, id};
+
+use crate::element::CfnResource;
+use crate::iam::{Grant, Grantee, PolicyDocument, PolicyStatement, Principal};
+use crate::site::Site;
+use crate::tree::{Construct, Scope};
+
+#[derive(Clone)]
+pub struct Topic {
+    construct: Construct,
+    resource: CfnResource<cfn::sns::Topic>,
+    policy: Rc<RefCell<Option<(CfnResource<cfn::sns::TopicPolicy>, PolicyDocument)>>>,
+}
+
+impl Scope for Topic {
+    fn construct(&self) -> &Construct {
+        &self.construct
+    }
+}
+
+#[must_use = "nothing is made until `build`"]
+pub struct TopicBuilder {
+    site: Site,
+    properties: cfn::sns::Topic,
+    name: Option<Expr>,
+    fifo: bool,
+    enforce_ssl: bool,
+}
+
+impl TopicBuilder {
+    pub fn topic_name(mut self, name: impl IntoValue<String>) -> Self {
+        self.name = Some(name.into_value().into_expr());
+        self
+    }
+
+    pub fn display_name(mut self, name: impl IntoValue<String>) -> Self {
+        self.properties = self.properties.display_name(name);
+        self
+    }
+
+    pub fn encryption_key(mut self, key: impl IntoValue<id::kms::AnyKey>) -> Self {
+        self.properties = self.properties.kms_master_key_id(key);
+        self
+    }
+
+    /// Ordered, each message once. The name ends with `.fifo`, which is added where it is missing.
+    pub fn fifo(mut self) -> Self {
+        self.fifo = true;
+        self
+    }
+
+    pub fn content_based_deduplication(mut self, on: bool) -> Self {
+        self.properties = self.properties.content_based_deduplication(on);
+        self
+    }
+
+    /// Refuses to publish without TLS.
+    pub fn enforce_ssl(mut self) -> Self {
+        self.enforce_ssl = true;
+        self
+    }
+
+    /// Sets what is not offered here on the resource itself.
+    pub fn with(mut self, change: impl FnOnce(cfn::sns::Topic) -> cfn::sns::Topic) -> Self {
+        self.properties = change(self.properties);
+        self
+    }
+
+    pub fn build(self) -> Topic {
+        let construct = self.site.make("sns.Topic");
+        let mut properties = self.properties;
+        let mut name = self.name;
+        if self.fifo {
+            properties = properties.fifo_topic(true);
+            match name.as_ref().map(Expr::as_text) {
+                Some(Some(text)) if !text.ends_with(".fifo") => name = Some(Expr::text(format!("{text}.fifo"))),
+                Some(_) => {}
+                None => construct.report("a FIFO topic needs a name"),
+            }
+        }
+        if let Some(name) = name {
+            properties = properties.topic_name(name.cast::<String>());
+        }
+        let resource = CfnResource::new(&construct, "Resource", properties);
+        let topic = Topic {
+            construct,
+            resource,
+            policy: Rc::default(),
+        };
+        if self.enforce_ssl {
+            let statement = PolicyStatement::deny(["sns:Publish"])
+                .on(topic.topic_arn())
+                .by(Principal::star());
+            let statement = statement.sid("AllowPublishThroughSSLOnly");
+            topic.add_to_resource_policy(statement.condition("Bool", [("aws:SecureTransport", "false")]));
+        }
+        topic
+    }
+}
+
+impl Topic {
+    #[track_caller]
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "every construct begins with `new` and ends with `build`"
+    )]
+    pub fn new(scope: &impl Scope, id: impl Into<String>) -> TopicBuilder {
+        TopicBuilder {
+            site: Site::new(scope, id),
+            properties: cfn::sns::Topic::new(),
+            name: None,
+            fifo: false,
+            enforce_ssl: false,
+        }
+    }
+
+    pub fn topic_arn(&self) -> Value<id::sns::TopicArn> {
+        self.resource.reference()
+    }
+
+    pub fn topic_name(&self) -> Value<id::sns::TopicName> {
+        self.resource.topic_name()
+    }
+
+    pub fn resource(&self) -> &CfnResource<cfn::sns::Topic> {
+        &self.resource
+    }
+
+    pub fn grant_publish(&self, grantee: impl Into<Grantee>) {
+        let grant = Grant::new(["sns:Publish"], [self.topic_arn()]);
+        grant.to(&grantee.into(), |statement| self.add_to_resource_policy(statement));
+    }
+
+    pub fn grant_subscribe(&self, grantee: impl Into<Grantee>) {
+        let grant = Grant::new(["sns:Subscribe"], [self.topic_arn()]);
+        grant.to(&grantee.into(), |statement| self.add_to_resource_policy(statement));
+    }
+
+    /// Adds to the policy of the topic itself, which is made with the first statement. Statements get numbers as ids.
+    pub fn add_to_resource_policy(&self, statement: PolicyStatement) {
+        let mut policy = self.policy.borrow_mut();
+        let (resource, document) = policy.get_or_insert_with(|| {
+            let construct = Site::new(self, "Policy").make("sns.TopicPolicy");
+            let document = PolicyDocument::default();
+            let properties = cfn::sns::TopicPolicy::new()
+                .policy_document(&document)
+                .topics([self.topic_arn()]);
+            (CfnResource::new(&construct, "Resource", properties), document)
+        });
+        document.add(statement);
+        resource.set("PolicyDocument", Some(document.render_with_ids()));
+    }
+}

@@ -1,0 +1,247 @@
+//! Queues.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use cfn::{Builder, Expr, IntoValue, Value, id};
+
+use crate::element::{CfnResource, RemovalPolicy};
+use crate::iam::{Grant, Grantee, PolicyDocument, PolicyStatement, Principal};
+use crate::site::Site;
+use crate::tree::{Construct, Scope};
+use crate::units::whole_seconds;
+
+/// How messages are encrypted at rest.
+#[derive(Clone, Debug, PartialEq)]
+pub enum QueueEncryption {
+    Unencrypted,
+    /// With a key of SQS.
+    SqsManaged,
+    /// With the account's default key for SQS.
+    KmsManaged,
+    Kms(Value<id::kms::AnyKey>),
+}
+
+#[derive(Clone)]
+pub struct Queue {
+    construct: Construct,
+    resource: CfnResource<cfn::sqs::Queue>,
+    policy: Rc<RefCell<Option<(CfnResource<cfn::sqs::QueuePolicy>, PolicyDocument)>>>,
+}
+
+impl Scope for Queue {
+    fn construct(&self) -> &Construct {
+        &self.construct
+    }
+}
+
+#[must_use = "nothing is made until `build`"]
+pub struct QueueBuilder {
+    site: Site,
+    properties: cfn::sqs::Queue,
+    name: Option<Expr>,
+    fifo: Option<bool>,
+    enforce_ssl: bool,
+    removal_policy: RemovalPolicy,
+}
+
+impl QueueBuilder {
+    /// Of a FIFO queue it ends with `.fifo`.
+    pub fn queue_name(mut self, name: impl IntoValue<String>) -> Self {
+        self.name = Some(name.into_value().into_expr());
+        self
+    }
+
+    /// Ordered, each message once.
+    pub fn fifo(mut self, on: bool) -> Self {
+        self.fifo = Some(on);
+        self
+    }
+
+    pub fn content_based_deduplication(mut self, on: bool) -> Self {
+        self.properties = self.properties.content_based_deduplication(on);
+        self
+    }
+
+    /// `messageGroup` or `queue`.
+    pub fn deduplication_scope(mut self, scope: impl IntoValue<String>) -> Self {
+        self.properties = self.properties.deduplication_scope(scope);
+        self
+    }
+
+    /// Where messages go that were received `max_receive_count` times without success.
+    pub fn dead_letter_queue(mut self, queue: &Queue, max_receive_count: u32) -> Self {
+        let policy = [
+            ("deadLetterTargetArn", queue.queue_arn().into_expr()),
+            ("maxReceiveCount", max_receive_count.into()),
+        ];
+        self.properties = self.properties.redrive_policy(Expr::map(policy));
+        self
+    }
+
+    pub fn delivery_delay(mut self, delay: Duration) -> Self {
+        self.properties = self.properties.delay_seconds(whole_seconds(delay));
+        self
+    }
+
+    pub fn max_message_size_bytes(mut self, bytes: i64) -> Self {
+        self.properties = self.properties.maximum_message_size(bytes);
+        self
+    }
+
+    pub fn retention_period(mut self, period: Duration) -> Self {
+        self.properties = self.properties.message_retention_period(whole_seconds(period));
+        self
+    }
+
+    pub fn receive_message_wait_time(mut self, time: Duration) -> Self {
+        self.properties = self.properties.receive_message_wait_time_seconds(whole_seconds(time));
+        self
+    }
+
+    pub fn visibility_timeout(mut self, timeout: Duration) -> Self {
+        self.properties = self.properties.visibility_timeout(whole_seconds(timeout));
+        self
+    }
+
+    pub fn encryption(mut self, encryption: QueueEncryption) -> Self {
+        self.properties = match encryption {
+            QueueEncryption::Unencrypted => self.properties.sqs_managed_sse_enabled(false),
+            QueueEncryption::SqsManaged => self.properties.sqs_managed_sse_enabled(true),
+            QueueEncryption::KmsManaged => self.properties.kms_master_key_id("alias/aws/sqs"),
+            QueueEncryption::Kms(key) => self.properties.kms_master_key_id(key),
+        };
+        self
+    }
+
+    /// Refuses connections without TLS.
+    pub fn enforce_ssl(mut self) -> Self {
+        self.enforce_ssl = true;
+        self
+    }
+
+    /// Destroyed if nothing is said.
+    pub fn removal_policy(mut self, policy: RemovalPolicy) -> Self {
+        self.removal_policy = policy;
+        self
+    }
+
+    /// Sets what is not offered here on the resource itself.
+    pub fn with(mut self, change: impl FnOnce(cfn::sqs::Queue) -> cfn::sqs::Queue) -> Self {
+        self.properties = change(self.properties);
+        self
+    }
+
+    pub fn build(mut self) -> Queue {
+        let construct = self.site.make("sqs.Queue");
+        let set = |key: &str, properties: &mut cfn::sqs::Queue| properties.properties_mut().get(key).cloned();
+        let deduplicates = set("ContentBasedDeduplication", &mut self.properties) == Some(Expr::Bool(true))
+            || set("DeduplicationScope", &mut self.properties).is_some();
+        let named_fifo = self
+            .name
+            .as_ref()
+            .and_then(Expr::as_text)
+            .map(|name| name.ends_with(".fifo"));
+        let fifo = self.fifo.unwrap_or(named_fifo == Some(true) || deduplicates);
+        if named_fifo.is_some_and(|named| named != fifo) {
+            construct.report("the name of a FIFO queue ends with `.fifo`, and of no other");
+        }
+        if deduplicates && !fifo {
+            construct.report("only FIFO queues deduplicate messages");
+        }
+        let mut properties = self.properties;
+        if fifo {
+            properties = properties.fifo_queue(true);
+        }
+        if let Some(name) = self.name {
+            properties = properties.queue_name(name.cast::<String>());
+        }
+        let resource = CfnResource::new(&construct, "Resource", properties);
+        resource.apply_removal_policy(self.removal_policy);
+        let queue = Queue {
+            construct,
+            resource,
+            policy: Rc::default(),
+        };
+        if self.enforce_ssl {
+            let statement = PolicyStatement::deny(["sqs:*"])
+                .on(queue.queue_arn())
+                .by(Principal::any());
+            queue.add_to_resource_policy(statement.condition("Bool", [("aws:SecureTransport", "false")]));
+        }
+        queue
+    }
+}
+
+impl Queue {
+    #[track_caller]
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "every construct begins with `new` and ends with `build`"
+    )]
+    pub fn new(scope: &impl Scope, id: impl Into<String>) -> QueueBuilder {
+        QueueBuilder {
+            site: Site::new(scope, id),
+            properties: cfn::sqs::Queue::new(),
+            name: None,
+            fifo: None,
+            enforce_ssl: false,
+            removal_policy: RemovalPolicy::Destroy,
+        }
+    }
+
+    pub fn queue_arn(&self) -> Value<id::sqs::QueueArn> {
+        self.resource.arn()
+    }
+
+    pub fn queue_name(&self) -> Value<String> {
+        self.resource.queue_name()
+    }
+
+    pub fn queue_url(&self) -> Value<id::sqs::QueueUrl> {
+        self.resource.reference()
+    }
+
+    pub fn resource(&self) -> &CfnResource<cfn::sqs::Queue> {
+        &self.resource
+    }
+
+    pub fn grant_send_messages(&self, grantee: impl Into<Grantee>) {
+        self.grant(
+            grantee,
+            ["sqs:SendMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"],
+        );
+    }
+
+    pub fn grant_consume_messages(&self, grantee: impl Into<Grantee>) {
+        let actions = [
+            "sqs:ReceiveMessage",
+            "sqs:ChangeMessageVisibility",
+            "sqs:GetQueueUrl",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+        ];
+        self.grant(grantee, actions);
+    }
+
+    pub fn grant(&self, grantee: impl Into<Grantee>, actions: impl IntoIterator<Item = impl Into<String>>) {
+        let grant = Grant::new(actions, [self.queue_arn()]);
+        grant.to(&grantee.into(), |statement| self.add_to_resource_policy(statement));
+    }
+
+    /// Adds to the policy of the queue itself, which is made with the first statement.
+    pub fn add_to_resource_policy(&self, statement: PolicyStatement) {
+        let mut policy = self.policy.borrow_mut();
+        let (resource, document) = policy.get_or_insert_with(|| {
+            let construct = Site::new(self, "Policy").make("sqs.QueuePolicy");
+            let document = PolicyDocument::default();
+            let properties = cfn::sqs::QueuePolicy::new()
+                .policy_document(&document)
+                .queues([self.queue_url()]);
+            (CfnResource::new(&construct, "Resource", properties), document)
+        });
+        document.add(statement);
+        resource.set("PolicyDocument", Some(document.render()));
+    }
+}
