@@ -207,7 +207,7 @@ impl StageOptions {
         self
     }
 
-    pub(super) fn stage_name(&self) -> &str {
+    pub(crate) fn stage_name(&self) -> &str {
         self.stage_name.as_deref().unwrap_or(DEFAULT_NAME)
     }
 
