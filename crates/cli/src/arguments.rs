@@ -120,7 +120,7 @@ pub struct Deploy {
 pub struct Rollback {
     pub environment: String,
     /// The release's number; without it the one before the live one
-    pub release: Option<u64>,
+    pub release: Option<u32>,
 }
 
 #[derive(Debug, Args)]

@@ -22,7 +22,6 @@ pub struct Stack {
     pub assets_file: Option<PathBuf>,
     /// `aws://ACCOUNT/REGION`, with `unknown-account` and `unknown-region` where the app left them open.
     pub environment: String,
-    pub termination_protection: bool,
     pub tags: BTreeMap<String, String>,
     pub parameters: BTreeMap<String, String>,
     /// Names in CloudFormation of the stacks that must be deployed before.
@@ -144,11 +143,6 @@ fn stack(folder: &Path, id: &str, artifact: &Artifact, manifest: &Manifest) -> O
             .environment
             .clone()
             .unwrap_or_else(|| "aws://unknown-account/unknown-region".to_owned()),
-        termination_protection: artifact
-            .properties
-            .get("terminationProtection")
-            .and_then(Value::as_bool)
-            .unwrap_or_default(),
         tags: map("tags"),
         parameters: map("parameters"),
         dependencies: dependencies.collect(),
@@ -225,7 +219,6 @@ mod tests {
             template_file: PathBuf::new(),
             assets_file: None,
             environment: String::new(),
-            termination_protection: false,
             tags: BTreeMap::new(),
             parameters: BTreeMap::new(),
             dependencies: dependencies.iter().map(ToString::to_string).collect(),

@@ -3,8 +3,11 @@
 mod deploy;
 mod diff;
 mod explain;
+mod history;
 mod list;
 mod local;
+mod rollback;
+mod status;
 mod synth;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +28,9 @@ pub fn run(arguments: &Arguments, surroundings: &Surroundings, console: &Console
         Command::List(options) => list::run(options, &settings()?, console),
         Command::Diff(options) => diff::run(options, &settings()?, console),
         Command::Deploy(options) => deploy::run(options, &settings()?, console),
+        Command::Rollback(options) => rollback::run(options, &settings()?, console),
+        Command::Status(options) => status::run(options, &settings()?, console),
+        Command::History(options) => history::run(options, &settings()?, console),
         Command::Explain(options) => explain::run(options, console),
         Command::Local(command) => local::run(command, &settings()?, console),
         _ => Ok(0),

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
+#[derive(Clone)]
 pub struct Console {
     json: bool,
     /// Present on a terminal.
@@ -31,8 +32,9 @@ impl Console {
         }
     }
 
-    pub fn is_json(&self) -> bool {
-        self.json
+    /// Whether what goes on is drawn on one line.
+    pub fn is_terminal(&self) -> bool {
+        self.line.is_some()
     }
 
     /// Whether somebody can be asked.

@@ -13,6 +13,7 @@ mod console;
 mod embedded;
 mod failure;
 mod refusal;
+mod rollout;
 mod session;
 mod settings;
 
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use orchestrator::ledger::Actor;
 
 use crate::arguments::Arguments;
 use crate::console::Console;

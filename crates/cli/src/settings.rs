@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use jiff::SignedDuration;
 use orchestrator::config::{CountLimit, GateConfig, RateLimit, RolloutConfig, StepConfig};
 use orchestrator::domain::Weight;
+use orchestrator::ledger::Actor;
 use orchestrator::ports::AlarmName;
 
 pub use duration::Span;
@@ -39,6 +40,7 @@ pub struct Settings {
     pub app: App,
     pub functions: Vec<String>,
     pub environments: BTreeMap<String, Environment>,
+    pub actor: Actor,
 }
 
 #[derive(Clone, Debug)]
@@ -84,6 +86,8 @@ pub struct Surroundings {
     pub cargo_target: Option<PathBuf>,
     /// `DATABASE_URL`, where set.
     pub database_url: Option<String>,
+    /// Who runs the command, for the journal.
+    pub actor: Actor,
 }
 
 impl Settings {
@@ -172,6 +176,7 @@ impl Settings {
             app,
             functions: parsed.app.functions,
             environments,
+            actor: surroundings.actor.clone(),
         })
     }
 
@@ -355,6 +360,11 @@ mod tests {
             folder: "/project".into(),
             cargo_target: None,
             database_url: None,
+            actor: Actor {
+                name: "tester".into(),
+                host: "here".into(),
+                process_id: 1,
+            },
         };
         Settings::resolve("/project/llama-deploy.toml".into(), text, &surroundings)
     }

@@ -1,1 +1,9 @@
-//! End-to-end tests of the binary.
+//! A project in a folder of its own, the binary run in it as a user runs it, and a client that polls its API.
+//!
+//! Every project has its own embedded cloud on a free port, which ends with it.
+
+mod poller;
+mod project;
+
+pub use poller::{Answer, Poller};
+pub use project::{Ended, Project, settings};

@@ -3,7 +3,9 @@
 mod approval;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use aws::BLUE_GREEN_METADATA;
 use aws::assets::AssetEvent;
 use aws::stacks::{StackOutcome, StackProgress};
 use serde_json::json;
@@ -11,10 +13,11 @@ use serde_json::json;
 use self::approval::Ask;
 use super::{Session, assemble, scratch_assembly};
 use crate::arguments::Deploy;
-use crate::assembly;
+use crate::assembly::{self, Stack};
 use crate::console::Console;
-use crate::failure::Outcome;
+use crate::failure::{Code, Failure, Outcome};
 use crate::refusal;
+use crate::rollout::{self, Release, Reporter, WithTraffic};
 use crate::settings::Settings;
 
 pub fn run(options: &Deploy, settings: &Settings, console: &Console) -> Outcome<u8> {
@@ -49,6 +52,52 @@ pub fn run(options: &Deploy, settings: &Settings, console: &Console) -> Outcome<
     console.clear();
     show(&outcomes, console);
     Ok(0)
+}
+
+fn blue_green(
+    options: &Deploy,
+    session: &Session<'_>,
+    stacks: &[Stack],
+    approval: Ask,
+    console: &Console,
+) -> Outcome<u8> {
+    if !has_slots(stacks)? {
+        return Err(Failure::new(Code::NothingToRelease, "no stack of the app holds slots")
+            .hint("add `BlueGreen` to the stack of the API, or deploy without --blue-green"));
+    }
+    let release = Release {
+        stacks,
+        approval: Arc::new(approval),
+    };
+    let reporter = Reporter::new(console.clone());
+    let traffic = Arc::new(WithTraffic::new(
+        reporter,
+        console.clone(),
+        session,
+        stacks,
+        !options.no_traffic,
+    ));
+    let rollouts = rollout::rollouts(session, Some(release), traffic.clone())?;
+    let end = session.runtime.block_on(async {
+        rollout::abort_on_signals(&rollouts.abort, console)?;
+        let end = rollouts.deploy_blue_green(options.tag.clone()).await;
+        traffic.finish().await;
+        end.map_err(rollout::failed)
+    })?;
+    rollout::ended(&end, &session.environment.name, console)
+}
+
+fn has_slots(stacks: &[Stack]) -> Outcome<bool> {
+    for stack in stacks {
+        if stack
+            .template()?
+            .pointer(&format!("/Metadata/{BLUE_GREEN_METADATA}"))
+            .is_some()
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn show(outcomes: &BTreeMap<String, StackOutcome>, console: &Console) {

@@ -6,14 +6,14 @@ use aws::stacks::{ChangeSet, Replacement, ResourceChange};
 use crate::console::Console;
 use crate::settings::Approval;
 
-pub struct Ask<'a> {
+pub struct Ask {
     pub approval: Approval,
     pub yes: bool,
-    pub console: &'a Console,
+    pub console: Console,
 }
 
 #[async_trait]
-impl aws::stacks::Approval for Ask<'_> {
+impl aws::stacks::Approval for Ask {
     async fn approve(&self, change_set: &ChangeSet) -> bool {
         let destructive: Vec<&ResourceChange> = change_set
             .changes
@@ -39,8 +39,10 @@ impl aws::stacks::Approval for Ask<'_> {
         if !self.console.can_ask() {
             return false;
         }
-        let answer = self.console.ask("deploy this? [y/N]");
-        answer.is_ok_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes"))
+        let console = self.console.clone();
+        // Reading from the terminal blocks, and the lock has to be kept meanwhile.
+        let answer = tokio::task::spawn_blocking(move || console.ask("deploy this? [y/N]")).await;
+        answer.is_ok_and(|answer| answer.is_ok_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes")))
     }
 }
 

@@ -1,0 +1,222 @@
+//! Wires the orchestrator to an environment: the ports over AWS, the ledger, the reporter, and the signals that abort.
+
+mod checks;
+mod clock;
+mod ending;
+mod migrations;
+mod observer;
+mod stacks;
+mod traffic;
+
+use std::sync::Arc;
+
+use aws::stacks::Approval;
+use aws::{Aws, StackInfrastructure};
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use orchestrator::domain::EnvironmentName;
+use orchestrator::driver::{AbortHandle, Observer, Ports, RolloutEvent, Rollouts};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::OnceCell;
+
+use self::checks::ConfiguredSmoke;
+use self::clock::SystemClock;
+pub use self::ending::{ended, failed};
+pub use self::migrations::DatabaseMigrations;
+pub use self::observer::Reporter;
+pub use self::stacks::Stacks;
+use self::traffic::SyntheticTraffic;
+use crate::assembly::Stack;
+use crate::console::Console;
+use crate::failure::{Code, Failure, Outcome};
+use crate::session::Session;
+use crate::settings::Environment;
+
+/// What of the app a rollout needs; a rollback, a status and a history need nothing of it.
+pub struct Release<'a> {
+    pub stacks: &'a [Stack],
+    pub approval: Arc<dyn Approval>,
+}
+
+/// The orchestrator for the session's environment. Blocks for as long as the ledger takes to answer.
+pub fn rollouts(session: &Session<'_>, release: Option<Release<'_>>, observer: Arc<dyn Observer>) -> Outcome<Rollouts> {
+    let environment = session.environment;
+    let ledger = ledger(session)?;
+    let (inputs, manifests, approval, stacks) = match release {
+        Some(release) => {
+            let (inputs, manifests) = session.inputs(release.stacks)?;
+            let stacks = Stacks(release.stacks.iter().map(|stack| stack.name.clone()).collect());
+            session.runtime.block_on(stacks.write(&ledger, &environment.name))?;
+            (inputs, manifests, release.approval, stacks)
+        }
+        None => {
+            let stacks = session.runtime.block_on(Stacks::read(&ledger, &environment.name))?;
+            (
+                Vec::new(),
+                Vec::new(),
+                Arc::new(aws::stacks::Approved) as Arc<dyn Approval>,
+                stacks,
+            )
+        }
+    };
+    let aws = session.aws.clone();
+    let shared = Arc::new(aws.clone());
+    Ok(Rollouts {
+        environment: EnvironmentName::new(environment.name.as_str()),
+        config: environment.rollout.clone(),
+        ports: Ports {
+            infrastructure: Arc::new(StackInfrastructure::new(aws.clone(), inputs, manifests, approval)),
+            migrations: Arc::new(DatabaseMigrations::of(session, stacks.clone())),
+            slots: shared.clone(),
+            traffic: shared.clone(),
+            smoke: Arc::new(ConfiguredSmoke {
+                aws,
+                stacks,
+                checks: environment.smoke.clone(),
+                resolved: OnceCell::new(),
+            }),
+            metrics: shared,
+            clock: Arc::new(SystemClock),
+            ledger,
+        },
+        actor: session.settings.actor.clone(),
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        observer,
+        abort: AbortHandle::default(),
+    })
+}
+
+/// The ledger of the environment: a folder, or a prefix of a bucket.
+pub fn ledger(session: &Session<'_>) -> Outcome<Arc<dyn ObjectStore>> {
+    let place = &session.environment.ledger;
+    let unusable = |error: anyhow::Error| {
+        Failure::new(Code::SettingMissing, format!("the ledger {place} cannot be used")).because(error)
+    };
+    if place.contains("://") {
+        return session.aws.ledger(place).map_err(|error| unusable(error.into()));
+    }
+    let folder = session.settings.root.join(place);
+    std::fs::create_dir_all(&folder).map_err(|error| unusable(error.into()))?;
+    let store = LocalFileSystem::new_with_prefix(&folder).map_err(|error| unusable(error.into()))?;
+    Ok(Arc::new(store))
+}
+
+/// The first interrupt turns the traffic back and ends in order; the second ends at once and leaves the journal to the
+/// next run.
+pub fn abort_on_signals(abort: &AbortHandle, console: &Console) -> Outcome {
+    let cannot = |error: std::io::Error| Failure::new(Code::Internal, "cannot listen for signals").because(error);
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let (abort, console) = (abort.clone(), console.clone());
+    tokio::spawn(async move {
+        for times in 1.. {
+            let name = tokio::select! {
+                _ = interrupt.recv() => "interrupted",
+                _ = terminate.recv() => "terminated",
+            };
+            if times == 1 {
+                console.say(&format!(
+                    "{name}: turning the traffic back; once more ends at once and leaves that to the next run"
+                ));
+                abort.abort(name);
+            } else {
+                console.clear();
+                console.failure(
+                    &Failure::new(Code::Interrupted, format!("{name} twice: nothing more is done here")).hint(
+                        "the journal says how far it came; `llama-deploy rollback` or the next deploy settles it",
+                    ),
+                );
+                std::process::exit(i32::from(Code::Interrupted.exit_status()));
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Passes events on, and sends synthetic traffic from the first shift until the rollout has ended.
+pub struct WithTraffic {
+    pub inner: Reporter,
+    pub console: Console,
+    pub aws: Aws,
+    pub environment: Environment,
+    pub stacks: Stacks,
+    wanted: bool,
+    sender: Arc<tokio::sync::Mutex<Option<SyntheticTraffic>>>,
+}
+
+impl WithTraffic {
+    pub fn new(inner: Reporter, console: Console, session: &Session<'_>, stacks: &[Stack], wanted: bool) -> Self {
+        Self {
+            inner,
+            console,
+            aws: session.aws.clone(),
+            environment: session.environment.clone(),
+            stacks: Stacks(stacks.iter().map(|stack| stack.name.clone()).collect()),
+            wanted,
+            sender: Arc::default(),
+        }
+    }
+
+    fn start(&self) {
+        let Some(traffic) = self.environment.traffic.clone().filter(|_| self.wanted) else {
+            return;
+        };
+        let (aws, stacks, console, sender) = (
+            self.aws.clone(),
+            self.stacks.clone(),
+            self.console.clone(),
+            self.sender.clone(),
+        );
+        tokio::spawn(async move {
+            let mut sender = sender.lock().await;
+            if sender.is_some() {
+                return;
+            }
+            match (
+                checks::resolve(&aws, &stacks, &traffic.requests).await,
+                aws.rollout_target(&stacks.0).await,
+            ) {
+                (Ok(requests), Ok(target)) => {
+                    for api in target.apis.first() {
+                        console.say(&format!(
+                            "  synthetic traffic: {} requests a second to {} (--no-traffic leaves it out)",
+                            traffic.requests_per_second, api.live_url
+                        ));
+                        *sender = Some(SyntheticTraffic::start(
+                            requests.clone(),
+                            api,
+                            traffic.requests_per_second,
+                        ));
+                    }
+                }
+                (Err(error), _) => console.say(&format!("warning: no synthetic traffic: {error}")),
+                (_, Err(error)) => console.say(&format!("warning: no synthetic traffic: {error}")),
+            }
+        });
+    }
+
+    /// Ends the traffic and says what came of it.
+    pub async fn finish(&self) {
+        use std::sync::atomic::Ordering;
+        if let Some(sender) = self.sender.lock().await.take() {
+            let (sent, unexpected) = (
+                sender.counts.sent.load(Ordering::Relaxed),
+                sender.counts.unexpected.load(Ordering::Relaxed),
+            );
+            self.console.say(&format!(
+                "  synthetic traffic: {sent} requests, {unexpected} not answered as expected"
+            ));
+        }
+    }
+}
+
+impl Observer for WithTraffic {
+    fn observe(&self, event: &RolloutEvent) {
+        self.inner.observe(event);
+        if let RolloutEvent::Smoked { results, .. } = event
+            && results.iter().all(|result| result.passed)
+        {
+            self.start();
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! How a rollout's end becomes the command's: what was reached, or a failure with its code.
+
+use orchestrator::driver::{RolloutEnd, RolloutError, RolloutResult};
+use orchestrator::ledger::{JournalError, LockError};
+use orchestrator::rollout::{Effect, Reason};
+
+use crate::console::Console;
+use crate::failure::{Code, Failure, Outcome};
+use crate::refusal;
+
+/// The end of a deploy or of a rollback that was reached.
+pub fn ended(end: &RolloutEnd, environment: &str, console: &Console) -> Outcome<u8> {
+    console.clear();
+    console.print_json(&serde_json::json!({ "event": "ended", "end": end }));
+    let before = end
+        .before
+        .map_or_else(|| "the version before".to_owned(), |before| format!("release {before}"));
+    match &end.result {
+        RolloutResult::Promoted => {
+            console.print(&format!("release {} is live in {environment}", end.release));
+            Ok(0)
+        }
+        RolloutResult::RolledBack { reason } if end.is_rollback => Err(Failure::new(
+            code_of(reason),
+            format!(
+                "the rollback to release {} did not happen; {before} serves",
+                end.release
+            ),
+        )
+        .because(anyhow::anyhow!("{reason}"))),
+        RolloutResult::RolledBack { reason } => {
+            let message = format!(
+                "release {} was turned back; {before} serves all traffic in {environment}",
+                end.release
+            );
+            let failure = Failure::new(code_of(reason), message).because(anyhow::anyhow!("{reason}"));
+            Err(match reason {
+                Reason::Interrupted { .. } => failure.hint("the traffic is settled; run the command again to deploy"),
+                _ => failure.hint(format!("llama-deploy history {environment} shows the rollout")),
+            })
+        }
+        RolloutResult::NeedsHuman { found } => Err(Failure::new(
+            Code::NeedsHuman,
+            "somebody else moved the traffic, and it was left where it is",
+        )
+        .because(anyhow::anyhow!("{found}"))
+        .hint(format!(
+            "llama-deploy status {environment} shows what was expected and what is there"
+        ))),
+    }
+}
+
+fn code_of(reason: &Reason) -> Code {
+    match reason {
+        Reason::GateBreached { .. } | Reason::Inconclusive { .. } | Reason::Blind { .. } => Code::RolledBack,
+        Reason::SmokeFailed { .. } => Code::SmokeFailed,
+        Reason::Aborted { .. } | Reason::Interrupted { .. } => Code::Interrupted,
+        Reason::EffectFailed { effect, .. } => match effect {
+            Effect::Deploy => Code::StackFailed,
+            Effect::Expand | Effect::BackUp => Code::MigrationFailed,
+            _ => Code::CloudUnavailable,
+        },
+    }
+}
+
+/// No end was reached.
+pub fn failed(error: RolloutError) -> Failure {
+    let (code, message) = match &error {
+        RolloutError::Config(_) => (Code::ConfigInvalid, "the rollout's settings are not valid"),
+        RolloutError::Lock(LockError::Held { .. }) => (Code::LockHeld, "another run is at work on this environment"),
+        RolloutError::Lock(LockError::Ledger(_)) | RolloutError::Ledger(_) => {
+            (Code::CloudUnavailable, "the ledger cannot be used")
+        }
+        RolloutError::Lock(_) | RolloutError::LeaseEnded { .. } => (Code::LockHeld, "the lock was lost"),
+        RolloutError::Journal(JournalError::Damaged { .. }) => (Code::JournalDamaged, "the journal cannot be trusted"),
+        RolloutError::Journal(JournalError::Fenced { .. }) => (Code::LockHeld, "another run took over"),
+        RolloutError::Journal(JournalError::Ledger(_)) => (Code::CloudUnavailable, "the ledger cannot be used"),
+        RolloutError::Journal(JournalError::Illegal { .. }) => {
+            (Code::Internal, "the rollout reached a state it cannot reach")
+        }
+        RolloutError::Port(error) => (refusal::code_of(error.kind), "nothing was begun"),
+        RolloutError::Open { .. } => (Code::CloudUnavailable, "the rollout could not be finished"),
+        RolloutError::ForeignChange { .. } => (Code::NeedsHuman, "the live traffic is not as this program left it"),
+        RolloutError::NothingToRollBackTo { .. }
+        | RolloutError::UnknownRelease { .. }
+        | RolloutError::NotRetained { .. } => (Code::ReleaseUnknown, "there is no such release to go back to"),
+    };
+    Failure::new(code, message).because(error)
+}

@@ -1,0 +1,202 @@
+//! Renders what the orchestrator tells: a line for what lasts, the terminal's last line for what goes on.
+
+use std::sync::{Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use orchestrator::driver::{Observer, RolloutEvent};
+use orchestrator::gates::Judgement;
+use orchestrator::ports::{InfrastructureProgress, SmokeCheckResult};
+use orchestrator::rollout::{Effect, Goal, Plan};
+
+use crate::console::{Console, bar};
+
+/// Without a terminal, what a bake says is repeated this often, or at once when its verdict changes.
+const REPEAT: SignedDuration = SignedDuration::from_secs(30);
+
+pub struct Reporter {
+    console: Console,
+    /// The last bake line that was written where there is no terminal.
+    said: Mutex<Option<(Timestamp, String)>>,
+}
+
+impl Reporter {
+    pub fn new(console: Console) -> Self {
+        Self {
+            console,
+            said: Mutex::new(None),
+        }
+    }
+
+    fn baking(&self, step: usize, share: f64, head: &str, judgement: &Judgement, now: Timestamp) {
+        let verdict = judgement.verdict.to_string();
+        let line = format!("{head} {} {verdict}: {}", bar(share), judgement.summary());
+        self.console.ticking(&line);
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = format!("{step} {verdict}");
+        let due = said
+            .as_ref()
+            .is_none_or(|(at, known)| *known != key || now.duration_since(*at) >= REPEAT);
+        if due && !self.console.is_terminal() {
+            self.console.say(&line);
+            *said = Some((now, key));
+        }
+    }
+}
+
+impl Observer for Reporter {
+    fn observe(&self, event: &RolloutEvent) {
+        let console = &self.console;
+        console.print_json(event);
+        match event {
+            RolloutEvent::WaitingForLock { holder } => console.say(&format!(
+                "the environment is locked by {} since {}; waiting until it is renewed or its lease ends at {}",
+                holder.owner, holder.since, holder.until
+            )),
+            RolloutEvent::LockTaken { .. } | RolloutEvent::State { .. } => {}
+            RolloutEvent::FoundOpen {
+                rollout,
+                state,
+                pending,
+                last_record,
+                actor,
+            } => {
+                let doing = pending.as_ref().map(|effect| format!(", {effect}")).unwrap_or_default();
+                console.say(&format!(
+                    "found rollout {rollout} unfinished: {state}{doing}; begun by {actor}, last heard of at {last_record}. \
+                     Settling it first"
+                ));
+            }
+            RolloutEvent::Planned { plan } => console.say(&planned(plan)),
+            RolloutEvent::EffectBegins { effect } => {
+                if !matches!(effect, Effect::Judge { .. }) {
+                    console.waiting(&effect.to_string());
+                }
+            }
+            RolloutEvent::EffectEnds {
+                effect: Effect::Judge { .. },
+                ..
+            } => {}
+            RolloutEvent::EffectEnds {
+                effect,
+                succeeded: true,
+            } => {
+                console.clear();
+                console.say(&format!("✓ {effect}"));
+            }
+            RolloutEvent::EffectEnds {
+                effect,
+                succeeded: false,
+            } => {
+                console.clear();
+                console.say(&format!("✗ {effect}"));
+            }
+            RolloutEvent::Retrying {
+                operation,
+                error,
+                attempt,
+                attempts,
+                ..
+            } => {
+                console.say(&format!("{operation}: {error}; trying again ({attempt} of {attempts})"));
+            }
+            RolloutEvent::Infrastructure { progress } => infrastructure(console, progress),
+            RolloutEvent::OldAlarm { alarm } => {
+                console.say(&format!(
+                    "alarm {} is in ALARM since {} already: it is not obeyed",
+                    alarm.name.0, alarm.since
+                ));
+            }
+            RolloutEvent::Smoked { slot, results } => {
+                for result in results {
+                    console.say(&smoked(slot.as_str(), result));
+                }
+            }
+            RolloutEvent::WaitingForTraffic { api, seen } => {
+                console.ticking(&format!("{api}: not in force yet: {seen}"))
+            }
+            RolloutEvent::InForce { slot, weight } => {
+                console.say(&format!("  {slot} has {weight} of the live traffic"))
+            }
+            RolloutEvent::Baking {
+                step,
+                weight,
+                since,
+                passes_from,
+                now,
+                judgement,
+                ..
+            } => {
+                let whole = passes_from.duration_since(*since).as_secs_f64();
+                let gone = now.duration_since(*since).as_secs_f64();
+                let share = if whole > 0.0 { gone / whole } else { 1.0 };
+                let head = format!("  {weight} for {:.0} of {:.0} s", gone.max(0.0), whole);
+                self.baking(*step, share, &head, judgement, *now);
+            }
+            RolloutEvent::TurningBack { reason } => {
+                console.clear();
+                console.say(&format!("TURNING BACK: {reason}"));
+            }
+            RolloutEvent::Warning { message } => console.say(&format!("warning: {message}")),
+        }
+    }
+}
+
+fn planned(plan: &Plan) -> String {
+    match &plan.goal {
+        Goal::Deploy { release, tag, .. } => {
+            let steps: Vec<String> = plan
+                .steps
+                .iter()
+                .map(|step| format!("{} for {:#}", step.weight, step.bake))
+                .collect();
+            format!(
+                "rollout {}: release {release} ({tag}) by {}",
+                plan.rollout,
+                steps.join(", ")
+            )
+        }
+        Goal::Rollback { from, to, repoint } => {
+            let how = if *repoint {
+                "after a smoke test in the idle slot"
+            } else {
+                "in one switch"
+            };
+            format!(
+                "rollout {}: back from release {from} to release {} ({}) {how}",
+                plan.rollout, to.number, to.tag
+            )
+        }
+    }
+}
+
+fn smoked(slot: &str, result: &SmokeCheckResult) -> String {
+    let sign = if result.passed { "✓" } else { "✗" };
+    format!(
+        "  {sign} {slot}: {}: {} ({:.0} ms)",
+        result.name,
+        result.detail,
+        result.duration.as_secs_f64() * 1e3
+    )
+}
+
+fn infrastructure(console: &Console, progress: &InfrastructureProgress) {
+    match progress {
+        InfrastructureProgress::Asset { name, done: false } => console.waiting(&format!("publishing {name}")),
+        InfrastructureProgress::Asset { .. } => {}
+        InfrastructureProgress::Stack { stack, status } => console.waiting(&format!("{stack}: {status}")),
+        InfrastructureProgress::Resource {
+            stack,
+            logical_id,
+            resource_type,
+            status,
+            reason,
+        } => {
+            let line = format!("{stack}: {status} {resource_type} {logical_id}");
+            match reason {
+                Some(reason) if status.ends_with("FAILED") => console.say(&format!("{line}: {reason}")),
+                _ => console.ticking(&line),
+            }
+        }
+        InfrastructureProgress::Note { message } => console.say(message),
+    }
+}

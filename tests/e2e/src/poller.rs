@@ -1,0 +1,56 @@
+//! A client that asks one URL again and again until it is stopped, and keeps every answer.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub at: Instant,
+    /// 0 where no answer came.
+    pub status: u16,
+    pub body: String,
+}
+
+pub struct Poller {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Vec<Answer>>,
+}
+
+impl Poller {
+    /// Asks `url` (`http://ADDRESS/PATH`) one request after the other.
+    pub fn start(url: &str) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (url, stopped) = (url.to_owned(), stop.clone());
+        let thread = std::thread::spawn(move || {
+            let mut answers = Vec::new();
+            while !stopped.load(Ordering::Relaxed) {
+                let (status, body) = get(&url).unwrap_or_default();
+                answers.push(Answer { at: Instant::now(), status, body });
+            }
+            answers
+        });
+        Self { stop, thread }
+    }
+
+    pub fn stop(self) -> Vec<Answer> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().expect("the poller does not panic")
+    }
+}
+
+/// One GET with a connection of its own: status and body.
+pub fn get(url: &str) -> std::io::Result<(u16, String)> {
+    let rest = url.strip_prefix("http://").unwrap_or(url);
+    let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let status = answer.split_whitespace().nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
+    Ok((status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()))
+}

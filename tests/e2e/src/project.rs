@@ -1,0 +1,130 @@
+//! One project: settings, functions, embedded cloud; and the binary that is run in it.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    /// The documents that `--json` wrote, one a line.
+    pub fn json(&self) -> Vec<Value> {
+        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
+    }
+
+    #[track_caller]
+    pub fn expect(self, status: i32) -> Self {
+        assert_eq!(self.status, Some(status), "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            status: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+pub struct Project {
+    folder: TempDir,
+}
+
+impl Project {
+    /// An empty folder.
+    pub fn empty() -> Self {
+        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    /// A service with one function behind an API, in slots; see `src/bin/e2e-app.rs`.
+    pub fn service() -> Self {
+        let project = Self::empty();
+        project.write("llama-deploy.toml", &settings("", ""));
+        project.function("good");
+        project
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("it has a folder")).expect("the folder can be made");
+        std::fs::write(path, text).expect("the file can be written");
+    }
+
+    /// Makes `functions/NAME` of this crate the code that the next deploy finds.
+    pub fn function(&self, name: &str) {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions").join(name).join("bootstrap");
+        let folder = self.path().join("function");
+        std::fs::create_dir_all(&folder).expect("the folder can be made");
+        std::fs::copy(&source, folder.join("bootstrap")).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
+    }
+
+    pub fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
+        let mut command = Command::new(binary("llama-deploy"));
+        command.args(arguments).current_dir(self.path()).stdin(Stdio::null()).env_remove("DATABASE_URL").env("CI", "1");
+        command
+    }
+
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Ended {
+        self.command(arguments).output().expect("the binary starts").into()
+    }
+
+    /// Starts it and goes on.
+    pub fn spawn<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Child {
+        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts")
+    }
+
+    /// The base URL of the live stage: output `Url` of the stack.
+    pub fn live_url(&self) -> String {
+        let status = self.run(&["status", "--json"]).expect(0).json();
+        status[0]["live_urls"][0].as_str().unwrap_or_else(|| panic!("no live URL in {}", status[0])).to_owned()
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        if self.path().join("llama-deploy.toml").is_file() {
+            // The project's own end must not hide the test's.
+            let _ = self.command(&["local", "down"]).output();
+        }
+    }
+}
+
+/// The settings of a service, with more lines for its rollout and for its environment `local`.
+pub fn settings(rollout: &str, local: &str) -> String {
+    let app = binary("e2e-app");
+    format!(
+        "[app]\ncommand = ['{}']\n\
+         [[smoke]]\nname = 'hello'\npath = '/hello'\ncontains = 'hello'\n\
+         [environments.local]\nport = 0\n{local}\n\
+         [environments.local.rollout]\nbackup = 'none'\n\
+         steps = [{{ weight = 10, bake = '3s' }}, {{ weight = 50, bake = '3s' }}, {{ weight = 100, bake = '3s' }}]\n{rollout}\n\
+         [environments.local.traffic]\nrequests-per-second = 60\n\
+         [[environments.local.traffic.requests]]\nname = 'hello'\npath = '/hello'\n",
+        app.display()
+    )
+}
+
+/// A binary of the workspace, beside the tests' own.
+fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows where it is");
+    let folder = test.ancestors().nth(2).expect("tests stand in target/PROFILE/deps");
+    let binary = folder.join(name);
+    assert!(binary.is_file(), "{} is not built: `cargo xtask test` does it, or `cargo build --workspace --bins`", binary.display());
+    binary
+}
