@@ -463,7 +463,8 @@ impl Stack {
         let hash = match fingerprint::fingerprint(path, "") {
             Ok(hash) => hash,
             Err(source) => {
-                construct.tree_mut().errors.push(missing(source));
+                let error = missing(source);
+                construct.tree_mut().errors.push(error);
                 String::new()
             }
         };
