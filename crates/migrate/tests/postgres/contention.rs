@@ -1,0 +1,179 @@
+use std::time::Duration;
+
+use migrate::{Event, MigrateError, Options, Silent};
+
+use crate::world::{Told, World, hasty, run};
+
+#[tokio::test]
+async fn three_runners_beside_a_concurrent_index_build_end_clean() {
+    let world = World::new(&[
+        (
+            "10_a.expand.sql",
+            "CREATE TABLE a AS SELECT n AS b FROM generate_series(1, 200000) AS n",
+        ),
+        (
+            "20_b.expand.sql",
+            "-- no-transaction\nCREATE INDEX CONCURRENTLY a_b ON a (b)",
+        ),
+        ("30_c.expand.sql", "ALTER TABLE a ADD COLUMN c int"),
+    ])
+    .await;
+    let (migrator, database, options) = (world.migrator(), world.database(), Options::rollout());
+    let runs = tokio::join!(
+        migrator.up(&database, &options, &Silent),
+        migrator.up(&database, &options, &Silent),
+        migrator.up(&database, &options, &Silent),
+    );
+    let mut applied: Vec<usize> = [runs.0, runs.1, runs.2]
+        .into_iter()
+        .map(|run| run.unwrap().applied.len())
+        .collect();
+    applied.sort_unstable();
+    assert_eq!(applied, [0, 0, 3]);
+    assert_eq!(
+        world
+            .number("SELECT count(*) FROM pg_index WHERE indexrelid = 'a_b'::regclass AND indisvalid")
+            .await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn who_holds_the_lock_is_named() {
+    let world = World::new(&[("10_a.expand.sql", "CREATE TABLE a (b int)")]).await;
+    // The holder is sqlx itself, as in a program that migrates at its start: the key is the same.
+    let mut sqlx = world.connect_as("an old program").await;
+    sqlx::migrate::Migrate::lock(&mut sqlx).await.unwrap();
+    let told = Told::default();
+    let options = Options {
+        lock_wait: Duration::ZERO,
+        ..hasty()
+    };
+    let error = world
+        .migrator()
+        .up(&world.database(), &options, &told)
+        .await
+        .unwrap_err();
+    let MigrateError::LockHeld { holder, .. } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(holder.application, "an old program");
+    assert!(error.is_transient());
+    assert!(error.to_string().contains("\"an old program\""), "{error}");
+
+    let told = Told::default();
+    let (migrator, database) = (world.migrator(), world.database());
+    let release = async {
+        let holder = told.first(|event| match event {
+            Event::WaitingForLock { holder } => Some(holder.application.clone()),
+            _ => None,
+        });
+        assert_eq!(holder.await, "an old program");
+        sqlx::migrate::Migrate::unlock(&mut sqlx).await.unwrap();
+    };
+    let options = hasty();
+    let (report, ()) = tokio::join!(migrator.up(&database, &options, &told), release);
+    assert_eq!(report.unwrap().applied.len(), 1);
+}
+
+#[tokio::test]
+async fn a_blocked_migration_steps_back_and_passes_when_it_can() {
+    let world = World::new(&[("10_a.expand.sql", "CREATE TABLE a (b int)")]).await;
+    world.up(&hasty()).await.unwrap();
+    world.write("20_b.expand.sql", "ALTER TABLE a ADD COLUMN c int");
+    let mut blocking = world.connect_as("a report").await;
+    run(&mut blocking, "BEGIN; SELECT b FROM a").await;
+
+    // The blocker lets go once it was seen to be in the way.
+    let told = Told::default();
+    let (migrator, database) = (world.migrator(), world.database());
+    let options = Options {
+        lock_attempts: 50,
+        ..hasty()
+    };
+    let release = async {
+        let blocker = told.first(|event| match event {
+            Event::Blocked { blockers, .. } => blockers.first().cloned(),
+            _ => None,
+        });
+        let seen = blocker.await;
+        assert_eq!(
+            (seen.application.as_str(), seen.state.as_str()),
+            ("a report", "idle in transaction")
+        );
+        run(&mut blocking, "COMMIT").await;
+    };
+    let (report, ()) = tokio::join!(migrator.up(&database, &options, &told), release);
+    assert_eq!(report.unwrap().applied.len(), 1);
+}
+
+#[tokio::test]
+async fn a_migration_that_never_gets_its_lock_names_who_is_in_the_way() {
+    let world = World::new(&[("10_a.expand.sql", "CREATE TABLE a (b int)")]).await;
+    world.up(&hasty()).await.unwrap();
+    world.write(
+        "20_b.expand.sql",
+        "CREATE TABLE kept (b int);\nALTER TABLE a ADD COLUMN c int",
+    );
+    let mut blocker = world.connect_as("a report").await;
+    run(&mut blocker, "BEGIN; SELECT b FROM a").await;
+    let error = world.up(&hasty()).await.unwrap_err();
+    let MigrateError::LockTimeout {
+        attempts: 3, blockers, ..
+    } = &error
+    else {
+        panic!("{error}")
+    };
+    assert_eq!(blockers[0].application, "a report");
+    assert!(
+        error
+            .to_string()
+            .contains("20_b.expand.sql got no lock in 3 tries of 200 ms"),
+        "{error}"
+    );
+    assert_eq!(
+        world
+            .number("SELECT count(*) FROM pg_tables WHERE tablename = 'kept'")
+            .await,
+        0
+    );
+    // Its own lock is gone with it.
+    run(&mut blocker, "COMMIT").await;
+    assert_eq!(world.applies(&hasty()).await, ["20_b.expand.sql"]);
+}
+
+#[tokio::test]
+async fn an_index_build_that_was_cut_off_is_not_taken_for_done() {
+    let world = World::new(&[(
+        "10_a.expand.sql",
+        "CREATE TABLE a AS SELECT 1 AS b FROM generate_series(1, 2)",
+    )])
+    .await;
+    world.up(&hasty()).await.unwrap();
+    let name = "20_b.expand.sql";
+    world.write(
+        name,
+        "-- no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS a_b ON a (b)",
+    );
+    let error = world.up(&hasty()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("{name} failed; it ran outside a transaction, so look what it left")
+    );
+    let again = world.up(&hasty()).await.unwrap_err();
+    assert_eq!(again.kind(), "invalid_index");
+    assert!(again.to_string().contains("DROP INDEX CONCURRENTLY a_b"), "{again}");
+    assert_eq!(
+        world
+            .migrator()
+            .status(&world.database())
+            .await
+            .unwrap()
+            .schema_version(),
+        Some(10)
+    );
+
+    world.sql("DELETE FROM a WHERE ctid = (SELECT min(ctid) FROM a)").await;
+    world.sql("DROP INDEX CONCURRENTLY a_b").await;
+    assert_eq!(world.applies(&hasty()).await, [name]);
+}

@@ -1,0 +1,11 @@
+//! Migrations and backups on a real PostgreSQL.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod backups;
+mod contention;
+mod crashes;
+mod disagreements;
+mod runs;
+mod shipped;
+mod world;
