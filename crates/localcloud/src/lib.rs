@@ -5,6 +5,7 @@
 //! know it, stands in `SPEC.md` beside this crate. It deliberately is no emulator of all of AWS: what a rollout
 //! touches behaves, every other resource type can be created and described, and nothing pretends.
 
+pub mod apigateway;
 pub mod chance;
 pub mod cloud;
 pub mod cloudformation;
