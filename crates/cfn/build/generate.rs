@@ -188,7 +188,7 @@ impl<'a> Generator<'a> {
         ));
         source.line(format!(
             "impl{} rt::IntoResource for {name}{} {{ type Type = {name}; #[inline] fn into_resource(self) -> \
-             rt::Resource {{ rt::Resource::of_type(<{name} as rt::ResourceType>::INFO, self.properties) }} }}",
+             rt::Resource {{ rt::Resource::of_type(<{name} as rt::ResourceType>::INFO, self.0.into_map()) }} }}",
             builder.parameters(|index, _| format!("P{index}: rt::Provided")),
             builder.parameters(|index, _| format!("P{index}")),
         ));
@@ -211,45 +211,43 @@ impl<'a> Generator<'a> {
         } else {
             format!("({},)", states.join(", "))
         };
-        source.line("#[derive(Clone, Debug)]\n#[must_use]");
-        source.line(format!(
-            "pub struct {name}{declared} {{ properties: rt::Map, state: rt::PhantomData<fn() -> {states}> }}"
-        ));
-        source.line(format!(
-            "impl {name} {{ /// Nothing is set yet.\n#[inline] pub const fn new() -> Self {{ \
-             Self {{ properties: rt::Map::new(), state: rt::PhantomData }} }} }}"
-        ));
+        source.line("#[must_use]");
+        source.line(format!("pub struct {name}{declared}(rt::Properties<{states}>);"));
+        let constructor =
+            "/// Nothing is set yet.\n#[inline] pub const fn new() -> Self { Self(rt::Properties::new()) }";
+        if !plain.is_empty() {
+            source.line(format!("impl {name} {{ {constructor} }}"));
+        }
         source.line(format!(
             "impl{plain} rt::Builder for {name}{plain} {{ #[inline] fn properties_mut(&mut self) -> &mut rt::Map {{ \
-             &mut self.properties }} }}"
+             self.0.map_mut() }} }}"
         ));
         source.line(format!("impl{plain} {name}{plain} {{"));
+        if plain.is_empty() {
+            source.line(constructor);
+        }
         let mut taken = BTreeSet::new();
         let positions: BTreeMap<&str, usize> = builder.required().enumerate().map(|(at, key)| (key, at)).collect();
         for (key, property) in builder.properties {
             let setter = unique(names::function(key, BUILDER_METHODS), &mut taken);
             let kind = self.kind(property);
             source.documentation(property.documentation.as_deref(), &format!("`{key}`."));
-            match positions.get(key.as_str()) {
-                None => source.line(format!(
-                    "#[inline] pub fn {setter}(mut self, value: impl rt::IntoValue<{kind}>) -> Self {{ \
-                     rt::set(&mut self.properties, {key:?}, value.into_value()); self }}"
-                )),
-                Some(position) => {
-                    let provided = builder.parameters(|index, _| {
+            let returned = positions
+                .get(key.as_str())
+                .map_or(format!("{name}{plain}"), |position| {
+                    let state = |index| {
                         if index == *position {
                             "rt::Set".to_owned()
                         } else {
                             format!("P{index}")
                         }
-                    });
-                    source.line(format!(
-                        "#[inline] pub fn {setter}(mut self, value: impl rt::IntoValue<{kind}>) -> {name}{provided} {{ \
-                         rt::set(&mut self.properties, {key:?}, value.into_value()); \
-                         {name} {{ properties: self.properties, state: rt::PhantomData }} }}"
-                    ));
-                }
-            }
+                    };
+                    format!("{name}{}", builder.parameters(|index, _| state(index)))
+                });
+            source.line(format!(
+                "#[inline] pub fn {setter}(self, value: impl rt::IntoValue<{kind}>) -> {returned} {{ \
+                 {name}(rt::put(self.0, {key:?}, value)) }}"
+            ));
         }
         source.line("}");
     }
@@ -264,7 +262,7 @@ impl<'a> Generator<'a> {
             .collect();
         source.line(format!(
             "impl<T: rt::Accepts<{name}>{}> rt::IntoValue<T> for {name}{} {{ #[inline] fn into_value(self) -> \
-             rt::Value<T> {{ rt::Value::from_expr(rt::Expr::Map(self.properties)) }} }}",
+             rt::Value<T> {{ rt::Value::from_expr(rt::Expr::Map(self.0.into_map())) }} }}",
             bounds.concat(),
             builder.parameters(|index, _| format!("P{index}")),
         ));

@@ -65,13 +65,13 @@ fn every_property_has_a_setter_and_every_required_one_a_state() {
             }))
         };
         assert_eq!(
-            occurrences(source, "rt::set(&mut self.properties, "),
+            occurrences(source, "rt::put(self.0, "),
             properties().count(),
             "{namespace}"
         );
         for (key, _) in properties() {
             assert!(
-                source.contains(&format!("rt::set(&mut self.properties, \"{key}\", ")),
+                source.contains(&format!("rt::put(self.0, \"{key}\", ")),
                 "{namespace} {key}"
             );
         }

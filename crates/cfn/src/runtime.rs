@@ -12,8 +12,39 @@ pub(crate) use crate::tag::Tag;
 pub(crate) use crate::value::{Accepts, Identifier, IntoValue, Json, List, MapOf, Value};
 pub(crate) use crate::{id, missing};
 
-/// Not generic over the setter, so that each instantiation of a setter stays a few instructions.
+/// What is set, and which required properties are.
+pub struct Properties<S> {
+    map: Map,
+    state: PhantomData<fn() -> S>,
+}
+
 #[allow(dead_code, reason = "no service may be enabled")]
-pub(crate) fn set<T>(properties: &mut Map, key: &'static str, value: Value<T>) {
-    properties.insert(key, value.into_expr());
+impl<S> Properties<S> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            map: Map::new(),
+            state: PhantomData,
+        }
+    }
+
+    pub(crate) fn map_mut(&mut self) -> &mut Map {
+        &mut self.map
+    }
+
+    pub(crate) fn into_map(self) -> Map {
+        self.map
+    }
+}
+
+/// Sets a property; the caller's return type says which state that leads to. Every setter is one call of this, which
+/// is what keeps compiling many thousands of them cheap.
+#[allow(dead_code, reason = "no service may be enabled")]
+#[inline]
+pub(crate) fn put<T, S, N>(properties: Properties<S>, key: &'static str, value: impl IntoValue<T>) -> Properties<N> {
+    let mut map = properties.map;
+    map.insert(key, value.into_value().into_expr());
+    Properties {
+        map,
+        state: PhantomData,
+    }
 }
