@@ -1,0 +1,98 @@
+//! Calls that are refused, whose responses are lost, and reads that are late.
+
+use std::sync::Arc;
+
+use orchestrator::driver::RolloutError;
+use orchestrator::rollout::PhaseName;
+
+use crate::world::World;
+
+async fn with_one_release() -> Arc<World> {
+    let world = World::new();
+    world.new_code("one");
+    world.rollouts().deploy_blue_green(None).await.unwrap();
+    world.new_code("two");
+    world.lock().calls = 0;
+    world
+}
+
+#[tokio::test]
+async fn any_one_lost_response_changes_nothing() {
+    let world = with_one_release().await;
+    world.rollouts().deploy_blue_green(None).await.unwrap();
+    let calls = world.lock().calls;
+    for call in 0..calls {
+        let world = with_one_release().await;
+        world.lock().lose_response_of = Some(call);
+        let end = world.rollouts().deploy_blue_green(None).await.unwrap();
+        assert!(end.is_promoted(), "call {call}: {end:?}");
+        assert_eq!(world.live_code(), "two");
+        world.assert_settled(&format!("lost the response of call {call}")).await;
+        let inner = world.lock();
+        for (id, api) in &inner.apis {
+            assert_eq!(
+                api.deployments.len(),
+                3,
+                "call {call}: {id} was deployed twice: {:?}",
+                api.deployments
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn under_many_faults_it_ends_in_one_slot() {
+    let (mut promoted, mut turned_back, mut open) = (0, 0, 0);
+    for seed in 0..150 {
+        let context = format!("seed {seed}");
+        let world = with_one_release().await;
+        world.lock().faults = Some((seed, 30 + (seed % 5) * 60));
+        let result = world.rollouts().deploy_blue_green(None).await;
+        world.lock().faults = None;
+        match result {
+            Ok(end) if end.is_promoted() => {
+                promoted += 1;
+                assert_eq!(world.live_code(), "two", "{context}");
+            }
+            Ok(_) => {
+                turned_back += 1;
+                assert_eq!(world.live_code(), "one", "{context}");
+            }
+            Err(RolloutError::Open { phase, .. }) => {
+                open += 1;
+                assert!(
+                    matches!(phase, PhaseName::RollingBack | PhaseName::Promoted),
+                    "{context}: {phase}"
+                );
+            }
+            // Before anything was opened.
+            Err(RolloutError::Port(_)) => {}
+            Err(error) => panic!("{context}: {error}"),
+        }
+        world.rollouts().recover().await.unwrap();
+        world.assert_settled(&context).await;
+    }
+    assert!(
+        promoted > 30,
+        "{promoted} promoted, {turned_back} turned back, {open} open"
+    );
+}
+
+#[tokio::test]
+async fn a_rollback_under_many_faults_ends_in_one_slot() {
+    for seed in 0..100 {
+        let context = format!("seed {seed}");
+        let world = with_one_release().await;
+        world.lock().faults = Some((seed, 250));
+        let result = world.rollouts().rollback(None).await;
+        world.lock().faults = None;
+        if let Err(error) = &result {
+            assert!(
+                matches!(error, RolloutError::Open { .. } | RolloutError::Port(_)),
+                "{context}: {error}"
+            );
+        }
+        world.rollouts().recover().await.unwrap();
+        world.assert_settled(&context).await;
+    }
+}

@@ -1,0 +1,129 @@
+//! What somebody else changes stops a rollout and is not overwritten.
+
+use std::sync::Arc;
+
+use orchestrator::domain::{ApiTraffic, Canary, Slot, Weight};
+use orchestrator::driver::{RolloutError, RolloutResult};
+
+use crate::world::{APIS, World, seconds};
+
+async fn with_one_release() -> Arc<World> {
+    let world = World::new();
+    world.new_code("one");
+    world.rollouts().deploy_blue_green(None).await.unwrap();
+    world.new_code("two");
+    world
+}
+
+fn stage(deployment: &str, slot: Slot) -> ApiTraffic {
+    ApiTraffic {
+        deployment_id: deployment.into(),
+        slot: Some(slot),
+        canary: None,
+        variables: [("color".to_owned(), slot.to_string())].into(),
+    }
+}
+
+#[tokio::test]
+async fn before_a_rollout() {
+    let world = with_one_release().await;
+    let theirs = ApiTraffic {
+        canary: Some(Canary {
+            weight: Weight::from_percent(33.0).unwrap(),
+            deployment_id: "theirs".into(),
+            slot: Some(Slot::Blue),
+        }),
+        ..world.lock().apis[APIS[0]].live.clone()
+    };
+    world.lock().apis.get_mut(APIS[0]).unwrap().live = theirs.clone();
+    let error = world.rollouts().deploy_blue_green(None).await.unwrap_err();
+    assert!(matches!(error, RolloutError::ForeignChange { .. }), "{error}");
+    assert!(
+        error.to_string().contains("33 % on slot blue (deployment theirs)"),
+        "{error}"
+    );
+    assert_eq!(world.lock().apis[APIS[0]].live, theirs);
+    // Put back, the next run settles it and goes on.
+    world.lock().apis.get_mut(APIS[0]).unwrap().live.canary = None;
+    assert!(world.rollouts().deploy_blue_green(None).await.unwrap().is_promoted());
+    world.assert_settled("after it was put back").await;
+}
+
+#[tokio::test]
+async fn during_a_bake() {
+    let world = with_one_release().await;
+    let theirs = stage("theirs", Slot::Blue);
+    let at = world.lock().now + seconds(40);
+    world.lock().foreign_at = Some((at, theirs.clone()));
+    let error = world.rollouts().deploy_blue_green(None).await.unwrap_err();
+    assert!(error.to_string().contains("deployment theirs"), "{error}");
+    assert_eq!(world.lock().apis[APIS[0]].live, theirs);
+}
+
+#[tokio::test]
+async fn the_live_alias() {
+    let world = with_one_release().await;
+    {
+        let mut inner = world.lock();
+        inner
+            .functions
+            .get_mut("health")
+            .unwrap()
+            .aliases
+            .get_mut(&Slot::Green)
+            .unwrap()
+            .version = 1;
+    }
+    // Release 1 holds version 1 of everything, so make it another one.
+    world
+        .lock()
+        .functions
+        .get_mut("health")
+        .unwrap()
+        .aliases
+        .get_mut(&Slot::Green)
+        .unwrap()
+        .version = 7;
+    let error = world.rollouts().deploy_blue_green(None).await.unwrap_err();
+    assert!(
+        error.to_string().contains("alias health:green is at version 7"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn on_a_proven_release_it_ends_for_a_human() {
+    let world = with_one_release().await;
+    for api in APIS {
+        world.lock().apis.get_mut(api).unwrap().live = stage(&format!("{api}-d0"), Slot::Blue);
+    }
+    let end = world.rollouts().deploy_blue_green(None).await.unwrap();
+    assert!(
+        matches!(&end.result, RolloutResult::NeedsHuman { found } if found.contains("deployment api-one-d0")),
+        "{end:?}"
+    );
+    assert_eq!(world.lock().apis[APIS[0]].live, stage("api-one-d0", Slot::Blue));
+}
+
+#[tokio::test]
+async fn an_environment_that_was_deleted_begins_with_a_new_baseline() {
+    let world = with_one_release().await;
+    {
+        let mut inner = world.lock();
+        inner.is_deployed = false;
+        inner.apis.clear();
+        inner.functions.clear();
+    }
+    let end = world.rollouts().deploy_blue_green(None).await.unwrap();
+    assert!(end.is_promoted(), "{end:?}");
+    let standing = world.standing().await;
+    let numbers: Vec<u32> = standing.releases.iter().map(|release| release.number.0).collect();
+    assert_eq!(numbers, [0, 1, 2, 3]);
+    world.assert_settled("after a new beginning").await;
+    let error = world
+        .rollouts()
+        .rollback(Some(orchestrator::domain::ReleaseNumber(1)))
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("retired"), "{error}");
+}

@@ -1,0 +1,17 @@
+//! Whole rollouts against ports in memory, over virtual time: nothing sleeps, nothing depends on the clock or on order.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that is not as it should be"
+)]
+
+mod crashes;
+mod faults;
+mod foreign;
+mod gates;
+mod happy;
+mod journal;
+mod lock;
+mod rollback;
+mod store;
+mod world;

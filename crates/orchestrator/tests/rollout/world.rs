@@ -1,0 +1,936 @@
+//! A small cloud in memory: functions with versions and aliases, two APIs with stages, metrics made of the traffic,
+//! and a clock. Every call can crash the run before or after its effect, be frozen, lose its response or be refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::pending;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use object_store::memory::InMemory;
+use orchestrator::config::{GateConfig, RolloutConfig, StepConfig};
+use orchestrator::domain::*;
+use orchestrator::driver::{AbortHandle, Observer, Ports, RolloutEvent, Rollouts};
+use orchestrator::ledger::{Actor, Standing, read_standing};
+use orchestrator::ports::*;
+use tokio::sync::Notify;
+
+use crate::store::CrashingStore;
+
+pub const APIS: [&str; 2] = ["api-one", "api-two"];
+pub const FUNCTIONS: [&str; 2] = ["analytics", "health"];
+
+pub fn seconds(count: i64) -> SignedDuration {
+    SignedDuration::from_secs(count)
+}
+
+pub fn start() -> Timestamp {
+    "2026-03-01T12:00:00Z".parse().unwrap()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum When {
+    Before,
+    After,
+}
+
+#[derive(Debug, Clone)]
+pub struct Alias {
+    pub version: usize,
+    pub revision: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Function {
+    pub latest: String,
+    pub versions: Vec<String>,
+    pub aliases: BTreeMap<Slot, Alias>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// Client tokens, by the deployment's index.
+    pub deployments: Vec<String>,
+    pub live: ApiTraffic,
+    pub before: ApiTraffic,
+    pub previews: BTreeMap<Slot, ApiTraffic>,
+}
+
+#[derive(Debug)]
+pub struct Inner {
+    pub now: Timestamp,
+    pub calls: u64,
+    pub crash_at: Option<(u64, When)>,
+    pub freeze_at: Option<u64>,
+    pub crashed: bool,
+    /// The response of this call is lost after its effect.
+    pub lose_response_of: Option<u64>,
+    /// A seed and how many of a thousand calls fail.
+    pub faults: Option<(u64, u64)>,
+    pub is_deployed: bool,
+    pub template: String,
+    pub functions: BTreeMap<String, Function>,
+    pub apis: BTreeMap<String, Api>,
+    /// What each live stage was, and since when.
+    pub timeline: Vec<(Timestamp, String, ApiTraffic)>,
+    /// Deployments that may get live weight: those that passed a smoke test, and the first of each API.
+    pub proven: BTreeSet<String>,
+    pub violations: Vec<String>,
+    pub mutations: Vec<String>,
+    /// Errors of a hundred calls, by the code.
+    pub error_percent: BTreeMap<String, f64>,
+    pub requests_per_second: f64,
+    pub metrics_down: bool,
+    pub functions_down: bool,
+    pub alarms: BTreeMap<String, AlarmObservation>,
+    pub smoke_fails: bool,
+    pub deploy_fails: bool,
+    pub foreign_at: Option<(Timestamp, ApiTraffic)>,
+    pub schema: Option<String>,
+    pub events: Vec<RolloutEvent>,
+    /// How many probes say that a change is not in force yet.
+    pub slow_probes: u32,
+}
+
+#[derive(Debug)]
+pub struct World {
+    pub inner: Mutex<Inner>,
+    pub crash: Notify,
+    pub frozen: Notify,
+    pub thaw: Notify,
+    pub store: Arc<InMemory>,
+}
+
+fn stage(deployment: &str, slot: Slot) -> ApiTraffic {
+    ApiTraffic {
+        deployment_id: deployment.into(),
+        slot: Some(slot),
+        canary: None,
+        variables: [("color".to_owned(), slot.to_string())].into(),
+    }
+}
+
+fn mix(seed: u64, number: u64) -> u64 {
+    let mut value = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(number);
+    for _ in 0..2 {
+        value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        value ^= value >> 31;
+    }
+    value
+}
+
+pub fn config() -> RolloutConfig {
+    let step = |percent: f64, bake: i64| StepConfig {
+        weight_percent: Weight::from_percent(percent).unwrap(),
+        bake: seconds(bake),
+    };
+    RolloutConfig {
+        steps: vec![step(10.0, 10), step(50.0, 10), step(100.0, 10)],
+        gates: GateConfig {
+            metric_period: seconds(1),
+            settle: seconds(1),
+            longest_extension: seconds(20),
+            longest_blindness: seconds(5),
+            ..GateConfig::default()
+        },
+        poll_interval: seconds(1),
+        lock_lease: seconds(12),
+        lock_margin: seconds(2),
+        ..RolloutConfig::default()
+    }
+}
+
+impl World {
+    pub fn new() -> Arc<World> {
+        Arc::new(World {
+            inner: Mutex::new(Inner {
+                now: start(),
+                calls: 0,
+                crash_at: None,
+                freeze_at: None,
+                crashed: false,
+                lose_response_of: None,
+                faults: None,
+                is_deployed: false,
+                template: "template".to_owned(),
+                functions: BTreeMap::new(),
+                apis: BTreeMap::new(),
+                timeline: Vec::new(),
+                proven: BTreeSet::new(),
+                violations: Vec::new(),
+                mutations: Vec::new(),
+                error_percent: BTreeMap::new(),
+                requests_per_second: 30.0,
+                metrics_down: false,
+                functions_down: false,
+                alarms: BTreeMap::new(),
+                smoke_fails: false,
+                deploy_fails: false,
+                foreign_at: None,
+                schema: None,
+                events: Vec::new(),
+                slow_probes: 0,
+            }),
+            crash: Notify::new(),
+            frozen: Notify::new(),
+            thaw: Notify::new(),
+            store: Arc::new(InMemory::new()),
+        })
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap()
+    }
+
+    /// The code that the next deploy brings.
+    pub fn new_code(&self, code: &str) {
+        self.lock().template = code.to_owned();
+    }
+
+    pub fn rollouts(self: &Arc<World>) -> Rollouts {
+        self.rollouts_with(config())
+    }
+
+    pub fn rollouts_with(self: &Arc<World>, config: RolloutConfig) -> Rollouts {
+        Rollouts {
+            environment: "test".into(),
+            config,
+            ports: Ports {
+                infrastructure: self.clone() as Arc<dyn Infrastructure>,
+                migrations: self.clone() as Arc<dyn Migrations>,
+                slots: self.clone() as Arc<dyn Slots>,
+                traffic: self.clone() as Arc<dyn Traffic>,
+                smoke: self.clone() as Arc<dyn Smoke>,
+                metrics: self.clone() as Arc<dyn Metrics>,
+                clock: self.clone() as Arc<dyn Clock>,
+                ledger: Arc::new(CrashingStore {
+                    inner: self.store.clone(),
+                    world: self.clone(),
+                }),
+            },
+            actor: Actor {
+                name: "tester".to_owned(),
+                host: "here".to_owned(),
+                process_id: 1,
+            },
+            tool_version: "0.0.0".to_owned(),
+            observer: Arc::new(Listener { world: self.clone() }),
+            abort: AbortHandle::default(),
+        }
+    }
+
+    /// Runs until it ends or crashes; `None` for a crash.
+    pub async fn or_crash<T>(&self, run: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            result = run => Some(result),
+            () = self.crash.notified() => {
+                let mut inner = self.lock();
+                inner.crashed = false;
+                inner.crash_at = None;
+                None
+            }
+        }
+    }
+
+    /// Counts the call, and crashes or freezes before its effect if it is to.
+    pub async fn begin(&self, what: &str) -> u64 {
+        let (call, crash, freeze) = {
+            let mut inner = self.lock();
+            let call = inner.calls;
+            inner.calls += 1;
+            inner.now += SignedDuration::from_millis(20);
+            let _ = what;
+            (
+                call,
+                inner.crashed || inner.crash_at == Some((call, When::Before)),
+                inner.freeze_at == Some(call),
+            )
+        };
+        if crash {
+            self.stop().await;
+        }
+        if freeze {
+            self.lock().freeze_at = None;
+            self.frozen.notify_one();
+            self.thaw.notified().await;
+        }
+        call
+    }
+
+    pub async fn end(&self, call: u64) {
+        if self.lock().crash_at == Some((call, When::After)) {
+            self.stop().await;
+        }
+    }
+
+    async fn stop(&self) {
+        self.lock().crashed = true;
+        self.crash.notify_one();
+        pending::<()>().await;
+    }
+
+    async fn refuse(&self, what: &str) -> Result<u64, PortError> {
+        let call = self.begin(what).await;
+        if let Some((seed, per_mille)) = self.lock().faults {
+            let roll = mix(seed, call);
+            if roll % 1000 < per_mille {
+                let kind = if roll & 0x10000 == 0 {
+                    PortErrorKind::Throttled
+                } else {
+                    PortErrorKind::Unavailable
+                };
+                return Err(PortError::new(kind, what, "world", "a planned fault"));
+            }
+        }
+        Ok(call)
+    }
+
+    /// After the effect: crash, or lose the response.
+    async fn respond<T>(&self, call: u64, what: &str, value: T) -> Result<T, PortError> {
+        self.end(call).await;
+        let inner = self.lock();
+        let lost = inner.lose_response_of == Some(call)
+            || inner
+                .faults
+                .is_some_and(|(seed, per_mille)| mix(seed ^ 0xABCD, call) % 1000 < per_mille);
+        if lost {
+            return Err(PortError::new(
+                PortErrorKind::Ambiguous,
+                what,
+                "world",
+                "the response was lost",
+            ));
+        }
+        Ok(value)
+    }
+
+    /// A read that may be late.
+    fn is_stale(&self, call: u64) -> bool {
+        self.lock()
+            .faults
+            .is_some_and(|(seed, per_mille)| mix(seed ^ 0x57A1E, call) % 1000 < per_mille)
+    }
+
+    pub async fn standing(&self) -> Standing {
+        read_standing(&*self.store, &"test".into()).await.unwrap()
+    }
+
+    /// What must hold whenever nothing is open: one slot, no canary, as the ledger says, and nothing broken on the way.
+    pub async fn assert_settled(&self, context: &str) {
+        let standing = self.standing().await;
+        let inner = self.lock();
+        assert!(inner.violations.is_empty(), "{context}: {:?}", inner.violations);
+        if !inner.is_deployed {
+            return;
+        }
+        let mut places = BTreeSet::new();
+        for (id, api) in &inner.apis {
+            let settled = api.live.settled();
+            assert!(settled.is_some(), "{context}: {id} is split: {:?}", api.live);
+            let settled = settled.unwrap();
+            places.insert(settled.slot);
+            if let Some(live) = standing.live_release() {
+                assert_eq!(
+                    live.deployment(&id.as_str().into()),
+                    Some(&settled.deployment_id),
+                    "{context}: {id}"
+                );
+                assert_eq!(live.slot, settled.slot, "{context}: {id}");
+            }
+        }
+        assert_eq!(places.len(), 1, "{context}: the APIs are on different slots");
+        if let Some(live) = standing.live_release() {
+            for function in &live.functions {
+                let alias = &inner.functions[function.name.as_str()].aliases[&live.slot];
+                assert_eq!(
+                    function.version.as_str(),
+                    alias.version.to_string(),
+                    "{context}: {}",
+                    function.name
+                );
+            }
+        }
+    }
+
+    /// The weights that the candidate had, in order, without repetitions; 100 for a settled stage on another slot.
+    pub fn weights(&self, api: &str) -> Vec<f64> {
+        let mut weights = Vec::new();
+        for (_, name, traffic) in &self.lock().timeline {
+            if name == api {
+                let weight = traffic
+                    .canary
+                    .as_ref()
+                    .map_or(-1.0, |canary| canary.weight.as_percent());
+                if weights.last() != Some(&weight) {
+                    weights.push(weight);
+                }
+            }
+        }
+        weights
+    }
+
+    pub fn live_code(&self) -> String {
+        let inner = self.lock();
+        let slot = inner.apis[APIS[0]].live.slot.unwrap();
+        let function = &inner.functions[FUNCTIONS[0]];
+        function.versions[function.aliases[&slot].version - 1].clone()
+    }
+}
+
+impl Inner {
+    fn api(&mut self, api: &ApiTarget) -> &mut Api {
+        self.apis.get_mut(api.rest_api_id.as_str()).unwrap()
+    }
+
+    fn create(&mut self) {
+        for name in FUNCTIONS {
+            let code = self.template.clone();
+            let alias = Alias {
+                version: 1,
+                revision: 1,
+            };
+            let aliases = [(Slot::Blue, alias.clone()), (Slot::Green, alias)].into();
+            self.functions.insert(
+                name.to_owned(),
+                Function {
+                    latest: code.clone(),
+                    versions: vec![code],
+                    aliases,
+                },
+            );
+        }
+        for id in APIS {
+            let first = format!("{id}-d0");
+            self.proven.insert(first.clone());
+            let previews = Slot::BOTH.map(|slot| (slot, stage(&first, slot))).into();
+            let live = stage(&first, Slot::Blue);
+            let api = Api {
+                deployments: vec!["created".to_owned()],
+                live: live.clone(),
+                before: live.clone(),
+                previews,
+            };
+            self.apis.insert(id.to_owned(), api);
+            self.timeline.push((self.now, id.to_owned(), live));
+        }
+        self.is_deployed = true;
+    }
+
+    pub fn target(&self) -> RolloutTarget {
+        RolloutTarget {
+            functions: FUNCTIONS.map(FunctionName::from).to_vec(),
+            apis: APIS
+                .map(|id| ApiTarget {
+                    rest_api_id: id.into(),
+                    name: id.to_owned(),
+                    live_stage: "prod".into(),
+                    preview_stages: PerSlot {
+                        blue: "blue".into(),
+                        green: "green".into(),
+                    },
+                    live_url: format!("http://{id}/prod"),
+                    preview_urls: PerSlot {
+                        blue: format!("http://{id}/blue"),
+                        green: format!("http://{id}/green"),
+                    },
+                })
+                .to_vec(),
+        }
+    }
+
+    /// Every change of a live stage goes through here, and is checked.
+    fn set_live(&mut self, id: &str, traffic: ApiTraffic, what: &str) {
+        let weighted = match &traffic.canary {
+            Some(canary) if canary.weight > Weight::ZERO => Some(&canary.deployment_id),
+            Some(_) => None,
+            None => Some(&traffic.deployment_id),
+        };
+        if let Some(deployment) = weighted
+            && !self.proven.contains(deployment.as_str())
+        {
+            self.violations
+                .push(format!("{what} gave live weight to {deployment} before its smoke test"));
+        }
+        let api = self.apis.get_mut(id).unwrap();
+        api.before = api.live.clone();
+        api.live = traffic.clone();
+        self.timeline.push((self.now, id.to_owned(), traffic));
+        self.mutations.push(format!("{what} {id}"));
+    }
+
+    fn share(&self, at: Timestamp, slot: Slot) -> f64 {
+        let current = self
+            .timeline
+            .iter()
+            .rev()
+            .find(|(since, id, _)| id == APIS[0] && *since <= at);
+        let Some((_, _, traffic)) = current else {
+            return 0.0;
+        };
+        let canary = traffic
+            .canary
+            .as_ref()
+            .map_or(0.0, |canary| canary.weight.as_percent() / 100.0);
+        if traffic.slot == Some(slot) {
+            1.0 - canary
+        } else {
+            canary
+        }
+    }
+
+    /// Requests and errors of one second. Errors are spread evenly.
+    fn second(&self, function: &str, slot: Slot, at: Timestamp) -> (f64, f64) {
+        let Some(function) = self.functions.get(function) else {
+            return (0.0, 0.0);
+        };
+        let code = &function.versions[function.aliases[&slot].version - 1];
+        let percent = self.error_percent.get(code).copied().unwrap_or(0.0);
+        let requests = (self.requests_per_second * self.share(at, slot)).round();
+        let k = at.as_second().rem_euclid(100_000) as f64;
+        let errors = ((k + 1.0) * requests * percent / 100.0).floor() - (k * requests * percent / 100.0).floor();
+        (requests, errors)
+    }
+
+    fn series(&self, query: &MetricQuery, from: Timestamp, to: Timestamp) -> MetricSeries {
+        let mut datapoints = Vec::new();
+        let mut at = from;
+        while at < to.min(self.now) {
+            let both = |slot: Slot| self.second(FUNCTIONS[0], slot, at);
+            let value = match &query.source {
+                MetricSource::FunctionInvocations { function, slot } => {
+                    Some(self.second(function.as_str(), *slot, at).0).filter(|count| *count > 0.0)
+                }
+                MetricSource::FunctionErrors { function, slot } => {
+                    let (requests, errors) = self.second(function.as_str(), *slot, at);
+                    (requests > 0.0).then_some(errors)
+                }
+                MetricSource::ApiServerErrors { .. } => Some(both(Slot::Blue).1 + both(Slot::Green).1),
+                _ => None,
+            };
+            if let Some(value) = value {
+                datapoints.push(Datapoint { at, value });
+            }
+            at += seconds(1);
+        }
+        MetricSeries {
+            id: query.id.clone(),
+            datapoints,
+        }
+    }
+}
+
+struct Listener {
+    world: Arc<World>,
+}
+
+impl Observer for Listener {
+    fn observe(&self, event: &RolloutEvent) {
+        self.world.lock().events.push(event.clone());
+    }
+}
+
+#[async_trait]
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        self.lock().now
+    }
+
+    async fn sleep_until(&self, deadline: Timestamp) {
+        if self.lock().crashed {
+            pending::<()>().await;
+        }
+        let mut inner = self.lock();
+        inner.now = inner.now.max(deadline);
+        if let Some((at, traffic)) = inner.foreign_at.clone()
+            && inner.now >= at
+        {
+            inner.foreign_at = None;
+            inner.proven.insert(traffic.deployment_id.to_string());
+            inner.set_live(APIS[0], traffic, "somebody else changed");
+        }
+    }
+}
+
+#[async_trait]
+impl Infrastructure for World {
+    async fn check_ready(&self) -> Result<(), PortError> {
+        self.refuse("check").await.map(|_| ())
+    }
+
+    async fn deploy(&self, progress: ProgressSink<'_>) -> Result<Deployed, PortError> {
+        let call = self.refuse("deploy").await?;
+        progress(InfrastructureProgress::Note {
+            message: "deploying".to_owned(),
+        });
+        let deployed = {
+            let mut inner = self.lock();
+            if inner.deploy_fails {
+                return Err(PortError::new(
+                    PortErrorKind::Invalid,
+                    "deploy",
+                    "Stack",
+                    "a resource failed",
+                ));
+            }
+            inner.now += seconds(30);
+            if !inner.is_deployed {
+                inner.create();
+            }
+            let code = inner.template.clone();
+            for function in inner.functions.values_mut() {
+                function.latest = code.clone();
+            }
+            inner.mutations.push("deploy".to_owned());
+            Deployed {
+                target: inner.target(),
+                template_digest: code,
+                changed: true,
+            }
+        };
+        self.respond(call, "deploy", deployed).await
+    }
+
+    async fn observe(&self) -> Result<Option<Deployed>, PortError> {
+        self.refuse("observe stacks").await?;
+        let inner = self.lock();
+        Ok(inner.is_deployed.then(|| Deployed {
+            target: inner.target(),
+            template_digest: inner.template.clone(),
+            changed: false,
+        }))
+    }
+}
+
+#[async_trait]
+impl Migrations for World {
+    async fn backup(&self, label: &str) -> Result<Option<Backup>, PortError> {
+        let call = self.refuse("backup").await?;
+        let exists = self.lock().is_deployed;
+        self.respond(
+            call,
+            "backup",
+            exists.then(|| Backup {
+                location: label.to_owned(),
+            }),
+        )
+        .await
+    }
+
+    async fn expand(&self) -> Result<Expanded, PortError> {
+        let call = self.refuse("expand").await?;
+        let expanded = {
+            let mut inner = self.lock();
+            if inner.is_deployed {
+                let count = u32::from(inner.schema.is_none());
+                inner.schema = Some("1".to_owned());
+                Expanded::Applied {
+                    count,
+                    schema_version: Some("1".to_owned()),
+                }
+            } else {
+                Expanded::NoDatabaseYet
+            }
+        };
+        self.respond(call, "expand", expanded).await
+    }
+}
+
+fn functions_down() -> PortError {
+    PortError::new(PortErrorKind::Unavailable, "functions", "world", "the service is down")
+}
+
+#[async_trait]
+impl Slots for World {
+    async fn publish(&self, function: &FunctionName, _description: &str) -> Result<ReleasedFunction, PortError> {
+        let call = self.refuse("publish").await?;
+        let released = {
+            let mut inner = self.lock();
+            let known = inner.functions.get_mut(function.as_str()).unwrap();
+            if known.versions.last() != Some(&known.latest) {
+                known.versions.push(known.latest.clone());
+            }
+            ReleasedFunction {
+                name: function.clone(),
+                version: known.versions.len().to_string().into(),
+                code_sha256: known.latest.clone(),
+            }
+        };
+        self.respond(call, "publish", released).await
+    }
+
+    async fn observe_alias(&self, function: &FunctionName, slot: Slot) -> Result<AliasState, PortError> {
+        self.refuse("observe alias").await?;
+        let inner = self.lock();
+        if inner.functions_down {
+            return Err(functions_down());
+        }
+        let alias = &inner.functions[function.as_str()].aliases[&slot];
+        Ok(AliasState {
+            version: alias.version.to_string().into(),
+            revision: alias.revision.to_string().into(),
+            weights: BTreeMap::new(),
+        })
+    }
+
+    async fn observe_version(
+        &self,
+        function: &FunctionName,
+        version: &FunctionVersion,
+    ) -> Result<ReleasedFunction, PortError> {
+        self.refuse("observe version").await?;
+        let inner = self.lock();
+        let index: usize = version.as_str().parse().unwrap();
+        let code_sha256 = inner.functions[function.as_str()].versions[index - 1].clone();
+        Ok(ReleasedFunction {
+            name: function.clone(),
+            version: version.clone(),
+            code_sha256,
+        })
+    }
+
+    async fn point_alias(
+        &self,
+        function: &FunctionName,
+        slot: Slot,
+        version: &FunctionVersion,
+        expected: &AliasRevision,
+    ) -> Result<AliasState, PortError> {
+        let call = self.refuse("point alias").await?;
+        let state = {
+            let mut inner = self.lock();
+            if inner.apis.values().any(|api| api.live.slot == Some(slot)) {
+                inner
+                    .violations
+                    .push(format!("the live alias {function}:{slot} was moved"));
+            }
+            inner.mutations.push(format!("alias {function}:{slot} to {version}"));
+            let alias = inner
+                .functions
+                .get_mut(function.as_str())
+                .unwrap()
+                .aliases
+                .get_mut(&slot)
+                .unwrap();
+            if alias.revision.to_string() != expected.as_str() {
+                return Err(PortError::new(
+                    PortErrorKind::Conflict,
+                    "point alias",
+                    "world",
+                    "another revision",
+                ));
+            }
+            alias.version = version.as_str().parse().unwrap();
+            alias.revision += 1;
+            AliasState {
+                version: version.clone(),
+                revision: alias.revision.to_string().into(),
+                weights: BTreeMap::new(),
+            }
+        };
+        self.respond(call, "point alias", state).await
+    }
+
+    async fn deploy_api(&self, api: &ApiTarget, client_token: &str) -> Result<DeploymentId, PortError> {
+        let call = self.refuse("deploy API").await?;
+        let id = {
+            let mut inner = self.lock();
+            let known = inner.api(api);
+            let index = match known.deployments.iter().position(|token| token == client_token) {
+                Some(index) => index,
+                None => {
+                    known.deployments.push(client_token.to_owned());
+                    known.deployments.len() - 1
+                }
+            };
+            DeploymentId::new(format!("{}-d{index}", api.rest_api_id))
+        };
+        self.respond(call, "deploy API", id).await
+    }
+
+    async fn observe_preview(&self, api: &ApiTarget, slot: Slot) -> Result<ApiTraffic, PortError> {
+        self.refuse("observe preview").await?;
+        Ok(self.lock().api(api).previews[&slot].clone())
+    }
+
+    async fn point_preview(&self, api: &ApiTarget, to: &StageTarget) -> Result<(), PortError> {
+        let call = self.refuse("point preview").await?;
+        self.lock()
+            .api(api)
+            .previews
+            .insert(to.slot, stage(to.deployment_id.as_str(), to.slot));
+        self.respond(call, "point preview", ()).await
+    }
+
+    async fn invoke(&self, function: &FunctionName, slot: Slot) -> Result<Invocation, PortError> {
+        self.refuse("invoke").await?;
+        let version = self.lock().functions[function.as_str()].aliases[&slot].version;
+        Ok(Invocation {
+            executed_version: Some(version.to_string().into()),
+            failure: None,
+            duration: SignedDuration::from_millis(3),
+        })
+    }
+}
+
+#[async_trait]
+impl Traffic for World {
+    async fn observe(&self, api: &ApiTarget) -> Result<ApiTraffic, PortError> {
+        let call = self.refuse("observe traffic").await?;
+        let stale = self.is_stale(call);
+        let mut inner = self.lock();
+        let api = inner.api(api);
+        Ok(if stale { api.before.clone() } else { api.live.clone() })
+    }
+
+    async fn set_canary(
+        &self,
+        api: &ApiTarget,
+        weight: Weight,
+        deployment_id: &DeploymentId,
+        slot: Slot,
+    ) -> Result<(), PortError> {
+        let call = self.refuse("set canary").await?;
+        {
+            let mut inner = self.lock();
+            let canary = Some(Canary {
+                weight,
+                deployment_id: deployment_id.clone(),
+                slot: Some(slot),
+            });
+            let live = ApiTraffic {
+                canary,
+                ..inner.api(api).live.clone()
+            };
+            inner.set_live(api.rest_api_id.as_str(), live, "set canary");
+        }
+        self.respond(call, "set canary", ()).await
+    }
+
+    async fn promote(&self, api: &ApiTarget, to: &StageTarget) -> Result<(), PortError> {
+        let call = self.refuse("promote").await?;
+        {
+            let mut inner = self.lock();
+            let canary = inner.api(api).live.canary.clone();
+            if canary.is_none_or(|canary| canary.deployment_id != to.deployment_id) {
+                return Err(PortError::new(
+                    PortErrorKind::Conflict,
+                    "promote",
+                    "world",
+                    "no such canary",
+                ));
+            }
+            inner.set_live(
+                api.rest_api_id.as_str(),
+                stage(to.deployment_id.as_str(), to.slot),
+                "promote",
+            );
+        }
+        self.respond(call, "promote", ()).await
+    }
+
+    async fn clear_canary(&self, api: &ApiTarget) -> Result<(), PortError> {
+        let call = self.refuse("clear canary").await?;
+        {
+            let mut inner = self.lock();
+            let live = ApiTraffic {
+                canary: None,
+                ..inner.api(api).live.clone()
+            };
+            inner.set_live(api.rest_api_id.as_str(), live, "clear canary");
+        }
+        self.respond(call, "clear canary", ()).await
+    }
+
+    async fn switch(&self, api: &ApiTarget, to: &StageTarget) -> Result<(), PortError> {
+        let call = self.refuse("switch").await?;
+        self.lock().set_live(
+            api.rest_api_id.as_str(),
+            stage(to.deployment_id.as_str(), to.slot),
+            "switch",
+        );
+        self.respond(call, "switch", ()).await
+    }
+
+    async fn probe(&self, api: &ApiTarget, expected: &ApiTraffic) -> Result<Probe, PortError> {
+        self.refuse("probe").await?;
+        let mut inner = self.lock();
+        if inner.slow_probes > 0 {
+            inner.slow_probes -= 1;
+            return Ok(Probe::NotYet {
+                seen: "the old weight".to_owned(),
+            });
+        }
+        let live = &inner.api(api).live;
+        Ok(if live == expected {
+            Probe::InForce
+        } else {
+            Probe::NotYet {
+                seen: format!("{live:?}"),
+            }
+        })
+    }
+}
+
+#[async_trait]
+impl Smoke for World {
+    async fn run(&self, target: &SmokeTarget) -> Result<Vec<SmokeCheckResult>, PortError> {
+        self.refuse("smoke").await?;
+        let mut inner = self.lock();
+        let passed = !inner.smoke_fails;
+        if passed {
+            let deployment = inner.apis[target.rest_api_id.as_str()].previews[&target.slot]
+                .deployment_id
+                .to_string();
+            inner.proven.insert(deployment);
+        }
+        let detail = if passed { "200" } else { "500, expected 200" };
+        Ok(vec![SmokeCheckResult {
+            name: "GET /health".to_owned(),
+            passed,
+            detail: detail.to_owned(),
+            duration: SignedDuration::from_millis(5),
+        }])
+    }
+}
+
+#[async_trait]
+impl Metrics for World {
+    async fn query(
+        &self,
+        queries: &[MetricQuery],
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<MetricSeries>, PortError> {
+        self.refuse("query").await?;
+        let inner = self.lock();
+        if inner.metrics_down {
+            return Err(PortError::new(
+                PortErrorKind::Unavailable,
+                "query",
+                "world",
+                "metrics are down",
+            ));
+        }
+        Ok(queries.iter().map(|query| inner.series(query, from, to)).collect())
+    }
+
+    async fn alarms(&self, names: &[AlarmName]) -> Result<Vec<AlarmObservation>, PortError> {
+        self.refuse("alarms").await?;
+        let inner = self.lock();
+        names
+            .iter()
+            .map(|name| {
+                inner.alarms.get(&name.0).cloned().ok_or_else(|| {
+                    PortError::new(
+                        PortErrorKind::NotFound,
+                        "alarms",
+                        name.0.clone(),
+                        "there is no such alarm",
+                    )
+                })
+            })
+            .collect()
+    }
+}
