@@ -19,9 +19,9 @@ use crate::session::jittered;
 const POLL: Duration = Duration::from_millis(250);
 
 /// Who holds the migration lock.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holder {
-    /// The server's process id of the session.
+    /// The server's process id of the session; 0 if it was gone before it could be seen.
     pub pid: i32,
     pub application: String,
     /// Where it connects from; empty for a local socket.
@@ -71,9 +71,7 @@ pub(crate) async fn acquire(
         if locked {
             break;
         }
-        let Some(holder) = holder(connection, key).await.map_err(failed)? else {
-            continue;
-        };
+        let holder = holder(connection, key).await.map_err(failed)?.unwrap_or_default();
         if begun.elapsed() >= wait {
             return Err(MigrateError::LockHeld { waited: wait, holder });
         }

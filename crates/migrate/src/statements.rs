@@ -226,4 +226,34 @@ mod tests {
     fn a_backslash_escapes_only_where_it_is_asked_to() {
         assert_eq!(statements(r"SELECT 'a\'; SELECT 2").len(), 2);
     }
+
+    #[test]
+    fn nothing_that_is_left_open_or_odd_breaks_the_count() {
+        let pieces = [
+            "'",
+            "\"",
+            "$",
+            "a",
+            "--",
+            "/*",
+            "*/",
+            "\\",
+            ";",
+            "ü",
+            "\n",
+            "E'",
+            "create begin atomic ",
+            "1",
+        ];
+        for number in 0..pieces.len().pow(4) {
+            let text: String = (0..4)
+                .map(|place| pieces[number / pieces.len().pow(place) % pieces.len()])
+                .collect();
+            let lines = text.matches('\n').count() + 1;
+            assert!(
+                statements(&text).iter().all(|statement| statement.line <= lines),
+                "{text:?}"
+            );
+        }
+    }
 }
