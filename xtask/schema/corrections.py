@@ -62,6 +62,36 @@ def a_route_target_is_not_a_bare_integration_id(resources):
     _unrelate(resources, "AWS::ApiGatewayV2::Route", "Target")
 
 
+def an_http_integration_takes_any_uri(resources):
+    _unrelate(resources, "AWS::ApiGatewayV2::Integration", "IntegrationUri")
+    _unrelate(resources, "AWS::ApiGatewayV2::Api", "Target")
+
+
+def alarms_act_on_more_than_topics(resources):
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html, AlarmActions: functions,
+    # scaling policies, instances, incidents.
+    for key in ["InsufficientDataActions", "OKActions"]:
+        _unrelate(resources, "AWS::CloudWatch::Alarm", key)
+    for key in ["AlarmActions", "OKActions"]:
+        _unrelate(resources, "AWS::CloudWatch::CompositeAlarm", key)
+
+
+def access_logs_also_go_to_delivery_streams(resources):
+    _unrelate(resources, "AWS::ApiGateway::Stage", "DestinationArn", "AccessLogSetting")
+
+
+def a_group_name_is_not_a_group_id(resources):
+    _unrelate(resources, "AWS::EC2::SecurityGroupIngress", "GroupName")
+
+
+def run_command_values_may_be_tags(resources):
+    _unrelate(resources, "AWS::Events::Rule", "Values", "RunCommandTarget")
+
+
+def publishers_are_versions_of_profiles(resources):
+    _unrelate(resources, "AWS::Lambda::CodeSigningConfig", "SigningProfileVersionArns", "AllowedPublishers")
+
+
 CORRECTIONS = [
     cache_clusters_name_their_subnet_group,
     http_api_stages_belong_to_an_api,
@@ -69,6 +99,12 @@ CORRECTIONS = [
     secret_attachments_name_the_secret,
     an_integration_uri_is_not_a_bare_function_arn,
     a_route_target_is_not_a_bare_integration_id,
+    an_http_integration_takes_any_uri,
+    alarms_act_on_more_than_topics,
+    access_logs_also_go_to_delivery_streams,
+    a_group_name_is_not_a_group_id,
+    run_command_values_may_be_tags,
+    publishers_are_versions_of_profiles,
 ]
 
 

@@ -260,12 +260,26 @@ def all_fields(resources):
             yield from holder["properties"].values()
 
 
+def identifies(target, resources):
+    """Whether an attribute identifies its resource; an address or a version number only describes it."""
+    type_name, attribute = target.rsplit(".", 1)
+    return resources[type_name]["ref"] == [attribute] or re.search(r"(Arn|Id|Identifier|Name|Url)$", attribute)
+
+
 def settle_relations(resources):
-    """Makes every relation canonical. A relation to something that no attribute yields is dropped."""
-    for field in all_fields(resources):
-        settled = [canonical(target, resources) for target in field.pop("refers", [])]
-        if settled and None not in settled:
-            field["refers"] = sorted(set(settled))
+    """Makes every relation canonical.
+
+    Dropped are relations to something that no attribute yields or that identifies nothing, and those of a property
+    that gives the resource its own name.
+    """
+    for type_name, resource in resources.items():
+        for holder in holders(resource):
+            for key, field in holder["properties"].items():
+                settled = [canonical(target, resources) for target in field.pop("refers", [])]
+                if not settled or None in settled or settled == [f"{type_name}.{key}"]:
+                    continue
+                if all(identifies(target, resources) for target in settled):
+                    field["refers"] = sorted(set(settled))
 
 
 def mark_targets(resources):

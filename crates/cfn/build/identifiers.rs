@@ -9,7 +9,8 @@ use crate::names;
 
 /// What passes for another identifier although the schema's relations do not say so. Lambda takes the ARN of an alias
 /// or a version wherever it takes that of a function, and an ARN wherever it takes a name
-/// (<https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>, `FunctionName`).
+/// (<https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>, `FunctionName`). An attachment of a VPC is one of
+/// the attachments of a transit gateway.
 const ALSO_ACCEPTED: &[(&str, &[&str])] = &[
     (
         "AWS::Lambda::Function.Arn",
@@ -22,6 +23,10 @@ const ALSO_ACCEPTED: &[(&str, &[&str])] = &[
             "AWS::Lambda::Alias.AliasArn",
             "AWS::Lambda::Version.FunctionArn",
         ],
+    ),
+    (
+        "AWS::EC2::TransitGatewayAttachment.Id",
+        &["AWS::EC2::TransitGatewayVpcAttachment.Id"],
     ),
 ];
 

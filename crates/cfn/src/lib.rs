@@ -6,6 +6,26 @@
 //!
 //! It deliberately knows no construct tree, no file, no network and no clock. References to elements of a tree are
 //! opaque [`ElementId`]s until whoever owns the tree (the `stack` crate) turns them into names with [`Expr::resolve`].
+//!
+//! ```
+//! use cfn::{ElementId, Handle, IntoResource, lambda, lambda::function, iam, sqs};
+//!
+//! // Whoever owns the tree hands out handles when a resource is added.
+//! let role: Handle<iam::Role> = Handle::new(ElementId::new(1));
+//! let queue: Handle<sqs::Queue> = Handle::new(ElementId::new(2));
+//!
+//! let function = lambda::Function::new()
+//!     .role(role.arn()) // required; a `queue.arn()` does not compile here
+//!     .code(function::Code::new().s3_bucket("assets").s3_key("function.zip")) // required
+//!     .runtime(function::Runtime::PROVIDED_AL2023)
+//!     .timeout(30)
+//!     .environment(function::Environment::new().variables([("QUEUE", queue.queue_url())]));
+//! let resource = function.into_resource();
+//! assert_eq!(resource.type_name, "AWS::Lambda::Function");
+//! ```
+//!
+//! Properties that the schema does not know are set with [`Builder::property`]; a value whose type does not show what it
+//! is, such as a composed ARN, is stated with [`Value::cast`]; [`Resource::override_at`] overrules everything.
 
 mod concat;
 mod element;
