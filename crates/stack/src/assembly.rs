@@ -206,7 +206,8 @@ impl Writer<'_> {
             } else {
                 &asset.extension
             };
-            let entry = asset_entry(stack, &path, packaging, &format!("{hash}{extension}"));
+            let mut entry = asset_entry(stack, &path, packaging, &format!("{hash}{extension}"));
+            entry["displayName"] = json!(asset.display_name);
             files.insert(hash.clone(), entry);
         }
         let template_key = format!("{template_hash}.json");

@@ -1,14 +1,12 @@
 //! Buckets.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::Duration;
 
 use cfn::s3::bucket;
 use cfn::{Expr, IntoValue, Value, id};
 
 use crate::element::{CfnResource, RemovalPolicy};
-use crate::iam::{Grant, Grantee, PolicyDocument, PolicyStatement, Principal};
+use crate::iam::{Grant, Grantee, PolicyStatement, Principal, ResourcePolicy};
 use crate::site::Site;
 use crate::tree::{Construct, Scope};
 use crate::units::whole_days;
@@ -105,7 +103,7 @@ impl LifecycleRule {
 pub struct Bucket {
     construct: Construct,
     resource: CfnResource<cfn::s3::Bucket>,
-    policy: Rc<RefCell<Option<(CfnResource<cfn::s3::BucketPolicy>, PolicyDocument)>>>,
+    policy: ResourcePolicy,
 }
 
 impl Scope for Bucket {
@@ -124,7 +122,7 @@ pub struct BucketBuilder {
 }
 
 impl BucketBuilder {
-    pub fn bucket_name(mut self, name: impl IntoValue<id::s3::BucketName>) -> Self {
+    pub fn bucket_name(mut self, name: impl IntoValue<String>) -> Self {
         self.properties = self.properties.bucket_name(name);
         self
     }
@@ -200,7 +198,7 @@ impl BucketBuilder {
         let bucket = Bucket {
             construct,
             resource,
-            policy: Rc::default(),
+            policy: ResourcePolicy::new("PolicyDocument"),
         };
         if self.enforce_ssl {
             let statement = PolicyStatement::deny(["s3:*"])
@@ -288,16 +286,12 @@ impl Bucket {
 
     /// Adds to the policy of the bucket itself, which is made with the first statement.
     pub fn add_to_resource_policy(&self, statement: PolicyStatement) {
-        let mut policy = self.policy.borrow_mut();
-        let (resource, document) = policy.get_or_insert_with(|| {
+        self.policy.add(statement, |document| {
             let construct = Site::new(self, "Policy").make("s3.BucketPolicy");
-            let document = PolicyDocument::default();
             let properties = cfn::s3::BucketPolicy::new()
                 .bucket(self.bucket_name())
-                .policy_document(&document);
-            (CfnResource::new(&construct, "Resource", properties), document)
+                .policy_document(document);
+            CfnResource::new(&construct, "Resource", properties).untyped()
         });
-        document.add(statement);
-        resource.set("PolicyDocument", Some(document.render()));
     }
 }

@@ -1,13 +1,10 @@
 //! Secrets that AWS generates. Their values never stand in a template, only dynamic references to them.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
 use cfn::secretsmanager::secret::GenerateSecretString;
 use cfn::{Expr, IntoValue, Value, id};
 
 use crate::element::{CfnResource, RemovalPolicy};
-use crate::iam::{Grant, Grantee, PolicyDocument, PolicyStatement};
+use crate::iam::{Grant, Grantee, PolicyStatement, ResourcePolicy};
 use crate::site::Site;
 use crate::tree::{Construct, Scope};
 
@@ -15,7 +12,7 @@ use crate::tree::{Construct, Scope};
 pub struct Secret {
     construct: Construct,
     arn: Value<id::secretsmanager::SecretId>,
-    policy: Rc<RefCell<Option<(CfnResource<cfn::secretsmanager::ResourcePolicy>, PolicyDocument)>>>,
+    policy: ResourcePolicy,
 }
 
 impl Scope for Secret {
@@ -80,7 +77,7 @@ impl SecretBuilder {
         Secret {
             construct,
             arn: resource.reference(),
-            policy: Rc::default(),
+            policy: ResourcePolicy::new("ResourcePolicy"),
         }
     }
 }
@@ -127,7 +124,7 @@ impl Secret {
         Self {
             construct,
             arn: resource.reference().cast(),
-            policy: Rc::default(),
+            policy: ResourcePolicy::new("ResourcePolicy"),
         }
     }
 
@@ -150,16 +147,12 @@ impl Secret {
 
     /// Adds to the policy of the secret itself, which is made with the first statement.
     pub fn add_to_resource_policy(&self, statement: PolicyStatement) {
-        let mut policy = self.policy.borrow_mut();
-        let (resource, document) = policy.get_or_insert_with(|| {
+        self.policy.add(statement, |document| {
             let construct = Site::new(self, "Policy").make("secretsmanager.ResourcePolicy");
-            let document = PolicyDocument::default();
             let properties = cfn::secretsmanager::ResourcePolicy::new()
                 .secret_id(&self.arn)
-                .resource_policy(&document);
-            (CfnResource::new(&construct, "Resource", properties), document)
+                .resource_policy(document);
+            CfnResource::new(&construct, "Resource", properties).untyped()
         });
-        document.add(statement);
-        resource.set("ResourcePolicy", Some(document.render()));
     }
 }

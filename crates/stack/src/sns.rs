@@ -1,12 +1,9 @@
 //! Topics.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
 use cfn::{Expr, IntoValue, Value, id};
 
 use crate::element::CfnResource;
-use crate::iam::{Grant, Grantee, PolicyDocument, PolicyStatement, Principal};
+use crate::iam::{Grant, Grantee, PolicyStatement, Principal, ResourcePolicy};
 use crate::site::Site;
 use crate::tree::{Construct, Scope};
 
@@ -14,7 +11,7 @@ use crate::tree::{Construct, Scope};
 pub struct Topic {
     construct: Construct,
     resource: CfnResource<cfn::sns::Topic>,
-    policy: Rc<RefCell<Option<(CfnResource<cfn::sns::TopicPolicy>, PolicyDocument)>>>,
+    policy: ResourcePolicy,
 }
 
 impl Scope for Topic {
@@ -90,7 +87,7 @@ impl TopicBuilder {
         let topic = Topic {
             construct,
             resource,
-            policy: Rc::default(),
+            policy: ResourcePolicy::new("PolicyDocument").with_ids(),
         };
         if self.enforce_ssl {
             let statement = PolicyStatement::deny(["sns:Publish"])
@@ -143,16 +140,12 @@ impl Topic {
 
     /// Adds to the policy of the topic itself, which is made with the first statement. Statements get numbers as ids.
     pub fn add_to_resource_policy(&self, statement: PolicyStatement) {
-        let mut policy = self.policy.borrow_mut();
-        let (resource, document) = policy.get_or_insert_with(|| {
+        self.policy.add(statement, |document| {
             let construct = Site::new(self, "Policy").make("sns.TopicPolicy");
-            let document = PolicyDocument::default();
             let properties = cfn::sns::TopicPolicy::new()
-                .policy_document(&document)
+                .policy_document(document)
                 .topics([self.topic_arn()]);
-            (CfnResource::new(&construct, "Resource", properties), document)
+            CfnResource::new(&construct, "Resource", properties).untyped()
         });
-        document.add(statement);
-        resource.set("PolicyDocument", Some(document.render_with_ids()));
     }
 }

@@ -1,13 +1,11 @@
 //! Queues.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::Duration;
 
 use cfn::{Builder, Expr, IntoValue, Value, id};
 
 use crate::element::{CfnResource, RemovalPolicy};
-use crate::iam::{Grant, Grantee, PolicyDocument, PolicyStatement, Principal};
+use crate::iam::{Grant, Grantee, PolicyStatement, Principal, ResourcePolicy};
 use crate::site::Site;
 use crate::tree::{Construct, Scope};
 use crate::units::whole_seconds;
@@ -27,7 +25,7 @@ pub enum QueueEncryption {
 pub struct Queue {
     construct: Construct,
     resource: CfnResource<cfn::sqs::Queue>,
-    policy: Rc<RefCell<Option<(CfnResource<cfn::sqs::QueuePolicy>, PolicyDocument)>>>,
+    policy: ResourcePolicy,
 }
 
 impl Scope for Queue {
@@ -162,7 +160,7 @@ impl QueueBuilder {
         let queue = Queue {
             construct,
             resource,
-            policy: Rc::default(),
+            policy: ResourcePolicy::new("PolicyDocument"),
         };
         if self.enforce_ssl {
             let statement = PolicyStatement::deny(["sqs:*"])
@@ -232,16 +230,12 @@ impl Queue {
 
     /// Adds to the policy of the queue itself, which is made with the first statement.
     pub fn add_to_resource_policy(&self, statement: PolicyStatement) {
-        let mut policy = self.policy.borrow_mut();
-        let (resource, document) = policy.get_or_insert_with(|| {
+        self.policy.add(statement, |document| {
             let construct = Site::new(self, "Policy").make("sqs.QueuePolicy");
-            let document = PolicyDocument::default();
             let properties = cfn::sqs::QueuePolicy::new()
-                .policy_document(&document)
+                .policy_document(document)
                 .queues([self.queue_url()]);
-            (CfnResource::new(&construct, "Resource", properties), document)
+            CfnResource::new(&construct, "Resource", properties).untyped()
         });
-        document.add(statement);
-        resource.set("PolicyDocument", Some(document.render()));
     }
 }

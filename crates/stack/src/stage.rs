@@ -166,6 +166,10 @@ impl Scope for Stage {
 
 impl Stage {
     #[track_caller]
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "every construct begins with `new` and ends with `build`"
+    )]
     pub fn new(scope: &impl Scope, id: impl Into<String>) -> StageBuilder {
         StageBuilder {
             scope: scope.construct().clone(),

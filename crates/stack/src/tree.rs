@@ -230,6 +230,12 @@ pub struct Construct {
     node: NodeId,
 }
 
+/// Whether a line belongs to this crate.
+fn is_own_code(location: Source) -> bool {
+    let own = file!().strip_suffix("tree.rs").unwrap_or_default();
+    location.file().starts_with(own)
+}
+
 /// Whatever other constructs can be put into.
 pub trait Scope {
     fn construct(&self) -> &Construct;
@@ -271,6 +277,12 @@ impl Construct {
     /// Adds a child. An id that is taken is reported, and the child gets another so that work can go on.
     pub(crate) fn add(&self, id: String, type_name: &'static str, kind: Kind, location: Source) -> Self {
         let mut tree = self.tree_mut();
+        // What a construct of ours makes in itself was asked for where the construct was.
+        let location = if is_own_code(location) {
+            tree.node(self.node).location
+        } else {
+            location
+        };
         // A separator in an id would make paths ambiguous; the CDK writes it this way.
         let mut id = id.replace('/', "--");
         if let Some(first) = tree.find_child(self.node, &id) {

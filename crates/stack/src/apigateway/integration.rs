@@ -61,8 +61,17 @@ struct Options {
     request_parameters: Vec<(String, Expr)>,
     request_templates: Vec<(String, Expr)>,
     passthrough_behavior: Option<String>,
-    responses: Vec<(String, Vec<(String, Expr)>, Vec<(String, Expr)>)>,
+    responses: Vec<Response>,
     timeout: Option<Duration>,
+}
+
+/// An answer that an integration maps to.
+#[derive(Clone, Default)]
+struct Response {
+    status: String,
+    headers: Vec<(String, Expr)>,
+    /// By content type.
+    bodies: Vec<(String, Expr)>,
 }
 
 impl Options {
@@ -121,14 +130,14 @@ impl Options {
     }
 
     fn render_responses(&self, [status, parameters, templates]: [&'static str; 3]) -> Expr {
-        let render = |(code, headers, bodies): &(String, Vec<(String, Expr)>, Vec<(String, Expr)>)| {
+        let render = |response: &Response| {
             let mut map = Map::new();
-            map.insert(status, code.clone());
-            if !headers.is_empty() {
-                map.insert(parameters, Expr::map(headers.iter().cloned()));
+            map.insert(status, response.status.clone());
+            if !response.headers.is_empty() {
+                map.insert(parameters, Expr::map(response.headers.iter().cloned()));
             }
-            if !bodies.is_empty() {
-                map.insert(templates, Expr::map(bodies.iter().cloned()));
+            if !response.bodies.is_empty() {
+                map.insert(templates, Expr::map(response.bodies.iter().cloned()));
             }
             Expr::Map(map)
         };
@@ -200,9 +209,8 @@ impl LambdaIntegration {
             self.permit(method, at, http_method);
         }
         let token = match self.handler.given_name() {
-            GivenName::None => Some("{}".to_owned()),
             GivenName::Given(name) => Some(serde_json::json!({ "functionName": name }).to_string()),
-            GivenName::Unknown => None,
+            GivenName::None | GivenName::Unknown => None,
         };
         let kind = if self.proxy { "AWS_PROXY" } else { "AWS" };
         self.options.render(kind, Some(uri), Some("POST".into()), token)
@@ -278,11 +286,12 @@ impl MockIntegration {
     #[must_use]
     pub fn response(mut self, status: u16, content_type: impl Into<String>, template: impl IntoValue<String>) -> Self {
         let template: Value<String> = template.into_value();
-        self.0.responses.push((
-            status.to_string(),
-            Vec::new(),
-            vec![(content_type.into(), template.into_expr())],
-        ));
+        let bodies = vec![(content_type.into(), template.into_expr())];
+        self.0.responses.push(Response {
+            status: status.to_string(),
+            bodies,
+            ..Response::default()
+        });
         self
     }
 
@@ -294,7 +303,11 @@ impl MockIntegration {
             .into_iter()
             .map(|(header, value)| (name(header), Expr::text(value)))
             .collect();
-        self.0.responses.push((status.to_string(), headers, Vec::new()));
+        self.0.responses.push(Response {
+            status: status.to_string(),
+            headers,
+            ..Response::default()
+        });
         self
     }
 }

@@ -23,7 +23,7 @@ pub struct Widget {
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Graph(GraphWidget),
+    Graph(Box<GraphWidget>),
     Text(TextWidget),
     SingleValue(SingleValueWidget),
     Alarm(AlarmWidget),
@@ -459,14 +459,14 @@ macro_rules! widget {
         impl From<$type> for Widget {
             fn from(widget: $type) -> Self {
                 let (width, height) = (widget.width.unwrap_or($width), widget.height.unwrap_or($height));
-                Self { width, height, kind: $kind(widget) }
+                Self { width, height, kind: ($kind)(widget) }
             }
         }
     )* };
 }
 
 widget! {
-    GraphWidget => Kind::Graph, DEFAULT_SIZE, DEFAULT_SIZE;
+    GraphWidget => |widget| Kind::Graph(Box::new(widget)), DEFAULT_SIZE, DEFAULT_SIZE;
     TextWidget => Kind::Text, DEFAULT_SIZE, 2;
     SingleValueWidget => Kind::SingleValue, DEFAULT_SIZE, 3;
     AlarmWidget => Kind::Alarm, DEFAULT_SIZE, DEFAULT_SIZE;
@@ -551,7 +551,7 @@ fn series(left: &[Series], right: &[Series], stack: &Stack) -> Option<Expr> {
         .iter()
         .map(|entry| row(&entry.series, entry.tag, entry.id.as_deref(), stack))
         .collect();
-    (!rows.is_empty()).then(|| Expr::List(rows))
+    (!rows.is_empty()).then_some(Expr::List(rows))
 }
 
 fn row(series: &Series, axis: Option<&str>, id: Option<&str>, stack: &Stack) -> Expr {

@@ -66,14 +66,13 @@ pub(crate) fn allocate(network: Block, masks: &[Option<u32>]) -> Result<Vec<Bloc
         blocks.push(mask.map(&mut take).transpose()?);
     }
     let open = masks.iter().filter(|mask| mask.is_none()).count() as u64;
-    if open > 0 {
-        let used = blocks
-            .iter()
-            .flatten()
-            .map(|block| block.end())
-            .max()
-            .unwrap_or(network.start);
-        let each = (network.end() - used) / open;
+    let used = blocks
+        .iter()
+        .flatten()
+        .map(|block| block.end())
+        .max()
+        .unwrap_or(network.start);
+    if let Some(each) = (network.end() - used).checked_div(open) {
         let mask = 32
             - each
                 .checked_ilog2()

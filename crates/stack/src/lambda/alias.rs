@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use cfn::lambda::{alias, version};
-use cfn::{Expr, IntoValue, Value, id};
+use cfn::{IntoValue, Value, id};
 
 use super::function::Function;
 use super::permission::{GivenName, Invocable};
@@ -109,7 +109,7 @@ impl Version {
     }
 
     /// The number.
-    pub fn version(&self) -> Value<id::lambda::Version> {
+    pub fn version(&self) -> Value<String> {
         self.resource.version()
     }
 
@@ -256,15 +256,5 @@ impl Invocable for Alias {
 impl From<&Alias> for Grantee {
     fn from(alias: &Alias) -> Self {
         Self::Role(alias.role().clone())
-    }
-}
-
-impl Alias {
-    /// `FUNCTION:ALIAS`, as metrics name it in their dimension `Resource`.
-    pub(crate) fn metric_resource(&self) -> Expr {
-        Expr::concat([
-            self.function.function_name().into_expr(),
-            format!(":{}", self.name).into(),
-        ])
     }
 }

@@ -1,0 +1,35 @@
+//! The oracle's cases in Rust, construct by construct: compare each with its namesake in `oracle/cases`.
+
+mod core;
+mod phase2;
+
+use stack::App;
+
+pub struct Case {
+    pub name: &'static str,
+    pub build: fn(&App),
+}
+
+pub const CASES: [Case; 2] = [
+    Case {
+        name: "core",
+        build: core::build,
+    },
+    Case {
+        name: "phase2",
+        build: phase2::build,
+    },
+];
+
+pub fn find(name: &str) -> Option<&'static Case> {
+    CASES.iter().find(|case| case.name == name)
+}
+
+pub fn names() -> String {
+    CASES.map(|case| case.name).join(", ")
+}
+
+/// A folder of `oracle/assets`.
+fn asset(name: &str) -> String {
+    format!("{}/assets/{name}", crate::run::ORACLE)
+}
