@@ -11,6 +11,7 @@ use super::bucket::{Bucket, ObjectRecord};
 use super::failures::invalid_argument;
 use crate::context::ACCOUNT;
 use crate::members::Members;
+use crate::percent::percent_encoded;
 use crate::service::ApiError;
 
 struct Page<'b> {
@@ -154,32 +155,4 @@ fn described(name: &str, page: &Page<'_>, input: &Value, size: usize, member: &s
 fn spelling(input: &Value) -> impl Fn(&str) -> String + use<> {
     let encode = input.text("EncodingType") == Some("url");
     move |key: &str| if encode { percent_encoded(key) } else { key.to_owned() }
-}
-
-fn percent_encoded(key: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte);
-    key.bytes().fold(String::with_capacity(key.len()), |mut text, byte| {
-        match plain(byte) {
-            true => text.push(char::from(byte)),
-            false => text.push_str(&format!("%{byte:02X}")),
-        }
-        text
-    })
-}
-
-pub(super) fn percent_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut place = 0;
-    while place < bytes.len() {
-        let escaped = (bytes[place] == b'%')
-            .then(|| {
-                text.get(place + 1..place + 3)
-                    .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-            })
-            .flatten();
-        decoded.push(escaped.unwrap_or(bytes[place]));
-        place += if escaped.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
 }

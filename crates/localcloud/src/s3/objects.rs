@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 use super::bucket::{ObjectRecord, write_content};
 use super::conditions::{WriteCondition, byte_range, check_read};
 use super::failures::{conditional_conflict, invalid_argument, invalid_request, no_such_key};
-use super::listing::percent_decoded;
 use super::{Core, kept_headers, key, name, of, of_mut};
 use crate::members::Members;
+use crate::percent::percent_decoded;
 use crate::saved::storage_failure;
 use crate::service::{ApiError, Response};
 

@@ -24,7 +24,7 @@ use crate::service::ApiError;
 use secret::{CURRENT, Content, Secret, Version};
 
 /// How a database is reached; what `AWS::SecretsManager::SecretTargetAttachment` writes into a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseTarget {
     pub identifier: String,
     /// For example `postgres`.
@@ -32,6 +32,8 @@ pub struct DatabaseTarget {
     pub host: String,
     pub port: u16,
     pub database: Option<String>,
+    /// User and password, where they are not those of the template because the database is the user's own.
+    pub credentials: Option<(String, String)>,
 }
 
 /// Who knows the databases. RDS implements it.

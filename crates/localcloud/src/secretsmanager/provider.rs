@@ -146,6 +146,10 @@ impl AttachmentProvider {
         secret.insert("host".into(), json!(database.host));
         secret.insert("port".into(), json!(database.port));
         secret.insert("dbInstanceIdentifier".into(), json!(database.identifier));
+        if let Some((user, password)) = database.credentials {
+            secret.insert("username".into(), json!(user));
+            secret.insert("password".into(), json!(password));
+        }
         if let Some(name) = database.database {
             secret.insert("dbname".into(), json!(name));
         }

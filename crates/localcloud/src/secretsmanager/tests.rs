@@ -15,6 +15,7 @@ impl DatabaseDirectory for OneDatabase {
             host: "127.0.0.1".into(),
             port: 5433,
             database: Some("llama".into()),
+            credentials: None,
         })
     }
 }

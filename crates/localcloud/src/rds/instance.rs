@@ -1,0 +1,265 @@
+//! What is kept of database instances and snapshots, and how they are described.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::postgres::Owner;
+use crate::context::ACCOUNT;
+use crate::members::{Members, tag_list};
+use crate::percent::percent_decoded;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    Creating,
+    Available,
+    Stopped,
+    /// It could not be started; the instance says why.
+    Failed,
+}
+
+impl Status {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Creating => "creating",
+            Self::Available => "available",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Instance {
+    pub id: String,
+    pub host: String,
+    pub port: u16,
+    /// The version that really runs, for example `15.18`.
+    pub engine_version: String,
+    pub status: Status,
+    /// Why it failed.
+    pub problem: Option<String>,
+    pub resource_id: String,
+    pub created: Timestamp,
+    pub master_username: String,
+    pub master_password: String,
+    pub admin_password: String,
+    pub database: Option<String>,
+    /// The server of `DATABASE_URL`: described, never started, stopped or removed.
+    pub is_external: bool,
+    /// What else the creation asked for, by the names of `CreateDBInstance`; kept and described, nothing more.
+    pub wishes: Map<String, Value>,
+    pub tags: Vec<(String, String)>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub id: String,
+    pub status: Status,
+    pub created: Timestamp,
+    /// The instance as it was.
+    pub instance: Instance,
+    pub tags: Vec<(String, String)>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+pub struct State {
+    pub instances: BTreeMap<String, Instance>,
+    pub snapshots: BTreeMap<String, Snapshot>,
+    /// `DBSubnetGroup`s as they were created through the API.
+    pub subnet_groups: BTreeMap<String, Value>,
+    pub parameter_groups: BTreeMap<String, Value>,
+}
+
+impl Instance {
+    pub fn owner(&self) -> Owner {
+        Owner {
+            user: self.master_username.clone(),
+            password: self.master_password.clone(),
+            database: self.database.clone(),
+        }
+    }
+
+    pub fn arn(&self, region: &str) -> String {
+        format!("arn:aws:rds:{region}:{ACCOUNT}:db:{}", self.id)
+    }
+
+    pub fn described(&self, region: &str) -> Value {
+        let wish = |name: &str, otherwise: Value| self.wishes.member(name).cloned().unwrap_or(otherwise);
+        let groups: Vec<Value> = self
+            .wishes
+            .texts("VpcSecurityGroupIds")
+            .into_iter()
+            .map(|id| json!({"VpcSecurityGroupId": id, "Status": "active"}))
+            .collect();
+        let parameter_group = self.wishes.text("DBParameterGroupName").map_or_else(
+            || {
+                format!(
+                    "default.postgres{}",
+                    self.engine_version.split('.').next().unwrap_or_default()
+                )
+            },
+            str::to_owned,
+        );
+        let mut output = json!({
+            "DBInstanceIdentifier": self.id,
+            "DBInstanceArn": self.arn(region),
+            "DbiResourceId": self.resource_id,
+            "DBInstanceClass": wish("DBInstanceClass", json!("db.t4g.micro")),
+            "DBInstanceStatus": self.status.name(),
+            "Engine": "postgres",
+            "EngineVersion": self.engine_version,
+            "Endpoint": {"Address": self.host, "Port": self.port, "HostedZoneId": HOSTED_ZONE},
+            "MasterUsername": self.master_username,
+            "DBName": self.database,
+            "InstanceCreateTime": self.created.as_second(),
+            "AllocatedStorage": self.wishes.integer("AllocatedStorage").unwrap_or(20),
+            "StorageType": wish("StorageType", json!("gp3")),
+            "StorageEncrypted": self.wishes.flag("StorageEncrypted").unwrap_or(false),
+            "MultiAZ": self.wishes.flag("MultiAZ").unwrap_or(false),
+            "PubliclyAccessible": self.wishes.flag("PubliclyAccessible").unwrap_or(false),
+            "BackupRetentionPeriod": self.wishes.integer("BackupRetentionPeriod").unwrap_or(1),
+            "DeletionProtection": self.is_protected(),
+            "AutoMinorVersionUpgrade": self.wishes.flag("AutoMinorVersionUpgrade").unwrap_or(true),
+            "CopyTagsToSnapshot": self.wishes.flag("CopyTagsToSnapshot").unwrap_or(false),
+            "IAMDatabaseAuthenticationEnabled": false,
+            "LicenseModel": "postgresql-license",
+            "AvailabilityZone": format!("{region}a"),
+            "VpcSecurityGroups": groups,
+            "DBParameterGroups": [{"DBParameterGroupName": parameter_group, "ParameterApplyStatus": "in-sync"}],
+            "PendingModifiedValues": {},
+            "TagList": tag_list(&self.tags),
+        });
+        if let Some(group) = self.wishes.text("DBSubnetGroupName") {
+            output["DBSubnetGroup"] =
+                json!({"DBSubnetGroupName": group, "SubnetGroupStatus": "Complete", "Subnets": []});
+        }
+        if let Some(problem) = &self.problem {
+            let info = json!({"StatusType": "embedded cloud", "Normal": false, "Status": "failed", "Message": problem});
+            output["StatusInfos"] = json!([info]);
+        }
+        output
+    }
+
+    pub fn is_protected(&self) -> bool {
+        self.wishes.flag("DeletionProtection") == Some(true)
+    }
+}
+
+/// Any hosted zone: DNS is not served here.
+pub const HOSTED_ZONE: &str = "Z2R2ITUGPM61AM";
+
+impl Snapshot {
+    pub fn arn(&self, region: &str) -> String {
+        format!("arn:aws:rds:{region}:{ACCOUNT}:snapshot:{}", self.id)
+    }
+
+    pub fn described(&self, region: &str) -> Value {
+        json!({
+            "DBSnapshotIdentifier": self.id,
+            "DBSnapshotArn": self.arn(region),
+            "DBInstanceIdentifier": self.instance.id,
+            "DbiResourceId": self.instance.resource_id,
+            "SnapshotCreateTime": self.created.as_second(),
+            "OriginalSnapshotCreateTime": self.created.as_second(),
+            "InstanceCreateTime": self.instance.created.as_second(),
+            "Engine": "postgres",
+            "EngineVersion": self.instance.engine_version,
+            "MasterUsername": self.instance.master_username,
+            "Port": self.instance.port,
+            "AllocatedStorage": self.instance.wishes.integer("AllocatedStorage").unwrap_or(20),
+            "StorageType": "gp3",
+            "Status": self.status.name(),
+            "PercentProgress": if self.status == Status::Available { 100 } else { 0 },
+            "SnapshotType": "manual",
+            "LicenseModel": "postgresql-license",
+            "Encrypted": false,
+            "AvailabilityZone": format!("{region}a"),
+            "TagList": tag_list(&self.tags),
+        })
+    }
+}
+
+/// A database that is the user's own: `postgres://USER:PASSWORD@HOST[:PORT][/DATABASE]`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct External {
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub password: String,
+    pub database: Option<String>,
+}
+
+impl External {
+    /// The error never holds the URL: it may hold a password.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        let rest = ["postgres://", "postgresql://"]
+            .iter()
+            .find_map(|scheme| url.strip_prefix(scheme));
+        let rest = rest.ok_or("DATABASE_URL has to begin with postgres://")?;
+        let rest = rest.split(['?', '#']).next().unwrap_or(rest);
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (login, server) = authority.rsplit_once('@').ok_or("DATABASE_URL names no user")?;
+        let (user, password) = login.split_once(':').unwrap_or((login, ""));
+        let (host, port) = match server.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
+            Some((host, port)) => (host, port.parse().map_err(|_| "the port in DATABASE_URL is no number")?),
+            None => (server, 5432),
+        };
+        if host.is_empty() || user.is_empty() {
+            return Err("DATABASE_URL has to name a user and a host".to_owned());
+        }
+        Ok(Self {
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port,
+            user: percent_decoded(user),
+            password: percent_decoded(password),
+            database: (!path.is_empty()).then(|| percent_decoded(path)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn database_urls_by_table() {
+        let parsed = |url: &str| {
+            External::parse(url).map(|all| {
+                (
+                    all.host,
+                    all.port,
+                    all.user,
+                    all.password,
+                    all.database.unwrap_or_default(),
+                )
+            })
+        };
+        let parts = |host: &str, port, user: &str, password: &str, database: &str| {
+            Ok((
+                host.to_owned(),
+                port,
+                user.to_owned(),
+                password.to_owned(),
+                database.to_owned(),
+            ))
+        };
+        assert_eq!(parsed("postgres://u:p@h:1/d"), parts("h", 1, "u", "p", "d"));
+        assert_eq!(
+            parsed("postgresql://u:p%40%3A@h/d?sslmode=disable"),
+            parts("h", 5432, "u", "p@:", "d")
+        );
+        assert_eq!(parsed("postgres://u@[::1]:7"), parts("::1", 7, "u", "", ""));
+        for wrong in [
+            "mysql://u:secret@h/d",
+            "postgres://h/d",
+            "postgres://u:secret@h:x/d",
+            "postgres://u:secret@/d",
+        ] {
+            let error = parsed(wrong).unwrap_err();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}

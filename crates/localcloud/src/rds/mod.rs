@@ -1,0 +1,557 @@
+//! RDS: each database instance is a real, private PostgreSQL; a snapshot is a real copy of its cluster.
+//!
+//! The endpoint is 127.0.0.1 and a port that stays the instance's own. Servers come up with the cloud and end with it.
+//! With `DATABASE_URL` an "instance" is that server instead, and nothing is started. Not served: other engines,
+//! clusters, replicas, parameter values, maintenance; sizes and classes are kept and described only.
+
+mod instance;
+mod operations;
+mod postgres;
+mod provider;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tokio::sync::Mutex;
+
+use crate::chance;
+use crate::context::Context;
+use crate::members::{Members, merge_tags, tags_of};
+use crate::process::{self, Runner};
+use crate::resource::Provider;
+use crate::saved::Saved;
+use crate::secretsmanager::{DatabaseDirectory, DatabaseTarget};
+use crate::service::ApiError;
+use instance::{External, Instance, Snapshot, State, Status};
+use postgres::{Binaries, Cluster};
+
+pub struct Rds {
+    context: Context,
+    state: Saved<State>,
+    external: Option<External>,
+    /// Clusters are worked on one after the other.
+    work: Mutex<()>,
+}
+
+impl Rds {
+    /// `database_url` is the user's own server, which then stands for every instance. Nothing runs before
+    /// [`Rds::start`].
+    pub fn open(context: &Context, database_url: Option<&str>) -> io::Result<Arc<Self>> {
+        let external = database_url.map(External::parse).transpose();
+        let external = external.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let state = Saved::open(&context.store, "rds")?;
+        Ok(Arc::new(Self {
+            context: context.clone(),
+            state,
+            external,
+            work: Mutex::new(()),
+        }))
+    }
+
+    /// Brings up the databases that ran when the cloud ended. One that cannot come up says so in its description.
+    pub async fn start(&self) {
+        let _work = self.work.lock().await;
+        let (instances, unfinished) = {
+            let state = self.state.read();
+            let ran = |instance: &&Instance| !instance.is_external && instance.status != Status::Stopped;
+            let unfinished = state
+                .snapshots
+                .values()
+                .filter(|snapshot| snapshot.status == Status::Creating);
+            (
+                state.instances.values().filter(ran).cloned().collect::<Vec<_>>(),
+                unfinished.cloned().collect::<Vec<_>>(),
+            )
+        };
+        for snapshot in unfinished {
+            self.note_snapshot(&snapshot.id, Status::Failed);
+        }
+        for instance in instances {
+            let started = match self.cluster(&instance).await {
+                Ok(cluster) => cluster.start().await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = &started {
+                tracing::warn!(instance = instance.id, %error, "a database did not come up");
+            }
+            self.note(&instance.id, started);
+        }
+    }
+
+    pub fn providers(self: &Arc<Self>) -> Vec<Arc<dyn Provider>> {
+        vec![Arc::new(provider::InstanceProvider { rds: self.clone() })]
+    }
+
+    fn folder(&self, kind: &str, id: &str) -> PathBuf {
+        self.context.folder.join("rds").join(kind).join(id)
+    }
+
+    /// The cluster of an instance, with programs of the version that made it.
+    async fn cluster(&self, instance: &Instance) -> io::Result<Cluster> {
+        let major = major(&instance.engine_version);
+        let cluster = self.new_cluster(&instance.id, instance.port, major).await?;
+        if self::major(&cluster.binaries.version) != major {
+            return Err(io::Error::other(format!(
+                "the database was made by PostgreSQL {}, and only {} is installed: install the former",
+                instance.engine_version, cluster.binaries.version
+            )));
+        }
+        Ok(cluster)
+    }
+
+    async fn new_cluster(&self, id: &str, port: u16, wanted_major: Option<u32>) -> io::Result<Cluster> {
+        Ok(Cluster {
+            binaries: Binaries::find(&self.context.folder.join("tools"), wanted_major).await?,
+            runner: Runner::find()?,
+            folder: self.folder("instances", id),
+            port,
+        })
+    }
+
+    /// Keeps how a start ended.
+    fn note(&self, id: &str, started: io::Result<()>) {
+        let saved = self.state.change(|state| {
+            if let Some(instance) = state.instances.get_mut(id) {
+                instance.status = if started.is_ok() {
+                    Status::Available
+                } else {
+                    Status::Failed
+                };
+                instance.problem = started.err().map(|error| error.to_string());
+            }
+            Ok(())
+        });
+        if let Err(error) = saved {
+            tracing::warn!(%error, "the state of databases could not be saved");
+        }
+    }
+
+    fn note_snapshot(&self, id: &str, status: Status) {
+        let saved = self.state.change(|state| {
+            if let Some(snapshot) = state.snapshots.get_mut(id) {
+                snapshot.status = status;
+            }
+            Ok(())
+        });
+        if let Err(error) = saved {
+            tracing::warn!(%error, "the state of snapshots could not be saved");
+        }
+    }
+
+    /// Makes an instance and waits until it takes connections. `input` has the members of `CreateDBInstance`; with
+    /// `snapshot` its data come from there.
+    async fn create(&self, input: &Value, snapshot: Option<&str>) -> Result<Instance, ApiError> {
+        let _work = self.work.lock().await;
+        let id = input.required_text("DBInstanceIdentifier")?.to_lowercase();
+        check_identifier(&id)?;
+        if self.state.read().instances.contains_key(&id) {
+            return Err(ApiError::new(
+                400,
+                "DBInstanceAlreadyExists",
+                "DB instance already exists",
+            ));
+        }
+        let source = snapshot.map(|snapshot| self.available_snapshot(snapshot)).transpose()?;
+        let instance = match (&self.external, source) {
+            (Some(external), _) => self.external_instance(id, external, input)?,
+            (None, Some(source)) => self.restored(id, source, input).await?,
+            (None, None) => self.made(id, input).await?,
+        };
+        self.state.change(|state| {
+            state.instances.insert(instance.id.clone(), instance.clone());
+            Ok(instance)
+        })
+    }
+
+    async fn made(&self, id: String, input: &Value) -> Result<Instance, ApiError> {
+        let engine = input.text("Engine").unwrap_or("postgres");
+        if engine != "postgres" {
+            return Err(invalid(format!(
+                "The embedded cloud runs the engine postgres only, not {engine}"
+            )));
+        }
+        if input.flag("ManageMasterUserPassword") == Some(true) {
+            return Err(invalid(
+                "ManageMasterUserPassword is not served: give MasterUserPassword",
+            ));
+        }
+        let password = input.text("MasterUserPassword").unwrap_or_default().to_owned();
+        if password.len() < 8 {
+            return Err(invalid(
+                "The parameter MasterUserPassword is not a valid password because it is shorter than 8 characters.",
+            ));
+        }
+        let username = input.required_text("MasterUsername")?.to_owned();
+        let reserved = ["postgres_admin", postgres::ADMIN, "rds_superuser", "admin"];
+        if reserved.contains(&username.as_str()) || username.starts_with("pg_") {
+            return Err(invalid(format!(
+                "MasterUsername {username} cannot be used as it is a reserved word used by the engine"
+            )));
+        }
+        let wanted = input.text("EngineVersion").and_then(major);
+        let cluster = self
+            .new_cluster(&id, process::free_port().map_err(failed)?, wanted)
+            .await
+            .map_err(failed)?;
+        let instance = Instance {
+            port: cluster.port,
+            engine_version: cluster.binaries.version.clone(),
+            master_username: username,
+            master_password: password,
+            admin_password: secret()?,
+            database: input.text("DBName").map(str::to_owned),
+            ..self.blank(id, input)?
+        };
+        cluster
+            .create(&instance.admin_password, &instance.owner())
+            .await
+            .map_err(failed)?;
+        self.started(&cluster, instance).await
+    }
+
+    async fn restored(&self, id: String, source: Snapshot, input: &Value) -> Result<Instance, ApiError> {
+        let blank = self.blank(id, input)?;
+        let port = process::free_port().map_err(failed)?;
+        let mut instance = Instance {
+            port,
+            engine_version: source.instance.engine_version,
+            master_username: source.instance.master_username,
+            master_password: source.instance.master_password,
+            admin_password: source.instance.admin_password,
+            database: source.instance.database,
+            ..blank
+        };
+        let cluster = self.cluster(&instance).await.map_err(failed)?;
+        let filled = async {
+            cluster.restore(&self.folder("snapshots", &source.id)).await?;
+            if let Some(password) = input.text("MasterUserPassword") {
+                cluster.set_password(&instance.master_username, password).await?;
+                instance.master_password = password.to_owned();
+            }
+            Ok(())
+        };
+        if let Err(error) = filled.await {
+            cluster.remove().await.map_err(failed)?;
+            return Err(failed(error));
+        }
+        self.started(&cluster, instance).await
+    }
+
+    /// Starts a new instance's server; one that does not start is not kept.
+    async fn started(&self, cluster: &Cluster, instance: Instance) -> Result<Instance, ApiError> {
+        match cluster.start().await {
+            Ok(()) => Ok(instance),
+            Err(error) => {
+                cluster.remove().await.map_err(failed)?;
+                Err(failed(error))
+            }
+        }
+    }
+
+    fn external_instance(&self, id: String, external: &External, input: &Value) -> Result<Instance, ApiError> {
+        Ok(Instance {
+            host: external.host.clone(),
+            port: external.port,
+            engine_version: input.text("EngineVersion").unwrap_or("unknown").to_owned(),
+            master_username: external.user.clone(),
+            master_password: external.password.clone(),
+            database: external.database.clone(),
+            is_external: true,
+            ..self.blank(id, input)?
+        })
+    }
+
+    fn blank(&self, id: String, input: &Value) -> Result<Instance, ApiError> {
+        let mut wishes: Map<String, Value> = input.as_object().cloned().unwrap_or_default();
+        wishes.retain(|name, value| name != "MasterUserPassword" && name != "Tags" && !value.is_null());
+        let letters = chance::letters(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 26);
+        Ok(Instance {
+            id,
+            host: "127.0.0.1".to_owned(),
+            port: 0,
+            engine_version: String::new(),
+            status: Status::Available,
+            problem: None,
+            resource_id: format!("db-{}", letters.map_err(failed)?),
+            created: self.context.clock.now(),
+            master_username: String::new(),
+            master_password: String::new(),
+            admin_password: String::new(),
+            database: None,
+            is_external: false,
+            wishes,
+            tags: tags_of(input, "Tags"),
+        })
+    }
+
+    /// Changes what can be changed: wishes, tags, the master user's password (which restarts the server).
+    async fn modify(&self, id: &str, input: &Value) -> Result<Instance, ApiError> {
+        let _work = self.work.lock().await;
+        let mut instance = self.instance(id)?;
+        let password = input
+            .text("MasterUserPassword")
+            .filter(|password| *password != instance.master_password);
+        if let Some(password) = password {
+            if instance.is_external {
+                return Err(not_ours(id));
+            }
+            let cluster = self.cluster(&instance).await.map_err(failed)?;
+            cluster.stop().await.map_err(failed)?;
+            let changed = cluster.set_password(&instance.master_username, password).await;
+            cluster.start().await.map_err(failed)?;
+            changed.map_err(failed)?;
+            instance.master_password = password.to_owned();
+        }
+        let wishes = input.as_object().into_iter().flatten().filter(|(name, value)| {
+            let kept = ["MasterUserPassword", "Tags", "DBInstanceIdentifier", "ApplyImmediately"];
+            !kept.contains(&name.as_str()) && !value.is_null()
+        });
+        instance
+            .wishes
+            .extend(wishes.map(|(name, value)| (name.clone(), value.clone())));
+        merge_tags(&mut instance.tags, tags_of(input, "Tags"));
+        self.state.change(|state| {
+            state.instances.insert(instance.id.clone(), instance.clone());
+            Ok(instance)
+        })
+    }
+
+    /// Removes an instance with its data, after a last snapshot when one is named.
+    async fn delete(&self, id: &str, final_snapshot: Option<&str>) -> Result<Instance, ApiError> {
+        let instance = self.instance(id)?;
+        if instance.is_protected() {
+            return Err(ApiError::new(
+                400,
+                "InvalidParameterCombination",
+                "Cannot delete protected DB Instance, please disable deletion protection and try again.",
+            ));
+        }
+        if let Some(snapshot) = final_snapshot {
+            self.begin_snapshot(id, snapshot, Vec::new())?;
+            self.finish_snapshot(snapshot).await?;
+        }
+        let _work = self.work.lock().await;
+        if !instance.is_external {
+            self.cluster(&instance)
+                .await
+                .map_err(failed)?
+                .remove()
+                .await
+                .map_err(failed)?;
+        }
+        self.state.change(|state| {
+            state.instances.remove(&instance.id);
+            Ok(instance)
+        })
+    }
+
+    async fn run(&self, id: &str, up: bool, down: bool) -> Result<Instance, ApiError> {
+        let _work = self.work.lock().await;
+        let instance = self.instance(id)?;
+        if instance.is_external {
+            return Err(not_ours(id));
+        }
+        let cluster = self.cluster(&instance).await.map_err(failed)?;
+        if down {
+            cluster.stop().await.map_err(failed)?;
+        }
+        if up {
+            cluster.start().await.map_err(failed)?;
+        }
+        self.state.change(|state| {
+            let instance = state.instances.get_mut(&instance.id).ok_or_else(|| no_instance(id))?;
+            instance.status = if up { Status::Available } else { Status::Stopped };
+            instance.problem = None;
+            Ok(instance.clone())
+        })
+    }
+
+    fn instance(&self, id: &str) -> Result<Instance, ApiError> {
+        let wanted = id.rsplit(":db:").next().unwrap_or(id).to_lowercase();
+        self.state
+            .read()
+            .instances
+            .get(&wanted)
+            .cloned()
+            .ok_or_else(|| no_instance(id))
+    }
+
+    fn snapshot(&self, id: &str) -> Result<Snapshot, ApiError> {
+        let wanted = id.rsplit(":snapshot:").next().unwrap_or(id).to_lowercase();
+        let found = self.state.read().snapshots.get(&wanted).cloned();
+        found.ok_or_else(|| ApiError::new(404, "DBSnapshotNotFound", format!("DBSnapshot not found: {id}")))
+    }
+
+    fn available_snapshot(&self, id: &str) -> Result<Snapshot, ApiError> {
+        let snapshot = self.snapshot(id)?;
+        match snapshot.status {
+            Status::Available => Ok(snapshot),
+            status => Err(ApiError::new(
+                400,
+                "InvalidDBSnapshotState",
+                format!("The snapshot {id} is {} and cannot be restored", status.name()),
+            )),
+        }
+    }
+
+    fn begin_snapshot(&self, instance: &str, id: &str, tags: Vec<(String, String)>) -> Result<Snapshot, ApiError> {
+        let (id, instance) = (id.to_lowercase(), self.instance(instance)?);
+        check_identifier(&id)?;
+        if instance.is_external {
+            return Err(not_ours(&instance.id));
+        }
+        if instance.status != Status::Available {
+            return Err(ApiError::new(
+                400,
+                "InvalidDBInstanceState",
+                format!(
+                    "{} is {}, a snapshot needs it available",
+                    instance.id,
+                    instance.status.name()
+                ),
+            ));
+        }
+        let now = self.context.clock.now();
+        self.state.change(|state| {
+            if state.snapshots.contains_key(&id) {
+                return Err(ApiError::new(
+                    400,
+                    "DBSnapshotAlreadyExists",
+                    format!("Cannot create the snapshot because a snapshot with the identifier {id} already exists."),
+                ));
+            }
+            let snapshot = Snapshot {
+                id: id.clone(),
+                status: Status::Creating,
+                created: now,
+                instance,
+                tags,
+            };
+            state.snapshots.insert(id, snapshot.clone());
+            Ok(snapshot)
+        })
+    }
+
+    /// Copies the cluster; the snapshot's status tells how it ended.
+    async fn finish_snapshot(&self, id: &str) -> Result<(), ApiError> {
+        let _work = self.work.lock().await;
+        let snapshot = self.snapshot(id)?;
+        let folder = self.folder("snapshots", &snapshot.id);
+        let copied = match self.cluster(&snapshot.instance).await {
+            Ok(cluster) => cluster.copy(&snapshot.instance.admin_password, &folder).await,
+            Err(error) => Err(error),
+        };
+        self.note_snapshot(
+            &snapshot.id,
+            if copied.is_ok() {
+                Status::Available
+            } else {
+                Status::Failed
+            },
+        );
+        copied.map_err(failed)
+    }
+
+    fn remove_snapshot(&self, id: &str) -> Result<Snapshot, ApiError> {
+        let snapshot = self.snapshot(id)?;
+        if snapshot.status == Status::Creating {
+            return Err(ApiError::new(
+                400,
+                "InvalidDBSnapshotState",
+                format!("The snapshot {id} is still being made"),
+            ));
+        }
+        match std::fs::remove_dir_all(self.folder("snapshots", &snapshot.id)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        self.state.change(|state| {
+            state.snapshots.remove(&snapshot.id);
+            Ok(snapshot)
+        })
+    }
+
+    /// Stops the servers; their instances stay "available" on paper, so that the next start brings them up.
+    async fn end(&self) {
+        let _work = self.work.lock().await;
+        let instances: Vec<Instance> = self.state.read().instances.values().cloned().collect();
+        for instance in instances
+            .iter()
+            .filter(|instance| !instance.is_external && instance.status == Status::Available)
+        {
+            let stopped = match self.cluster(instance).await {
+                Ok(cluster) => cluster.stop().await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = stopped {
+                tracing::warn!(instance = instance.id, %error, "a database did not stop");
+            }
+        }
+    }
+}
+
+impl DatabaseDirectory for Rds {
+    fn database(&self, identifier: &str) -> Option<DatabaseTarget> {
+        let instance = self.instance(identifier).ok()?;
+        let credentials = instance
+            .is_external
+            .then(|| (instance.master_username.clone(), instance.master_password.clone()));
+        Some(DatabaseTarget {
+            identifier: instance.id,
+            engine: "postgres".to_owned(),
+            host: instance.host,
+            port: instance.port,
+            database: instance.database,
+            credentials,
+        })
+    }
+}
+
+fn major(version: &str) -> Option<u32> {
+    version.split('.').next()?.parse().ok()
+}
+
+fn check_identifier(id: &str) -> Result<(), ApiError> {
+    let well_formed = id.len() <= 255
+        && id.starts_with(|first: char| first.is_ascii_lowercase())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !id.ends_with('-')
+        && !id.contains("--");
+    match well_formed {
+        true => Ok(()),
+        false => Err(invalid(format!(
+            "The parameter {id} is not a valid identifier. Identifiers must begin with a letter; must contain only ASCII \
+             letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens."
+        ))),
+    }
+}
+
+fn secret() -> Result<String, ApiError> {
+    chance::letters(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 32).map_err(failed)
+}
+
+fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::new(400, "InvalidParameterValue", message)
+}
+
+fn no_instance(id: &str) -> ApiError {
+    ApiError::new(404, "DBInstanceNotFound", format!("DBInstance {id} not found."))
+}
+
+fn not_ours(id: &str) -> ApiError {
+    let message =
+        format!("{id} is the database of DATABASE_URL: the embedded cloud does not start, stop, copy or change it");
+    ApiError::new(400, "InvalidDBInstanceState", message)
+}
+
+/// What PostgreSQL or the disk said.
+fn failed(error: io::Error) -> ApiError {
+    ApiError::new(500, "InternalFailure", error.to_string())
+}
+
+#[cfg(test)]
+mod tests;

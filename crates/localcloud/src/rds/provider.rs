@@ -1,0 +1,89 @@
+//! `AWS::RDS::DBInstance` for CloudFormation. Subnet and parameter groups change nothing here; their types are left to
+//! the generic provider.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value, json};
+
+use super::Rds;
+use super::instance::{HOSTED_ZONE, Instance};
+use crate::members::{Members, merge_tags, tag_list, tags_of};
+use crate::resource::{Provider, ProviderError, Resource, ResourceRequest};
+use crate::service::ApiError;
+
+pub(super) struct InstanceProvider {
+    pub(super) rds: Arc<Rds>,
+}
+
+fn failed(error: ApiError) -> ProviderError {
+    ProviderError { message: error.message }
+}
+
+/// The properties in the names of `CreateDBInstance`.
+fn input(id: &str, request: &ResourceRequest) -> Value {
+    let mut input = Value::Object(request.properties.clone());
+    let mut tags = request.tags.clone();
+    merge_tags(&mut tags, tags_of(&request.properties, "Tags"));
+    input["DBInstanceIdentifier"] = json!(id);
+    input["VpcSecurityGroupIds"] = json!(request.properties.texts("VPCSecurityGroups"));
+    input["Tags"] = tag_list(&tags);
+    input
+}
+
+impl InstanceProvider {
+    fn known_as(&self, instance: &Instance) -> Resource {
+        let region = &self.rds.context.region;
+        let attributes = json!({
+            "Endpoint.Address": instance.host,
+            "Endpoint.Port": instance.port.to_string(),
+            "Endpoint.HostedZoneId": HOSTED_ZONE,
+            "DBInstanceArn": instance.arn(region),
+            "DbiResourceId": instance.resource_id,
+        });
+        Resource {
+            physical_id: instance.id.clone(),
+            attributes: attributes.as_object().cloned().unwrap_or_default(),
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for InstanceProvider {
+    fn resource_types(&self) -> &'static [&'static str] {
+        &["AWS::RDS::DBInstance"]
+    }
+
+    async fn create(&self, request: &ResourceRequest) -> Result<Resource, ProviderError> {
+        let properties = &request.properties;
+        let id = properties
+            .text("DBInstanceIdentifier")
+            .unwrap_or(&request.generated_name)
+            .to_lowercase();
+        let snapshot = properties
+            .text("DBSnapshotIdentifier")
+            .filter(|snapshot| !snapshot.is_empty());
+        let instance = self.rds.create(&input(&id, request), snapshot).await.map_err(failed)?;
+        Ok(self.known_as(&instance))
+    }
+
+    async fn update(
+        &self,
+        current: &Resource,
+        _old_properties: &Map<String, Value>,
+        request: &ResourceRequest,
+    ) -> Result<Resource, ProviderError> {
+        let instance = self
+            .rds
+            .modify(&current.physical_id, &input(&current.physical_id, request))
+            .await;
+        Ok(self.known_as(&instance.map_err(failed)?))
+    }
+
+    async fn delete(&self, current: &Resource, _request: &ResourceRequest) -> Result<(), ProviderError> {
+        match self.rds.delete(&current.physical_id, None).await {
+            Err(error) if error.code != "DBInstanceNotFound" => Err(failed(error)),
+            _ => Ok(()),
+        }
+    }
+}
