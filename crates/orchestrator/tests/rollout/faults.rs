@@ -18,11 +18,12 @@ async fn with_one_release() -> Arc<World> {
 
 #[tokio::test]
 async fn any_one_lost_response_changes_nothing() {
-    let world = with_one_release().await;
-    world.rollouts().deploy_blue_green(None).await.unwrap();
-    let calls = world.lock().calls;
+    let prepared = with_one_release().await;
+    let undisturbed = prepared.fork();
+    undisturbed.rollouts().deploy_blue_green(None).await.unwrap();
+    let calls = undisturbed.lock().calls;
     for call in 0..calls {
-        let world = with_one_release().await;
+        let world = prepared.fork();
         world.lock().lose_response_of = Some(call);
         let end = world.rollouts().deploy_blue_green(None).await.unwrap();
         assert!(end.is_promoted(), "call {call}: {end:?}");
@@ -42,10 +43,11 @@ async fn any_one_lost_response_changes_nothing() {
 
 #[tokio::test]
 async fn under_many_faults_it_ends_in_one_slot() {
+    let prepared = with_one_release().await;
     let (mut promoted, mut turned_back, mut open) = (0, 0, 0);
     for seed in 0..150 {
         let context = format!("seed {seed}");
-        let world = with_one_release().await;
+        let world = prepared.fork();
         world.lock().faults = Some((seed, 30 + (seed % 5) * 60));
         let result = world.rollouts().deploy_blue_green(None).await;
         world.lock().faults = None;
@@ -80,9 +82,10 @@ async fn under_many_faults_it_ends_in_one_slot() {
 
 #[tokio::test]
 async fn a_rollback_under_many_faults_ends_in_one_slot() {
+    let prepared = with_one_release().await;
     for seed in 0..100 {
         let context = format!("seed {seed}");
-        let world = with_one_release().await;
+        let world = prepared.fork();
         world.lock().faults = Some((seed, 250));
         let result = world.rollouts().rollback(None).await;
         world.lock().faults = None;

@@ -56,12 +56,14 @@ pub struct Api {
     pub previews: BTreeMap<Slot, ApiTraffic>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Inner {
     pub now: Timestamp,
     pub calls: u64,
     pub crash_at: Option<(u64, When)>,
+    /// The run that makes this call stalls in it, clock and all, until it is thawed.
     pub freeze_at: Option<u64>,
+    pub is_frozen: bool,
     pub crashed: bool,
     /// The response of this call is lost after its effect.
     pub lose_response_of: Option<u64>,
@@ -149,6 +151,7 @@ impl World {
                 calls: 0,
                 crash_at: None,
                 freeze_at: None,
+                is_frozen: false,
                 crashed: false,
                 lose_response_of: None,
                 faults: None,
@@ -176,6 +179,17 @@ impl World {
             frozen: Notify::new(),
             thaw: Notify::new(),
             store: Arc::new(InMemory::new()),
+        })
+    }
+
+    /// A world of its own that is now as this one.
+    pub fn fork(&self) -> Arc<World> {
+        Arc::new(World {
+            inner: Mutex::new(self.lock().clone()),
+            crash: Notify::new(),
+            frozen: Notify::new(),
+            thaw: Notify::new(),
+            store: Arc::new(self.store.fork()),
         })
     }
 
@@ -252,9 +266,14 @@ impl World {
             self.stop().await;
         }
         if freeze {
-            self.lock().freeze_at = None;
+            {
+                let mut inner = self.lock();
+                inner.freeze_at = None;
+                inner.is_frozen = true;
+            }
             self.frozen.notify_one();
             self.thaw.notified().await;
+            self.lock().is_frozen = false;
         }
         call
     }
@@ -518,6 +537,26 @@ impl Inner {
             id: query.id.clone(),
             datapoints,
         }
+    }
+}
+
+/// The clock of a run that can stall.
+pub struct StallingClock {
+    pub world: Arc<World>,
+}
+
+#[async_trait]
+impl Clock for StallingClock {
+    fn now(&self) -> Timestamp {
+        self.world.lock().now
+    }
+
+    async fn sleep_until(&self, deadline: Timestamp) {
+        let is_frozen = self.world.lock().is_frozen;
+        if is_frozen {
+            pending::<()>().await;
+        }
+        self.world.sleep_until(deadline).await;
     }
 }
 
