@@ -3,6 +3,8 @@
 //! Where the guide leaves names open or asks for what AWS refuses, it says here what was done instead. The guide's
 //! functions `YieldScanner` and `PortfolioTracker` are not part of the repository yet.
 
+use std::path::Path;
+
 use stack::apigateway::{AuthorizationType, MethodOptions, RestApi, StageOptions, TokenAuthorizer};
 use stack::cloudwatch::Alarm;
 use stack::ec2::{Connectable, Port, SecurityGroup, SubnetSelection, SubnetType, Vpc};
@@ -31,7 +33,8 @@ pub struct Phase2 {
     pub redis: CacheCluster,
 }
 
-pub fn build(app: &App, environment: Environment) -> Phase2 {
+/// `artifacts` is the folder in which each function has a folder with its `bootstrap`.
+pub fn build(app: &App, environment: Environment, artifacts: &Path) -> Phase2 {
     let stack = Stack::new(app, "Phase2Stack")
         .description("DeFiLlama On-Chain Services, Phase 2: analytics")
         .termination_protection(environment.is_production)
@@ -63,7 +66,7 @@ pub fn build(app: &App, environment: Environment) -> Phase2 {
         .build();
 
     let with_data = |id: &str, artifact: &str| {
-        let mut function = function(&stack, id, artifact)
+        let mut function = function(&stack, id, &artifacts.join(artifact))
             .environment("DB_SECRET_ARN", database.secret().secret_arn())
             .environment("REDIS_HOST", redis.redis_endpoint_address())
             .environment("REDIS_PORT", redis.redis_endpoint_port())
@@ -86,7 +89,7 @@ pub fn build(app: &App, environment: Environment) -> Phase2 {
         .template(&serde_json::json!({ "owner": "phase2" }), API_KEY_FIELD)
         .generate(|how| how.password_length(API_KEY_LENGTH).exclude_punctuation(true))
         .build();
-    let authorizer_function = function(&stack, "ApiKeyAuthorizerFn", "api-key-authorizer")
+    let authorizer_function = function(&stack, "ApiKeyAuthorizerFn", &artifacts.join("api-key-authorizer"))
         .environment("API_KEYS_SECRET_ARN", api_keys.secret_arn())
         .build();
     api_keys.grant_read(&authorizer_function);
@@ -132,17 +135,12 @@ pub fn build(app: &App, environment: Environment) -> Phase2 {
     }
 }
 
-/// A native function whose artifact stands in `target/functions`, where `cargo xtask functions` puts it.
+/// A native function; its artifact is a folder with the executable `bootstrap`.
 #[track_caller]
-fn function(stack: &Stack, id: &str, artifact: &str) -> FunctionBuilder {
-    Function::new(
-        stack,
-        id,
-        Runtime::provided_al2023(),
-        Code::asset(format!("target/functions/{artifact}")),
-    )
-    .timeout(seconds(30))
-    .memory(mib(1024))
+fn function(stack: &Stack, id: &str, artifact: &Path) -> FunctionBuilder {
+    Function::new(stack, id, Runtime::provided_al2023(), Code::asset(artifact))
+        .timeout(seconds(30))
+        .memory(mib(1024))
 }
 
 /// The guide's alerting rules. Its threshold of 80 connections is called 80 % there; it is a number of connections.

@@ -21,7 +21,7 @@ use crate::tags;
 use crate::tree::{Construct, Kind, NodeId, Tree};
 
 /// The lowest version of the schema that holds what is written here; readers take all that are not newer than they are.
-const SCHEMA_VERSION: &str = "36.0.0";
+const SCHEMA_VERSION: &str = "41.0.0";
 const BOOTSTRAP_VERSION: u32 = 6;
 const LOOKUP_BOOTSTRAP_VERSION: u32 = 8;
 
