@@ -32,8 +32,9 @@ impl fmt::Debug for Password {
 /// How the way to the server is protected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tls {
-    /// Not at all; [`Database::tls`] allows it for loopback addresses only.
-    Off,
+    /// As the server likes, and unverified: the address is of this machine. Behind it may be a tunnel to a server that
+    /// demands TLS with a certificate for another name; the tunnel protects the way.
+    Loopback,
     /// Certificate and host name are verified against the public roots and these (PEM, may be empty).
     Verified { roots: String },
 }
@@ -59,7 +60,7 @@ pub enum UrlError {
 }
 
 impl Database {
-    /// TLS is verified, except to a loopback address, where nothing leaves the machine.
+    /// TLS is required and verified, except to a loopback address.
     pub fn new(
         host: impl Into<String>,
         port: u16,
@@ -69,7 +70,7 @@ impl Database {
     ) -> Self {
         let host = host.into();
         let tls = if is_loopback(&host) {
-            Tls::Off
+            Tls::Loopback
         } else {
             Tls::Verified { roots: String::new() }
         };
@@ -101,10 +102,12 @@ impl Database {
             Password::new(password),
         );
         match sslmode {
-            Some(mode @ ("disable" | "allow" | "prefer")) if database.tls != Tls::Off => Err(UrlError::Unprotected {
-                host: database.host,
-                sslmode: mode.to_owned(),
-            }),
+            Some(mode @ ("disable" | "allow" | "prefer")) if database.tls != Tls::Loopback => {
+                Err(UrlError::Unprotected {
+                    host: database.host,
+                    sslmode: mode.to_owned(),
+                })
+            }
             _ => Ok(database),
         }
     }
@@ -131,7 +134,7 @@ impl Database {
             .password(self.password.reveal())
             .application_name(APPLICATION_NAME);
         match &self.tls {
-            Tls::Off => options.ssl_mode(PgSslMode::Disable),
+            Tls::Loopback => options.ssl_mode(PgSslMode::Prefer),
             Tls::Verified { roots } if roots.is_empty() => options.ssl_mode(PgSslMode::VerifyFull),
             Tls::Verified { roots } => options
                 .ssl_mode(PgSslMode::VerifyFull)
@@ -185,7 +188,7 @@ mod tests {
         let database = Database::from_url("postgres://app:p%40ss%3Aword@127.0.0.1:5433/platform").unwrap();
         assert_eq!(database.to_string(), "app@127.0.0.1:5433/platform");
         assert_eq!(database.password.reveal(), "p@ss:word");
-        assert_eq!(database.tls, Tls::Off);
+        assert_eq!(database.tls, Tls::Loopback);
         assert!(!format!("{database:?}").contains("ss:word"), "{database:?}");
     }
 
@@ -215,5 +218,42 @@ mod tests {
             let error = Database::from_url(url).unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");
         }
+    }
+
+    /// Connects as to a server elsewhere, which the test cannot have.
+    async fn encrypted(port: u16, tls: Tls) -> Result<bool, sqlx::Error> {
+        let password = Password::new(test_postgres::PASSWORD);
+        let database = Database {
+            tls,
+            ..Database::new("127.0.0.1", port, "postgres", "postgres", password)
+        };
+        let mut connection = sqlx::ConnectOptions::connect(&database.options()).await?;
+        sqlx::query_scalar("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+            .fetch_one(&mut connection)
+            .await
+    }
+
+    #[tokio::test]
+    async fn a_server_is_trusted_for_its_certificate_alone() {
+        let (postgres, roots) = test_postgres::TestPostgres::start_tls().await;
+        assert!(encrypted(postgres.port(), Tls::Verified { roots }).await.unwrap());
+        let stranger = encrypted(postgres.port(), Tls::Verified { roots: String::new() })
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(stranger, sqlx::Error::Tls(_) | sqlx::Error::Io(_)),
+            "{stranger}"
+        );
+        assert!(
+            encrypted(postgres.port(), Tls::Loopback).await.unwrap(),
+            "what a tunnel leads to may demand it"
+        );
+
+        let plain = test_postgres::TestPostgres::start().await;
+        assert!(!encrypted(plain.port(), Tls::Loopback).await.unwrap());
+        let refused = encrypted(plain.port(), Tls::Verified { roots: String::new() })
+            .await
+            .unwrap_err();
+        assert!(matches!(refused, sqlx::Error::Tls(_)), "{refused}");
     }
 }

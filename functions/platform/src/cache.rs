@@ -1,6 +1,6 @@
 //! The Redis cache in front of the database.
 //!
-//! It may always be missing: every operation ends within [`CACHE_TIMEOUT`], a failure is counted and logged and looks to the
+//! It may always be missing: every operation ends within a fraction of a second, a failure is counted and logged and looks to the
 //! caller like a miss, and after one the cache is left alone for a while, so that an outage costs a request nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 use crate::variables::{SettingsError, Variables};
 
-/// What a request is ready to lose to the cache. In one availability zone Redis answers in under 1 ms.
-const CACHE_TIMEOUT: Duration = Duration::from_millis(200);
+/// What a request is ready to lose to the cache, in milliseconds. In one availability zone Redis answers in under 1 ms.
+const DEFAULT_TIMEOUT_MS: u64 = 200;
 /// How long a cache that failed is not asked again.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
@@ -25,11 +25,12 @@ pub struct CacheSettings {
     port: u16,
     tls: bool,
     ttl: Duration,
+    timeout: Duration,
 }
 
 impl CacheSettings {
     /// Reads `REDIS_HOST` (without it there is no cache), `REDIS_PORT` (6379), `REDIS_TLS` (`true` or `false`)
-    /// and `CACHE_TTL` (seconds, 300).
+    /// `CACHE_TTL` (seconds, 300) and `CACHE_TIMEOUT_MS` (milliseconds, 200).
     pub fn read(variables: &Variables) -> Result<Option<Self>, SettingsError> {
         let Some(host) = variables.get("REDIS_HOST") else {
             return Ok(None);
@@ -46,6 +47,11 @@ impl CacheSettings {
             port: variables.parsed("REDIS_PORT", 6379, "a port number")?,
             tls: variables.parsed("REDIS_TLS", false, "true or false")?,
             ttl: Duration::from_secs(ttl),
+            timeout: Duration::from_millis(variables.parsed(
+                "CACHE_TIMEOUT_MS",
+                DEFAULT_TIMEOUT_MS,
+                "a number of milliseconds",
+            )?),
         }))
     }
 }
@@ -62,8 +68,8 @@ pub enum Lookup {
 /// Why the cache did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
-    #[error("the cache did not answer within {} ms", CACHE_TIMEOUT.as_millis())]
-    Silent,
+    #[error("the cache did not answer within {} ms", after.as_millis())]
+    Silent { after: Duration },
     #[error("the cache is left alone after a failure")]
     Paused,
     #[error("the cache failed")]
@@ -161,10 +167,12 @@ impl Cache {
         if state.paused_until.is_some_and(|until| Instant::now() < until) {
             return Err(CacheError::Paused);
         }
-        let result = match tokio::time::timeout(CACHE_TIMEOUT, self.attempt(&mut state, command)).await {
+        let result = match tokio::time::timeout(self.settings.timeout, self.attempt(&mut state, command)).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(source)) => Err(CacheError::Redis { source }),
-            Err(_) => Err(CacheError::Silent),
+            Err(_) => Err(CacheError::Silent {
+                after: self.settings.timeout,
+            }),
         };
         state.paused_until = None;
         if result.is_err() {

@@ -205,13 +205,12 @@ impl Database {
             .password(&credentials.password)
             .database(credentials.dbname.as_deref().unwrap_or(&settings.name))
             .application_name(&settings.application_name);
-        if is_loopback(&host) {
-            // The embedded cloud's Postgres: nothing leaves the machine.
-            return Ok(options.ssl_mode(PgSslMode::Disable));
-        }
-        Ok(options
-            .ssl_mode(PgSslMode::VerifyFull)
-            .ssl_root_cert_from_pem(self.certificates().await?))
+        Ok(if is_loopback(&host) {
+            // The embedded cloud's Postgres, or a tunnel, which protects the way itself.
+            options.ssl_mode(PgSslMode::Prefer)
+        } else {
+            verified(options, self.certificates().await?)
+        })
     }
 
     async fn certificates(&self) -> Result<Vec<u8>, DatabaseError> {
@@ -228,6 +227,11 @@ impl Database {
         }
         Ok(roots)
     }
+}
+
+/// Speaks to nobody but the host that the certificate names.
+fn verified(options: PgConnectOptions, roots: Vec<u8>) -> PgConnectOptions {
+    options.ssl_mode(PgSslMode::VerifyFull).ssl_root_cert_from_pem(roots)
 }
 
 fn malformed(id: &str) -> DatabaseError {
@@ -275,6 +279,7 @@ impl Port {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sqlx::ConnectOptions;
 
     #[test]
     fn only_the_server_s_condition_is_an_outage() {
@@ -298,5 +303,19 @@ mod tests {
         let begins = text.matches("-----BEGIN CERTIFICATE-----").count();
         assert!(begins > 50, "{begins} certificates");
         assert_eq!(begins, text.matches("-----END CERTIFICATE-----").count());
+    }
+
+    #[tokio::test]
+    async fn a_server_is_trusted_for_its_certificate_alone() {
+        let (postgres, root) = test_postgres::TestPostgres::start_tls().await;
+        let mut roots = AMAZON_RDS_ROOTS.to_vec();
+        let stranger = verified(postgres.options(), roots.clone()).connect().await.unwrap_err();
+        assert!(
+            matches!(stranger, sqlx::Error::Tls(_) | sqlx::Error::Io(_)),
+            "{stranger}"
+        );
+        // That it connects shows too that every one of Amazon's certificates can be read.
+        roots.extend(root.into_bytes());
+        verified(postgres.options(), roots).connect().await.unwrap();
     }
 }

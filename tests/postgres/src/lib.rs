@@ -7,9 +7,9 @@ mod binaries;
 
 pub use binaries::{Binaries, Missing};
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -46,11 +46,22 @@ impl TestPostgres {
 
     /// The same with server settings, `name=value`.
     pub async fn start_with(settings: &[&str]) -> Self {
+        Self::start_in(prepared(&[]), settings).await
+    }
+
+    /// The same with TLS, and the root certificate (PEM) that vouches for `127.0.0.1`.
+    #[cfg(feature = "tls")]
+    pub async fn start_tls() -> (Self, String) {
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+        let files = [("server.crt", cert.pem()), ("server.key", signing_key.serialize_pem())];
+        // The server looks for them from its data folder.
+        let settings = ["ssl=on", "ssl_cert_file=../server.crt", "ssl_key_file=../server.key"];
+        (Self::start_in(prepared(&files), &settings).await, cert.pem())
+    }
+
+    async fn start_in(folder: TempDir, settings: &[&str]) -> Self {
         let binaries = Binaries::find().unwrap_or_else(|missing| panic!("{missing}"));
-        let folder = tempfile::Builder::new()
-            .prefix("test-postgres-")
-            .tempdir()
-            .expect("a temporary folder");
         initialize(&binaries, folder.path());
         for start in 1..=STARTS {
             let port = free_port();
@@ -151,16 +162,34 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
-fn initialize(binaries: &Binaries, folder: &Path) {
-    let password = folder.join("password");
-    std::fs::write(&password, PASSWORD).expect("a file in the new folder");
-    let output = File::create(folder.join("log")).expect("a file in the new folder");
+/// A folder with the superuser's password, an empty log and these files, all of the user who will run the server.
+fn prepared(files: &[(&str, String)]) -> TempDir {
+    let folder = tempfile::Builder::new()
+        .prefix("test-postgres-")
+        .tempdir()
+        .expect("a temporary folder");
+    let ours = [("password", PASSWORD.to_owned()), ("log", String::new())];
+    let mut paths = vec![folder.path().to_owned()];
+    for (name, text) in ours.iter().chain(files) {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("a file in the new folder");
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("a private file");
+        paths.push(path);
+    }
     if is_root() {
         let (user, group) = unprivileged_user();
-        for path in [folder, &password, &folder.join("log")] {
+        for path in paths {
             chown(path, Some(user), Some(group)).expect("root gives its files away");
         }
     }
+    folder
+}
+
+fn initialize(binaries: &Binaries, folder: &Path) {
+    let output = File::options()
+        .append(true)
+        .open(folder.join("log"))
+        .expect("the log that was prepared");
     let mut initdb = as_owner_of(folder, binaries.program("initdb"));
     initdb
         .args([
@@ -171,7 +200,7 @@ fn initialize(binaries: &Binaries, folder: &Path) {
             "--username=postgres",
         ])
         .args(["--auth=scram-sha-256", "--pwfile"])
-        .arg(&password)
+        .arg(folder.join("password"))
         .arg("--pgdata")
         .arg(data(folder))
         .stdout(output.try_clone().expect("a second handle"))
@@ -186,7 +215,7 @@ fn launch(binaries: &Binaries, folder: &Path, port: u16, settings: &[&str]) -> C
     let output = File::options()
         .append(true)
         .open(folder.join("log"))
-        .expect("the log that initdb wrote");
+        .expect("the log that was prepared");
     let mut server = as_owner_of(folder, binaries.program("postgres"));
     server.arg("-D").arg(data(folder)).args(["-p", &port.to_string()]);
     let ours = [

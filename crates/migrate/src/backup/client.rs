@@ -129,8 +129,8 @@ impl Client {
     /// Makes libpq verify what [`Tls`] asks for; returns the file that holds the roots meanwhile.
     fn trust(&self, command: &mut Command, database: &Database, folder: &Path) -> Result<Option<PathBuf>, BackupError> {
         match &database.tls {
-            Tls::Off => {
-                command.env("PGSSLMODE", "disable");
+            Tls::Loopback => {
+                command.env("PGSSLMODE", "prefer");
                 Ok(None)
             }
             // libpq 16 and newer read `system`; the older ones look for a file of that name and refuse, which is safe.

@@ -66,7 +66,12 @@ async fn an_answer_comes_from_the_cache_the_second_time() {
     let world = World::new().await;
     let strings = Strings::default();
     let port = strings.serve().await.to_string();
-    let service = world.service([("REDIS_HOST", "127.0.0.1"), ("REDIS_PORT", &port), ("CACHE_TTL", "77")]);
+    let service = world.service([
+        ("REDIS_HOST", "127.0.0.1"),
+        ("REDIS_PORT", &port),
+        ("CACHE_TTL", "77"),
+        ("CACHE_TIMEOUT_MS", "10000"),
+    ]);
     let first = ask(&service, "uniswap-v3", &[]).await;
     world.sql("DELETE FROM protocol_performance_metrics").await;
     let second = ask(&service, "uniswap-v3", &[]).await;
