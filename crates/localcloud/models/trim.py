@@ -34,27 +34,27 @@ SERVED = {
         PutBucketVersioning PutObject PutObjectTagging PutPublicAccessBlock UploadPart UploadPartCopy
     """,
     "lambda": """
-        AddPermission CreateAlias CreateEventSourceMapping CreateFunction DeleteAlias DeleteEventSourceMapping DeleteFunction
-        DeleteFunctionConcurrency DeleteFunctionEventInvokeConfig DeleteProvisionedConcurrencyConfig GetAccountSettings
-        GetAlias GetEventSourceMapping GetFunction GetFunctionConcurrency GetFunctionConfiguration
-        GetFunctionEventInvokeConfig GetPolicy GetProvisionedConcurrencyConfig Invoke ListAliases ListEventSourceMappings
-        ListFunctions ListProvisionedConcurrencyConfigs ListTags ListVersionsByFunction PublishVersion
-        PutFunctionConcurrency PutFunctionEventInvokeConfig PutProvisionedConcurrencyConfig RemovePermission TagResource
-        UntagResource UpdateAlias UpdateEventSourceMapping UpdateFunctionCode UpdateFunctionConfiguration
+        AddPermission CreateAlias CreateFunction DeleteAlias DeleteFunction DeleteFunctionConcurrency
+        DeleteFunctionEventInvokeConfig DeleteLayerVersion GetAccountSettings GetAlias GetFunction
+        GetFunctionConcurrency GetFunctionConfiguration GetFunctionEventInvokeConfig GetLayerVersion GetPolicy Invoke
+        ListAliases ListFunctionEventInvokeConfigs ListFunctions ListLayerVersions ListTags ListVersionsByFunction
+        PublishLayerVersion PublishVersion PutFunctionConcurrency PutFunctionEventInvokeConfig RemovePermission
+        TagResource UntagResource UpdateAlias UpdateFunctionCode UpdateFunctionConfiguration
+        UpdateFunctionEventInvokeConfig
     """,
     "apigateway": """
-        CreateApiKey CreateAuthorizer CreateBasePathMapping CreateDeployment CreateDomainName CreateModel
-        CreateRequestValidator CreateResource CreateRestApi CreateStage CreateUsagePlan CreateUsagePlanKey DeleteApiKey
-        DeleteAuthorizer DeleteDeployment DeleteGatewayResponse DeleteIntegration DeleteIntegrationResponse DeleteMethod
-        DeleteMethodResponse DeleteModel DeleteRequestValidator DeleteResource DeleteRestApi DeleteStage DeleteUsagePlan
-        DeleteUsagePlanKey FlushStageCache GetAccount GetApiKey GetApiKeys GetAuthorizer GetAuthorizers GetDeployment
-        GetDeployments GetGatewayResponse GetGatewayResponses GetIntegration GetIntegrationResponse GetMethod
-        GetMethodResponse GetModel GetModels GetRequestValidator GetRequestValidators GetResource GetResources GetRestApi
-        GetRestApis GetStage GetStages GetTags GetUsagePlan GetUsagePlanKey GetUsagePlanKeys GetUsagePlans
-        PutGatewayResponse PutIntegration PutIntegrationResponse PutMethod PutMethodResponse TagResource
-        TestInvokeMethod UntagResource UpdateAccount UpdateApiKey UpdateAuthorizer UpdateDeployment UpdateGatewayResponse
-        UpdateIntegration UpdateIntegrationResponse UpdateMethod UpdateMethodResponse UpdateModel UpdateRequestValidator
-        UpdateResource UpdateRestApi UpdateStage UpdateUsagePlan
+        CreateApiKey CreateAuthorizer CreateDeployment CreateModel CreateRequestValidator CreateResource CreateRestApi
+        CreateStage CreateUsagePlan CreateUsagePlanKey DeleteApiKey DeleteAuthorizer DeleteDeployment
+        DeleteGatewayResponse DeleteIntegration DeleteIntegrationResponse DeleteMethod DeleteMethodResponse DeleteModel
+        DeleteRequestValidator DeleteResource DeleteRestApi DeleteStage DeleteUsagePlan DeleteUsagePlanKey
+        FlushStageAuthorizersCache FlushStageCache GetAccount GetApiKey GetApiKeys GetAuthorizer GetAuthorizers
+        GetDeployment GetDeployments GetGatewayResponse GetGatewayResponses GetIntegration GetIntegrationResponse
+        GetMethod GetMethodResponse GetModel GetModels GetRequestValidator GetRequestValidators GetResource GetResources
+        GetRestApi GetRestApis GetStage GetStages GetTags GetUsagePlan GetUsagePlanKey GetUsagePlanKeys GetUsagePlans
+        PutGatewayResponse PutIntegration PutIntegrationResponse PutMethod PutMethodResponse TagResource UntagResource
+        UpdateAccount UpdateApiKey UpdateAuthorizer UpdateDeployment UpdateGatewayResponse UpdateIntegration
+        UpdateIntegrationResponse UpdateMethod UpdateMethodResponse UpdateModel UpdateRequestValidator UpdateResource
+        UpdateRestApi UpdateStage UpdateUsagePlan
     """,
     "cloudwatch": """
         DeleteAlarms DeleteDashboards DescribeAlarmHistory DescribeAlarms DescribeAlarmsForMetric DisableAlarmActions

@@ -1,0 +1,10 @@
+//! Lambda against boto3: every operation that the embedded cloud serves.
+
+mod witness;
+
+use witness::Witness;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn boto3_does_every_operation() {
+    Witness::start().await.run("functions.py").await;
+}
