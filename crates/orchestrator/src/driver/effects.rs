@@ -15,16 +15,16 @@ impl Hands<'_> {
             Effect::Prepare => self.prepare(state).await,
             Effect::BackUp => {
                 let label = format!("{}-rollout-{}", self.rollouts.environment, state.plan.rollout);
-                let backup = self.retry(|| ports.migrations.backup(&label)).await?;
+                let backup = self.change(|| ports.migrations.backup(&label)).await?;
                 Ok(Event::BackedUp { backup })
             }
             Effect::Expand => {
-                let expanded = self.retry(|| ports.migrations.expand()).await?;
+                let expanded = self.change(|| ports.migrations.expand()).await?;
                 Ok(Event::Expanded { expanded })
             }
             Effect::Deploy => {
                 let progress = |progress| self.tell(RolloutEvent::Infrastructure { progress });
-                let deployed = self.retry(|| ports.infrastructure.deploy(&progress)).await?;
+                let deployed = self.change(|| ports.infrastructure.deploy(&progress)).await?;
                 Ok(Event::Deployed { deployed })
             }
             Effect::Establish => self.establish(state).await,

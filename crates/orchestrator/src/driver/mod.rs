@@ -9,6 +9,7 @@ mod bake;
 mod effects;
 mod error;
 mod inspect;
+mod lease_end;
 mod plan;
 mod recover;
 mod report;

@@ -24,8 +24,7 @@ pub(super) fn belongs(standing: &Standing, deployed: Option<&Deployed>) -> bool 
 impl Rollouts {
     pub(super) async fn plan_deploy(&self, tag: Option<String>, epoch: u64) -> Result<Plan, RolloutError> {
         let standing = read_standing(&*self.ports.ledger, &self.environment).await?;
-        let hands = self.hands();
-        let deployed = hands.retry(|| self.ports.infrastructure.observe()).await?;
+        let deployed = self.retry(|| self.ports.infrastructure.observe()).await?;
         let mut release = standing.next_release();
         if !standing.releases.is_empty() && !belongs(&standing, deployed.as_ref()) {
             // The number before it is for the new baseline.

@@ -1,6 +1,5 @@
 //! Settles a rollout that did not end.
 
-use super::run::Run;
 use super::{RolloutEnd, RolloutError, RolloutEvent, Rollouts};
 use crate::ledger::{Journal, JournalError, Lease, OpenJournal, read_journal, rollout_numbers};
 use crate::rollout::{Event, Phase, State};
@@ -62,16 +61,7 @@ impl Rollouts {
             {
                 Err(JournalError::Fenced { .. }) if reads < READS => reads += 1,
                 Err(error) => return Err(error.into()),
-                Ok(()) => {
-                    return Run {
-                        hands: self.hands(),
-                        journal,
-                        lease,
-                    }
-                    .finish()
-                    .await
-                    .map(Some);
-                }
+                Ok(()) => return self.finish(journal, lease).await.map(Some),
             }
         }
     }
@@ -86,10 +76,9 @@ impl Rollouts {
         else {
             return Ok(false);
         };
-        let hands = self.hands();
         for api in &deployed.target.apis {
             let goal = state.goal(&api.rest_api_id);
-            let seen = hands.retry(|| self.ports.traffic.observe(api)).await?;
+            let seen = self.retry(|| self.ports.traffic.observe(api)).await?;
             if goal.is_none() || seen.settled() != goal {
                 return Ok(false);
             }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use object_store::ObjectStore;
 use serde::Serialize;
 
+use super::lease_end::LeaseEnd;
 use super::run::{Hands, Run};
 use super::{AbortHandle, Observer, RolloutError, RolloutEvent};
 use crate::config::RolloutConfig;
@@ -144,10 +145,6 @@ impl Rollouts {
         self.release_lock(lease, result).await
     }
 
-    pub(super) fn hands(&self) -> Hands<'_> {
-        Hands { rollouts: self }
-    }
-
     pub(super) fn now(&self) -> Timestamp {
         self.ports.clock.now()
     }
@@ -168,8 +165,17 @@ impl Rollouts {
             &self.tool_version,
         )
         .await?;
+        self.finish(journal, lease).await
+    }
+
+    /// Carries an open rollout to its end.
+    pub(super) async fn finish(&self, journal: OpenJournal<'_>, lease: &mut Lease) -> Result<RolloutEnd, RolloutError> {
+        let lease_end = LeaseEnd::new(lease.until());
         Run {
-            hands: self.hands(),
+            hands: Hands {
+                rollouts: self,
+                lease_end: &lease_end,
+            },
             journal,
             lease,
         }

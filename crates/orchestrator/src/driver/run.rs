@@ -6,10 +6,14 @@ use std::pin::pin;
 use futures::future::{Either, select};
 use jiff::{SignedDuration, Timestamp};
 
+use super::lease_end::LeaseEnd;
 use super::{RolloutEnd, RolloutError, RolloutEvent, Rollouts};
 use crate::ledger::{Lease, LedgerError, LockError, OpenJournal};
 use crate::ports::{PortError, PortErrorKind};
 use crate::rollout::{Effect, Event, Phase, PhaseName, Reason, State};
+
+/// How often an effect is begun again because its lease ended under way.
+const STALLS: u32 = 3;
 
 /// Why an effect did not come to its outcome.
 pub(super) enum EffectFailure {
@@ -23,6 +27,8 @@ pub(super) enum EffectFailure {
     },
     /// The ledger failed: nothing can be recorded, so nothing more is done.
     Ledger(LedgerError),
+    /// The lease ended under way, so somebody else may have taken over: nothing more is changed before it is renewed.
+    LeaseEnded,
 }
 
 impl From<PortError> for EffectFailure {
@@ -41,9 +47,51 @@ impl From<LedgerError> for EffectFailure {
 #[derive(Clone, Copy)]
 pub(super) struct Hands<'a> {
     pub(super) rollouts: &'a Rollouts,
+    pub(super) lease_end: &'a LeaseEnd,
 }
 
 impl Hands<'_> {
+    /// Asked before every single change: a run that stalled in the middle of an effect must not go on with it.
+    pub(super) fn may_change(&self) -> Result<(), EffectFailure> {
+        if self.lease_end.is_after(self.now() + self.rollouts.config.lock_margin) {
+            Ok(())
+        } else {
+            Err(EffectFailure::LeaseEnded)
+        }
+    }
+
+    /// [`Rollouts::retry`] for changes that may be repeated.
+    pub(super) async fn change<T, F, Fut>(&self, mut call: F) -> Result<T, EffectFailure>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, PortError>>,
+    {
+        let attempts = self.rollouts.config.convergence.attempts.max(1);
+        let mut attempt = 1;
+        loop {
+            self.may_change()?;
+            match call().await {
+                Err(error) if error.kind.is_transient() && attempt < attempts => {
+                    self.back_off(&error, attempt).await;
+                    attempt += 1;
+                }
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    pub(super) async fn retry<T, F, Fut>(&self, call: F) -> Result<T, PortError>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, PortError>>,
+    {
+        self.rollouts.retry(call).await
+    }
+
+    pub(super) async fn back_off(&self, error: &PortError, attempt: u32) {
+        self.rollouts.back_off(error, attempt).await;
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.rollouts.now()
     }
@@ -51,10 +99,12 @@ impl Hands<'_> {
     pub(super) fn tell(&self, event: RolloutEvent) {
         self.rollouts.tell(event);
     }
+}
 
+impl Rollouts {
     /// Waits before attempt `attempt` + 1; the wait doubles with each attempt.
     pub(super) async fn back_off(&self, error: &PortError, attempt: u32) {
-        let limits = &self.rollouts.config.convergence;
+        let limits = &self.config.convergence;
         let doubled = (1..attempt).fold(limits.first_wait, |wait, _| (wait * 2).min(limits.longest_wait));
         let at = self.now() + doubled.min(limits.longest_wait);
         self.tell(RolloutEvent::Retrying {
@@ -64,16 +114,16 @@ impl Hands<'_> {
             attempts: limits.attempts,
             at,
         });
-        self.rollouts.ports.clock.sleep_until(at).await;
+        self.ports.clock.sleep_until(at).await;
     }
 
-    /// For calls that may be repeated: tries again while it fails in a way that can pass.
+    /// For reads, and what else may be repeated: tries again while it fails in a way that can pass.
     pub(super) async fn retry<T, F, Fut>(&self, mut call: F) -> Result<T, PortError>
     where
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, PortError>>,
     {
-        let attempts = self.rollouts.config.convergence.attempts.max(1);
+        let attempts = self.config.convergence.attempts.max(1);
         let mut attempt = 1;
         loop {
             match call().await {
@@ -125,7 +175,15 @@ impl Run<'_> {
         self.hands.tell(RolloutEvent::EffectBegins { effect: effect.clone() });
         let state = self.journal.state().clone();
         let hands = self.hands;
-        let result = self.keep_alive(hands.execute(&state, &effect)).await?;
+        let mut result = self.keep_alive(hands.execute(&state, &effect)).await?;
+        for _ in 0..STALLS {
+            if !matches!(result, Err(EffectFailure::LeaseEnded)) {
+                break;
+            }
+            // Nobody else took over if this succeeds. The effect begins again and observes what it did already.
+            self.renew().await?;
+            result = self.keep_alive(hands.execute(&state, &effect)).await?;
+        }
         self.hands.tell(RolloutEvent::EffectEnds {
             effect: effect.clone(),
             succeeded: result.is_ok(),
@@ -133,6 +191,11 @@ impl Run<'_> {
         match result {
             Ok(event) => self.record(event).await,
             Err(EffectFailure::Ledger(error)) => Err(error.into()),
+            Err(EffectFailure::LeaseEnded) => Err(RolloutError::LeaseEnded {
+                rollout: self.rollout(),
+                until: self.lease.until(),
+                source: None,
+            }),
             Err(EffectFailure::Foreign { found, proven }) => {
                 self.record(Event::ForeignChange {
                     found: found.clone(),
@@ -260,7 +323,10 @@ impl Run<'_> {
             .renew(&*rollouts.ports.ledger, &rollouts.environment, now)
             .await
         {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.hands.lease_end.set(self.lease.until());
+                Ok(())
+            }
             Err(error @ LockError::Ledger(_)) => {
                 if now + rollouts.config.lock_margin < self.lease.until() {
                     self.hands.tell(RolloutEvent::Warning {

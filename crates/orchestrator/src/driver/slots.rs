@@ -33,14 +33,14 @@ impl Hands<'_> {
                 for function in &deployed.target.functions {
                     let description = format!("release {release} ({tag})");
                     functions.push(
-                        self.retry(|| self.rollouts.ports.slots.publish(function, &description))
+                        self.change(|| self.rollouts.ports.slots.publish(function, &description))
                             .await?,
                     );
                 }
                 let mut apis = Vec::new();
                 for api in &deployed.target.apis {
                     let deployment_id = self
-                        .retry(|| self.rollouts.ports.slots.deploy_api(api, client_token))
+                        .change(|| self.rollouts.ports.slots.deploy_api(api, client_token))
                         .await?;
                     apis.push(ApiDeployment {
                         rest_api_id: api.rest_api_id.clone(),
@@ -81,7 +81,7 @@ impl Hands<'_> {
         function: &FunctionName,
         slot: Slot,
         version: &FunctionVersion,
-    ) -> Result<(), PortError> {
+    ) -> Result<(), EffectFailure> {
         let slots = &self.rollouts.ports.slots;
         let attempts = self.rollouts.config.convergence.attempts.max(1);
         let mut last = impossible("an alias is pointed at least once");
@@ -90,6 +90,7 @@ impl Hands<'_> {
             if &seen.version == version && seen.weights.is_empty() {
                 return Ok(());
             }
+            self.may_change()?;
             match slots.point_alias(function, slot, version, &seen.revision).await {
                 Ok(now) if &now.version == version && now.weights.is_empty() => return Ok(()),
                 Ok(now) => {
@@ -101,16 +102,21 @@ impl Hands<'_> {
                     );
                 }
                 Err(error) if may_have_happened(&error) => last = error,
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
             if attempt < attempts {
                 self.back_off(&last, attempt).await;
             }
         }
-        Err(last)
+        Err(last.into())
     }
 
-    async fn point_preview(&self, api: &ApiTarget, slot: Slot, deployment_id: &DeploymentId) -> Result<(), PortError> {
+    async fn point_preview(
+        &self,
+        api: &ApiTarget,
+        slot: Slot,
+        deployment_id: &DeploymentId,
+    ) -> Result<(), EffectFailure> {
         let slots = &self.rollouts.ports.slots;
         let to = StageTarget {
             deployment_id: deployment_id.clone(),
@@ -128,6 +134,7 @@ impl Hands<'_> {
             if seen.settled().as_ref() == Some(&to) {
                 return Ok(());
             }
+            self.may_change()?;
             match slots.point_preview(api, &to).await {
                 Ok(()) => {
                     let seen = self.retry(|| slots.observe_preview(api, slot)).await?;
@@ -136,13 +143,13 @@ impl Hands<'_> {
                     }
                 }
                 Err(error) if may_have_happened(&error) => last = error,
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
             if attempt < attempts {
                 self.back_off(&last, attempt).await;
             }
         }
-        Err(last)
+        Err(last.into())
     }
 }
 

@@ -294,6 +294,7 @@ impl Hands<'_> {
             if seen == *desired {
                 return Ok(());
             }
+            self.may_change()?;
             match self.apply(api, change, desired, &seen).await {
                 Ok(()) => {
                     if self.see(api, desired, &ours).await? == *desired {
