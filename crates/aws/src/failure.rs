@@ -193,6 +193,8 @@ pub(crate) fn kind_of(code: &str, message: &str, status: u16) -> PortErrorKind {
         | "DBSnapshotNotFoundFault" => PortErrorKind::NotFound,
         // CloudFormation has no code of its own for a stack that is not there.
         "ValidationError" if message.contains("does not exist") => PortErrorKind::NotFound,
+        // Nor for one that somebody else began to change since we looked.
+        "ValidationError" if message.contains("_IN_PROGRESS state") => PortErrorKind::Conflict,
         "AccessDenied"
         | "AccessDeniedException"
         | "UnauthorizedException"
@@ -206,6 +208,10 @@ pub(crate) fn kind_of(code: &str, message: &str, status: u16) -> PortErrorKind {
         | "ExpiredToken"
         | "ExpiredTokenException"
         | "RequestExpired" => PortErrorKind::Denied,
+        // PublishVersion of code that was replaced since we looked.
+        "InvalidParameterValueException" if message.contains("CodeSHA256") => PortErrorKind::Conflict,
+        // Lambda says 502 where a key, a network or a file system is closed to the function's role.
+        code if code.ends_with("AccessDeniedException") => PortErrorKind::Denied,
         _ => match status {
             429 => PortErrorKind::Throttled,
             409 | 412 => PortErrorKind::Conflict,
@@ -275,11 +281,24 @@ mod tests {
             ("ResourceConflictException", "An update is in progress", 409, Conflict),
             ("ResourceNotFoundException", "", 404, NotFound),
             ("InvalidParameterValueException", "", 400, Invalid),
+            (
+                "InvalidParameterValueException",
+                "CodeSHA256 (a) is different from current CodeSHA256 in request (b)",
+                400,
+                Conflict,
+            ),
             ("CodeStorageExceededException", "", 400, Invalid),
+            ("KMSAccessDeniedException", "", 502, Denied),
             ("ServiceException", "", 500, Ambiguous),
             // CloudFormation says most things with 400
             ("Throttling", "Rate exceeded", 400, Throttled),
             ("ValidationError", "Stack with id S does not exist", 400, NotFound),
+            (
+                "ValidationError",
+                "Stack:arn is in UPDATE_IN_PROGRESS state and can not be updated",
+                400,
+                Conflict,
+            ),
             ("ValidationError", "Template format error", 400, Invalid),
             ("AlreadyExistsException", "", 400, Conflict),
             ("InvalidChangeSetStatus", "", 400, Conflict),

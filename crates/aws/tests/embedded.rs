@@ -17,7 +17,7 @@ use orchestrator::ports::{
     AlarmName, AlarmState, Infrastructure as _, MetricQuery, MetricSource, Metrics as _, PortErrorKind, Probe, Slots,
     Smoke as _, SmokeTarget, Statistic, Traffic,
 };
-use scenario::{Assembly, FUNCTION, STACK, deploy};
+use scenario::{Assembly, FUNCTION, STACK, Story, deploy};
 use serde_json::json;
 
 struct Cloud {
@@ -529,5 +529,97 @@ async fn a_secret_is_read_and_not_shown() {
     let password = secret.field("password").unwrap();
     assert!(password.expose().len() >= 8);
     assert!(!format!("{secret:?}{password:?}").contains(password.expose()));
+    cloud.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_template_is_read_from_the_asset_bucket() {
+    let cloud = Cloud::start().await;
+    let aws = &cloud.aws;
+    let mut assembly = Assembly::new("one");
+    assembly.template = json!({
+        "Description": "x".repeat(1000),
+        "Metadata": { "Padding": "y".repeat(60_000) },
+        "Resources": { "Topic": { "Type": "AWS::SNS::Topic" } },
+    });
+    assembly.write_template_as_asset();
+    let mut input = assembly.input();
+    assert!(input.template.len() > aws::stacks::TEMPLATE_BODY_LIMIT);
+    let refused = aws.plan_stack(&input).await.unwrap_err();
+    assert!(matches!(refused, StackError::TemplateTooLarge { .. }), "{refused}");
+
+    let manifest = assembly.manifest();
+    assert_eq!(aws.publish(&manifest, &|_| {}).await.unwrap().uploaded, 2);
+    input.template_location = manifest.template_location("Shop.template.json", aws);
+    deploy(aws, &input).await.0.unwrap();
+    assert!(matches!(aws.plan_stack(&input).await.unwrap(), Planned::Unchanged(_)));
+    cloud.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stacks_stand_before_those_that_need_them() {
+    let cloud = Cloud::start().await;
+    let stack = |name: &str, depends_on: &[&str]| {
+        let imports = depends_on
+            .iter()
+            .map(|other| json!({ "Fn::ImportValue": format!("{other}:Name") }));
+        let parts: Vec<_> = std::iter::once(json!(name)).chain(imports).collect();
+        let mut input = Assembly::new("one").input();
+        input.name = name.to_owned();
+        input.depends_on = depends_on.iter().map(|name| (*name).to_owned()).collect();
+        input.template = json!({
+            "Resources": { "Topic": {
+                "Type": "AWS::SNS::Topic",
+                "Properties": { "DisplayName": { "Fn::Join": ["-", parts] } },
+            } },
+            "Outputs": { "Name": {
+                "Value": { "Fn::GetAtt": ["Topic", "TopicName"] },
+                "Export": { "Name": format!("{name}:Name") },
+            } },
+        })
+        .to_string();
+        input
+    };
+    let inputs = [
+        stack("Top", &["Left", "Right"]),
+        stack("Left", &["Base"]),
+        stack("Right", &["Base"]),
+        stack("Base", &[]),
+    ];
+    let story = Story::default();
+    let outcomes = cloud
+        .aws
+        .deploy_stacks(&inputs, &Approved, &|progress| story.tell(progress))
+        .await
+        .unwrap();
+    assert_eq!(outcomes.len(), 4);
+    assert!(outcomes.values().all(|outcome| outcome.changed));
+    let again = cloud.aws.deploy_stacks(&inputs, &Approved, &|_| {}).await.unwrap();
+    assert!(again.values().all(|outcome| !outcome.changed));
+
+    // What another stack imports cannot be taken away, and the error says so.
+    let refused = cloud.aws.destroy_stack("Base", &|_| {}).await.unwrap_err();
+    assert!(refused.to_string().contains("Base:Name"), "{refused}");
+    cloud.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_update_is_rolled_back_and_can_be_mended() {
+    let (cloud, mut assembly, api) = Cloud::with_application("one").await;
+    let aws = &cloud.aws;
+    // New code that nobody published.
+    assembly.write_code("two");
+    let (outcome, story) = deploy(aws, &assembly.input()).await;
+    match outcome.unwrap_err() {
+        StackError::Failed { status, cause, .. } => {
+            assert_eq!(status, "UPDATE_ROLLBACK_COMPLETE");
+            assert_eq!(cause.unwrap().logical_id, "Prices");
+        }
+        other => panic!("{other}"),
+    }
+    assert_eq!(story.events().last().unwrap(), "Shop UPDATE_ROLLBACK_COMPLETE");
+    assert!(answers(&api.live_url, "/x", "one").await);
+    aws.publish(&assembly.manifest(), &|_| {}).await.unwrap();
+    assert!(deploy(aws, &assembly.input()).await.0.unwrap().changed);
     cloud.stop().await;
 }

@@ -73,6 +73,23 @@ impl Assembly {
         std::fs::write(self.manifest_path(), manifest.to_string()).unwrap();
     }
 
+    /// Writes the template beside the manifest and lists it there, as an app does.
+    pub fn write_template_as_asset(&self) {
+        let text = self.template.to_string();
+        let hash = hex::encode(Sha256::digest(&text));
+        let file = format!("{STACK}.template.json");
+        std::fs::write(self.path().join(&file), &text).unwrap();
+        let mut manifest: Value = serde_json::from_slice(&std::fs::read(self.manifest_path()).unwrap()).unwrap();
+        manifest["files"][hash.as_str()] = json!({
+            "source": { "path": file, "packaging": "file" },
+            "destinations": { "current_account-current_region": {
+                "bucketName": "cdk-hnb659fds-assets-${AWS::AccountId}-${AWS::Region}",
+                "objectKey": format!("{hash}.json"),
+            } },
+        });
+        std::fs::write(self.manifest_path(), manifest.to_string()).unwrap();
+    }
+
     fn manifest_path(&self) -> PathBuf {
         self.path().join(format!("{STACK}.assets.json"))
     }
