@@ -13,8 +13,14 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::apigateway::{self, ApiGateway, ApiGatewayProvider};
 use crate::cloudformation::CloudFormation;
+use crate::cloudwatch::{CloudWatch, EVALUATION_INTERVAL};
 use crate::context::{Clock, Context};
+use crate::elasticache::ElastiCache;
+use crate::lambda::{self, Lambda, LambdaProvider};
+use crate::logs::Logs;
+use crate::rds::Rds;
 use crate::s3::S3;
 use crate::secretsmanager::SecretsManager;
 use crate::server::{self, Router};
@@ -97,8 +103,6 @@ impl LocalCloud {
             region,
             database_url,
         } = options;
-        // Read by RDS, once it is wired.
-        let _ = &database_url;
         let in_folder = |source| StartError::Folder {
             folder: folder.clone(),
             source,
@@ -132,10 +136,12 @@ impl LocalCloud {
             region,
             clock: Arc::new(SystemClock),
         };
-        let router = router(&context).map_err(|source| StartError::State {
-            folder: folder.clone(),
-            source,
-        })?;
+        let router = router(&context, database_url.as_deref())
+            .await
+            .map_err(|source| StartError::State {
+                folder: folder.clone(),
+                source,
+            })?;
         let router = Arc::new(router);
         write_endpoint(
             &folder,
@@ -182,15 +188,50 @@ fn write_endpoint(folder: &Path, endpoint: &Endpoint) -> io::Result<()> {
 }
 
 /// Every service with what it needs of the others.
-fn router(context: &Context) -> io::Result<Router> {
+async fn router(context: &Context, database_url: Option<&str>) -> io::Result<Router> {
     let (s3, ssm, secrets) = (S3::open(context)?, Ssm::open(context)?, SecretsManager::open(context)?);
-    let providers = [s3.providers(), ssm.providers()].concat();
+    let logs = Logs::open(context)?;
+    let cloudwatch = CloudWatch::open(context, EVALUATION_INTERVAL)?;
+    let (rds, caches) = (Rds::open(context, database_url)?, ElastiCache::open(context)?);
+    let ports = lambda::Ports {
+        metrics: cloudwatch.clone(),
+        logs: logs.clone(),
+        objects: s3.clone(),
+    };
+    let lambda = Lambda::open(context.clone(), ports, lambda::Settings::default())?;
+    let ports = apigateway::Ports {
+        metrics: cloudwatch.clone(),
+        functions: Arc::new(lambda.clone()),
+    };
+    let gateway = ApiGateway::open(context.clone(), ports, apigateway::Settings::default())?;
+    let mut providers = [
+        s3.providers(),
+        ssm.providers(),
+        logs.providers(),
+        cloudwatch.providers(),
+    ]
+    .concat();
+    providers.push(Arc::new(LambdaProvider::new(lambda.clone())));
+    providers.push(Arc::new(ApiGatewayProvider::new(gateway.clone())));
+    providers.extend(rds.providers());
+    providers.extend(caches.providers());
+    providers.extend(secrets.providers(rds.clone()));
     let cloudformation = CloudFormation::open(context, providers, vec![s3.clone(), ssm.clone(), secrets.clone()])?;
+    cloudwatch.start();
+    // Functions that are called from now on expect them.
+    tokio::join!(rds.start(), caches.start());
     cloudformation.recover();
     Ok(Router::new(&context.region, context.folder.display().to_string())
-        .with_service(Sts::open(context)?)
+        .with_frontend(Arc::new(gateway.clone()))
+        .with_service(Arc::new(gateway))
+        .with_service(cloudformation)
+        .with_service(cloudwatch)
+        .with_service(caches)
+        .with_service(Arc::new(lambda))
+        .with_service(logs)
+        .with_service(rds.service())
         .with_service(s3)
         .with_service(secrets)
         .with_service(ssm)
-        .with_service(cloudformation))
+        .with_service(Sts::open(context)?))
 }

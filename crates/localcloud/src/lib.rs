@@ -12,6 +12,7 @@ pub mod cloudformation;
 pub mod cloudwatch;
 pub mod codec;
 pub mod context;
+pub mod elasticache;
 pub mod generic;
 mod identity;
 pub mod lambda;

@@ -118,15 +118,13 @@ fn search_path() -> std::ffi::OsString {
     std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into())
 }
 
-/// The program's file, found by `PATH` and with its links followed.
+/// The program's file, found by `PATH`. Links are not followed: some programs go by the name they are called by.
 pub fn find_program(name: &str) -> Option<PathBuf> {
-    let candidates = std::env::split_paths(&search_path())
-        .map(|folder| folder.join(name))
-        .collect::<Vec<_>>();
-    candidates
+    let folders: Vec<PathBuf> = std::env::split_paths(&search_path()).collect();
+    folders
         .into_iter()
+        .map(|folder| folder.join(name))
         .find(|candidate| candidate.is_file())
-        .and_then(|found| found.canonicalize().ok())
 }
 
 /// A port of loopback on which nothing listens. Somebody else may take it before it is used; then starting fails and

@@ -30,7 +30,9 @@ impl Binaries {
     /// `tools`. Of several the one with the wanted major version, else the newest.
     pub async fn find(tools: &Path, wanted_major: Option<u32>) -> io::Result<Self> {
         let mut folders = Vec::new();
-        folders.extend(find_program("initdb").and_then(|found| found.parent().map(Path::to_owned)));
+        // PATH often has links only to some of the programs; the folder that they point to has them all.
+        let initdb = find_program("initdb").and_then(|found| found.canonicalize().ok());
+        folders.extend(initdb.and_then(|found| found.parent().map(Path::to_owned)));
         if let Ok(entries) = std::fs::read_dir("/usr/lib/postgresql") {
             folders.extend(entries.flatten().map(|entry| entry.path().join("bin")));
         }
