@@ -86,6 +86,11 @@ impl Pool {
             .retain(|key, _| key.function != function || keep.contains(&key.revision_id));
     }
 
+    /// Ends every idle process; one that is busy ends when it is given back.
+    pub fn end_idle(&self) {
+        self.lanes().clear();
+    }
+
     /// Ends what has been idle for too long, for as long as the pool lives.
     pub async fn reap(pool: Weak<Self>) {
         loop {

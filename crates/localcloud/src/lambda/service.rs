@@ -279,4 +279,8 @@ impl Service for Lambda {
         };
         Ok(Response::from(output))
     }
+
+    async fn stop(&self) {
+        self.shared.pool.end_idle();
+    }
 }
