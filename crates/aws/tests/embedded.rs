@@ -1,5 +1,7 @@
 //! The adapters against the embedded cloud, over the wire: what a deploy and a rollout do, in their order.
 
+#![allow(clippy::unwrap_used, reason = "what a test prepares fails by panicking")]
+
 mod scenario;
 
 use std::sync::Arc;
