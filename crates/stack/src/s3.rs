@@ -11,6 +11,17 @@ use crate::site::Site;
 use crate::tree::{Construct, Scope};
 use crate::units::whole_days;
 
+const READ_ACTIONS: [&str; 3] = ["s3:GetObject*", "s3:GetBucket*", "s3:List*"];
+/// Without the right to change access lists.
+const PUT_ACTIONS: [&str; 6] = [
+    "s3:PutObject",
+    "s3:PutObjectLegalHold",
+    "s3:PutObjectRetention",
+    "s3:PutObjectTagging",
+    "s3:PutObjectVersionTagging",
+    "s3:Abort*",
+];
+
 /// How objects are encrypted at rest.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BucketEncryption {
@@ -250,11 +261,11 @@ impl Bucket {
     }
 
     pub fn grant_read(&self, grantee: impl Into<Grantee>) {
-        self.grant(grantee, &["s3:GetObject*", "s3:GetBucket*", "s3:List*"], true);
+        self.grant(grantee, &READ_ACTIONS, true);
     }
 
     pub fn grant_put(&self, grantee: impl Into<Grantee>) {
-        self.grant(grantee, &["s3:PutObject*", "s3:Abort*"], false);
+        self.grant(grantee, &PUT_ACTIONS, false);
     }
 
     pub fn grant_delete(&self, grantee: impl Into<Grantee>) {
@@ -262,19 +273,15 @@ impl Bucket {
     }
 
     pub fn grant_write(&self, grantee: impl Into<Grantee>) {
-        self.grant(grantee, &["s3:DeleteObject*", "s3:PutObject*", "s3:Abort*"], true);
+        self.grant(grantee, &[&["s3:DeleteObject*"], &PUT_ACTIONS[..]].concat(), true);
     }
 
     pub fn grant_read_write(&self, grantee: impl Into<Grantee>) {
-        let actions = [
-            "s3:GetObject*",
-            "s3:GetBucket*",
-            "s3:List*",
-            "s3:DeleteObject*",
-            "s3:PutObject*",
-            "s3:Abort*",
-        ];
-        self.grant(grantee, &actions, true);
+        self.grant(
+            grantee,
+            &[&READ_ACTIONS[..], &["s3:DeleteObject*"], &PUT_ACTIONS].concat(),
+            true,
+        );
     }
 
     fn grant(&self, grantee: impl Into<Grantee>, actions: &[&str], bucket_too: bool) {

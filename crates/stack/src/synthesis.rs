@@ -266,7 +266,7 @@ impl<'a> Synthesis<'a> {
         })
     }
 
-    /// A resource as JSON, keys of objects of the schema sorted as the CDK prints them: for hashes over resources.
+    /// A resource as JSON, for hashes over it. Its properties are sorted, what is inside of them is not.
     pub(crate) fn json(&self, node: NodeId) -> Result<Json, Error> {
         let resource = self.resource(node)?;
         let location = self.tree.node(node).location;

@@ -1,5 +1,7 @@
 //! Slots: CloudFormation makes them once, and nothing that a rollout moves ever differs between two templates.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
 use serde_json::{Value as Json, json};
 use stack::apigateway::{MethodOptions, RestApi, StageOptions};
 use stack::lambda::{Code, Function, Runtime};

@@ -1,6 +1,8 @@
 //! What is wrong with an app comes out of synthesis typed, all of it at once, with the line of the app; and nothing is
 //! written then.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
 use cfn::Expr;
 use stack::lambda::{Code, Function, Runtime};
 use stack::sns::Topic;

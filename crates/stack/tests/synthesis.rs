@@ -1,5 +1,7 @@
 //! Tags, references and the files of the assembly.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
 use std::fs;
 use std::path::Path;
 

@@ -554,17 +554,15 @@ fn series(left: &[Series], right: &[Series], stack: &Stack) -> Option<Expr> {
     (!rows.is_empty()).then_some(Expr::List(rows))
 }
 
+/// A row: names, and how they are drawn. The order of options is that of aws-cdk-lib, which keeps the place of a key
+/// when it is set again.
 fn row(series: &Series, axis: Option<&str>, id: Option<&str>, stack: &Stack) -> Expr {
     let mut row: Vec<Expr> = Vec::new();
     let mut options = Properties::default();
     let look = series.look();
-    let own_id = id.map(str::to_owned).or_else(|| look.id.clone());
-    let hidden = axis.is_none();
-    options.set("color", look.color.clone());
-    options.set("label", look.label.clone());
-    // A key that exists keeps its place when it is set again below.
-    options.set("id", look.id.clone());
-    options.set("visible", look.visible);
+    let visible = if axis.is_some() { look.visible } else { Some(false) };
+    let id = id.or(look.id.as_deref()).map(str::to_owned);
+    let y_axis = axis.filter(|axis| *axis != "left").map(str::to_owned);
     let period = |period: i64| (period != DEFAULT_PERIOD).then_some(period);
     match series {
         Series::Metric(metric) => {
@@ -573,28 +571,27 @@ fn row(series: &Series, axis: Option<&str>, id: Option<&str>, stack: &Stack) -> 
                 row.extend([Expr::text(name.clone()), value.clone()]);
             }
             let (account, region) = stack.known_environment();
+            let statistic = metric.statistic.as_str();
+            options.set("color", look.color.clone());
+            options.set("label", look.label.clone());
+            options.set("id", id);
+            options.set("visible", visible);
             options.set("accountId", elsewhere(&metric.account, account.as_deref()));
             options.set("region", elsewhere(&metric.region, region.as_deref()));
             options.set("period", period(metric.period));
-            let statistic = metric.statistic.as_str();
             options.set("stat", (statistic != "Average").then(|| statistic.to_owned()));
+            options.set("yAxis", y_axis);
         }
         Series::Math(expression) => {
+            let default_label = || (visible != Some(false)).then(|| expression.expression.clone());
+            options.set("label", look.label.clone().or_else(default_label));
+            options.set("color", look.color.clone());
+            options.set("visible", visible);
             options.set("expression", Some(expression.expression.clone()));
             options.set("period", period(expression.period));
+            options.set("yAxis", y_axis);
+            options.set("id", id);
         }
-    }
-    if hidden {
-        options.set("visible", Some(false));
-    }
-    options.set("yAxis", axis.filter(|axis| *axis != "left").map(str::to_owned));
-    options.set("id", own_id);
-    if let Series::Math(expression) = series
-        && !hidden
-        && look.visible != Some(false)
-        && look.label.is_none()
-    {
-        options.set("label", Some(expression.expression.clone()));
     }
     if !options.0.is_empty() {
         row.push(options.0.into());

@@ -273,14 +273,20 @@ impl SecurityGroup {
             self.construct.report(problem);
         }
         let words = direction.as_str();
+        let inline = peer.can_inline() && port.can_inline();
         let description = description.map_or_else(
-            || format!("{words} {}:{}", peer.unique_id(), port.text()),
+            || {
+                // The CDK describes rules inside a group by `from` in both directions, and a changed description
+                // changes the group.
+                let words = if inline { Direction::From.as_str() } else { words };
+                format!("{words} {}:{}", peer.unique_id(), port.text())
+            },
             str::to_owned,
         );
         let mut rule = Map::new();
         peer.add_to(&mut rule, direction);
         port.add_to(&mut rule);
-        if peer.can_inline() && port.can_inline() {
+        if inline {
             let mut rules = self.rules.borrow_mut();
             let list = if direction == Direction::From {
                 &mut rules.ingress

@@ -178,6 +178,15 @@ impl PolicyStatement {
         }
     }
 
+    /// Denies all but these actions.
+    pub fn deny_all_but(actions: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            effect: Effect::Deny,
+            not_actions: texts(actions),
+            ..Self::default()
+        }
+    }
+
     /// Allows all but these actions.
     pub fn allow_all_but(actions: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {

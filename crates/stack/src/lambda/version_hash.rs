@@ -61,6 +61,7 @@ pub(super) fn logical_id(synthesis: &Synthesis<'_>, function: NodeId, version: N
         _ => Map::new(),
     };
     properties.retain(|key, _| !NOT_FROZEN.contains(&key.as_str()));
+    properties.values_mut().for_each(Json::sort_all_objects);
     let mut ordered = Map::new();
     for key in ORDER {
         if let Some(value) = properties.remove(key) {

@@ -8,9 +8,18 @@ pub struct Engine {
     pub(crate) default_username: &'static str,
 }
 
-/// A full version (`15.17`); its first part is the family of parameter groups.
+/// A full version: `15.17`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineVersion(pub(crate) String);
+
+impl Engine {
+    /// The family of parameter groups: `postgres15`, `mysql8.4`.
+    pub(crate) fn parameter_group_family(&self) -> String {
+        let parts = if self.name == "postgres" { 1 } else { 2 };
+        let major: Vec<&str> = self.version.0.split('.').take(parts).collect();
+        format!("{}{}", self.name, major.join("."))
+    }
+}
 
 /// PostgreSQL of a version: `postgres("15.17")`.
 pub fn postgres(version: impl Into<String>) -> Engine {

@@ -309,8 +309,9 @@ impl DatabaseInstanceBuilder {
         if !has(&mut properties, "CopyTagsToSnapshot") {
             properties = properties.copy_tags_to_snapshot(true);
         }
-        if !has(&mut properties, "PubliclyAccessible") && self.subnets.subnet_type == Some(SubnetType::Public) {
-            properties = properties.publicly_accessible(true);
+        let chosen = self.subnets.subnet_type.is_some() || self.subnets.group_name.is_some();
+        if !has(&mut properties, "PubliclyAccessible") && chosen {
+            properties = properties.publicly_accessible(self.subnets.subnet_type == Some(SubnetType::Public));
         }
         if !self.parameters.is_empty() {
             properties = properties.db_parameter_group_name(self.make_parameter_group(&construct).handle());
@@ -367,11 +368,7 @@ impl DatabaseInstanceBuilder {
 
     fn make_parameter_group(&self, construct: &Construct) -> CfnResource<cfn::rds::DBParameterGroup> {
         let scope = Site::new(construct, "ParameterGroup").make("rds.ParameterGroup");
-        let family = format!(
-            "{}{}",
-            self.engine.name,
-            self.engine.version.0.split('.').next().unwrap_or_default()
-        );
+        let family = self.engine.parameter_group_family();
         let parameters: serde_json::Map<_, _> = self
             .parameters
             .iter()
@@ -381,7 +378,7 @@ impl DatabaseInstanceBuilder {
             .description(format!("Parameter group for {family}"))
             .family(family)
             .parameters(serde_json::Value::Object(parameters));
-        CfnResource::new(&scope, "InstanceParameterGroup", group)
+        CfnResource::new(&scope, "Resource", group)
     }
 
     fn user(&self) -> Credentials {

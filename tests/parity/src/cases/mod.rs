@@ -1,6 +1,7 @@
 //! The oracle's cases in Rust, construct by construct: compare each with its namesake in `oracle/cases`.
 
 mod core;
+mod options;
 mod phase2;
 
 use stack::App;
@@ -10,7 +11,7 @@ pub struct Case {
     pub build: fn(&App),
 }
 
-pub const CASES: [Case; 2] = [
+pub const CASES: [Case; 3] = [
     Case {
         name: "core",
         build: core::build,
@@ -19,7 +20,14 @@ pub const CASES: [Case; 2] = [
         name: "phase2",
         build: phase2::build,
     },
+    Case {
+        name: "options",
+        build: options::build,
+    },
 ];
+
+/// What runs when nobody names a case: the platform's stacks and what every stack leans on.
+pub const DEFAULT_CASES: [&str; 2] = ["core", "phase2"];
 
 pub fn find(name: &str) -> Option<&'static Case> {
     CASES.iter().find(|case| case.name == name)
