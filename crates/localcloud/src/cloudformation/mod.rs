@@ -19,6 +19,8 @@ mod status;
 mod step;
 mod template;
 mod templates;
+#[cfg(test)]
+mod tests;
 mod updates;
 mod world;
 mod yaml;

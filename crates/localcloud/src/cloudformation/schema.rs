@@ -60,9 +60,14 @@ pub fn takes_tags(resource_type: &str) -> bool {
 
 /// What a resource is called whose provider never answered: its name where it has one.
 pub fn guessed_id(resource_type: &str, properties: &Map<String, Value>, generated_name: &str) -> String {
-    let named = schema::resource(resource_type).and_then(|schema| match schema.primary_identifier.as_slice() {
-        [name] => properties.get(name).and_then(super::evaluate::scalar),
+    let identifier = schema::resource(resource_type).and_then(|schema| match schema.primary_identifier.as_slice() {
+        [name] => Some(name.clone()),
         _ => None,
     });
+    let own = resource_type.rsplit("::").next().map(|kind| format!("{kind}Name"));
+    let named = [identifier, own]
+        .into_iter()
+        .flatten()
+        .find_map(|name| properties.get(&name).and_then(super::evaluate::scalar));
     named.unwrap_or_else(|| generated_name.to_owned())
 }

@@ -1,5 +1,8 @@
 //! One resource's way: made, changed, replaced, restored, deleted; with its record before and after, and its events.
 
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt as _;
 use serde_json::{Map, Value};
 
 use super::blueprint::{Blueprint, Records, text};
@@ -10,7 +13,7 @@ use super::status::Status;
 use super::template::Definition;
 use super::world::World;
 use super::{evaluate, schema};
-use crate::resource::{Resource, ResourceRequest};
+use crate::resource::{ProviderError, Resource, ResourceRequest};
 use crate::{generic, identity};
 
 use cfn::schema::Replaces;
@@ -123,7 +126,7 @@ impl Step<'_> {
         let request = self.request(record).await?;
         generic::validate(&record.resource_type, &request.properties)?;
         let provider = self.world.provider(&record.resource_type);
-        provider.create(&request).await.map_err(|error| error.message)
+        outcome(provider.create(&request)).await
     }
 
     async fn change(&self, current: ResourceRecord, mut wanted: ResourceRecord) -> Verdict {
@@ -201,10 +204,7 @@ impl Step<'_> {
             .await
             .unwrap_or_else(|_| current.properties.clone());
         let provider = self.world.provider(&wanted.resource_type);
-        provider
-            .update(&resource(current), &old, &request)
-            .await
-            .map_err(|error| error.message)
+        outcome(provider.update(&resource(current), &old, &request)).await
     }
 
     /// Takes a resource back to what it was before the update.
@@ -293,13 +293,13 @@ impl Step<'_> {
             current.physical_id = schema::guessed_id(&record.resource_type, &record.properties, &record.generated_name);
         }
         let provider = self.world.provider(&record.resource_type);
-        match provider.delete(&current, &self.request_as_it_is(&record)).await {
+        match outcome(provider.delete(&current, &self.request_as_it_is(&record))).await {
             Ok(()) => {
                 note(Status::DeleteComplete, None);
                 Verdict::Done
             }
-            Err(error) => {
-                note(Status::DeleteFailed, Some(&error.message));
+            Err(reason) => {
+                note(Status::DeleteFailed, Some(&reason));
                 Verdict::DeleteFailed
             }
         }
@@ -333,6 +333,14 @@ impl Step<'_> {
             ..record
         };
         self.cell.change(|stack| insert(stack, record, now));
+    }
+}
+
+/// A provider that panics fails its resource, not the cloud: a stack would be in progress for ever.
+async fn outcome<T>(work: impl Future<Output = Result<T, ProviderError>>) -> Result<T, String> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(result) => result.map_err(|error| error.message),
+        Err(_) => Err("The provider of the embedded cloud panicked: this is a bug of the embedded cloud.".to_owned()),
     }
 }
 

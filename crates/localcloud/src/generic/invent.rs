@@ -50,8 +50,14 @@ impl Inventor<'_> {
             .iter()
             .map(|name| self.identifier(name, &attributes))
             .collect();
+        // A type that is no more in the registry has no identifier in the schema.
+        let physical_id = if parts.is_empty() {
+            self.request.generated_name.clone()
+        } else {
+            parts.join("|")
+        };
         Resource {
-            physical_id: parts.join("|"),
+            physical_id,
             attributes,
         }
     }

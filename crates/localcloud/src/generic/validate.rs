@@ -295,10 +295,8 @@ mod tests {
 
     #[test]
     fn nested_objects_are_checked_where_they_stand() {
-        let found = faults("AWS::DynamoDB::Table", json!({"KeySchema": [{"AttributeName": "a"}]}));
-        assert!(
-            found.contains("#/KeySchema/0: required key [KeyType] not found"),
-            "{found}"
-        );
+        let rule = json!({"ScheduleExpression": "rate(1 hour)", "Targets": [{"Id": "a", "Arn": "x"}, {"Id": "b"}]});
+        let found = faults("AWS::Events::Rule", rule);
+        assert!(found.contains("#/Targets/1: required key [Arn] not found"), "{found}");
     }
 }
