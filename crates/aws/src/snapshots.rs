@@ -124,6 +124,72 @@ fn snapshot_id(instance: &str, label: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{Stub, connected};
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn described(status: &str, percent: u32) -> Vec<u8> {
+        Stub::answer(
+            200,
+            &format!(
+                "<DescribeDBSnapshotsResponse><DescribeDBSnapshotsResult><DBSnapshots><DBSnapshot>\
+                 <DBSnapshotIdentifier>s</DBSnapshotIdentifier><DBInstanceIdentifier>phase2</DBInstanceIdentifier>\
+                 <Engine>postgres</Engine><EngineVersion>15.17</EngineVersion><AllocatedStorage>500</AllocatedStorage>\
+                 <Status>{status}</Status><PercentProgress>{percent}</PercentProgress><Encrypted>true</Encrypted>\
+                 </DBSnapshot></DBSnapshots></DescribeDBSnapshotsResult></DescribeDBSnapshotsResponse>"
+            ),
+        )
+    }
+
+    /// The snapshot is there already when it is created, as after a lost answer, and then takes its time.
+    #[tokio::test]
+    async fn a_snapshot_that_was_begun_before_is_waited_for_and_checked() {
+        let looks = AtomicUsize::new(0);
+        let stub = Stub::start_connected(move |request| {
+            if request.contains("Action=CreateDBSnapshot") {
+                assert!(request.contains("llama-deploy-phase2-release-3"), "{request}");
+                return Stub::answer(
+                    400,
+                    "<ErrorResponse><Error><Type>Sender</Type><Code>DBSnapshotAlreadyExists</Code>\
+                     <Message>It exists</Message></Error></ErrorResponse>",
+                );
+            }
+            match looks.fetch_add(1, Ordering::SeqCst) {
+                0 => described("creating", 40),
+                _ => described("available", 100),
+            }
+        })
+        .await;
+        let seen = Mutex::new(Vec::new());
+        let aws = connected(&stub).await;
+        let snapshot = aws
+            .snapshot_database("phase2", "release 3", &|percent| seen.lock().unwrap().push(percent))
+            .await
+            .unwrap();
+        assert_eq!(*seen.lock().unwrap(), [40, 100]);
+        assert_eq!(
+            (snapshot.engine.as_str(), snapshot.allocated_gib, snapshot.encrypted),
+            ("postgres 15.17", 500, true)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_that_failed_is_no_backup() {
+        let stub = Stub::start_connected(|request| match request.contains("Action=CreateDBSnapshot") {
+            true => Stub::answer(
+                200,
+                "<CreateDBSnapshotResponse><CreateDBSnapshotResult/></CreateDBSnapshotResponse>",
+            ),
+            false => described("failed", 0),
+        })
+        .await;
+        let failure = connected(&stub)
+            .await
+            .snapshot_database("phase2", "x", &|_| {})
+            .await
+            .unwrap_err();
+        assert!(failure.to_string().contains("is failed"), "{failure}");
+    }
 
     #[test]
     fn snapshot_ids_are_ones_that_rds_takes() {
