@@ -6,6 +6,7 @@ mod explain;
 mod history;
 mod list;
 mod local;
+mod migrate;
 mod rollback;
 mod status;
 mod synth;
@@ -31,9 +32,9 @@ pub fn run(arguments: &Arguments, surroundings: &Surroundings, console: &Console
         Command::Rollback(options) => rollback::run(options, &settings()?, console),
         Command::Status(options) => status::run(options, &settings()?, console),
         Command::History(options) => history::run(options, &settings()?, console),
+        Command::Migrate(command) => migrate::run(command, &settings()?, console),
         Command::Explain(options) => explain::run(options, console),
         Command::Local(command) => local::run(command, &settings()?, console),
-        _ => Ok(0),
     }
 }
 

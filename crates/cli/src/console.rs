@@ -2,13 +2,9 @@
 //!
 //! On a terminal the last line of stderr says what is going on and for how long; without one, or where `CI` is set,
 //! every change of it is a plain line. With `--json` stdout carries one JSON document a line.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the one module that writes to the terminal"
-)]
+#![expect(clippy::print_stderr, reason = "the one module that writes to the terminal")]
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -45,7 +41,7 @@ impl Console {
     /// Data for people, on stdout; nothing when they asked for JSON.
     pub fn print(&self, text: &str) {
         if !self.json {
-            self.aside(|| println!("{text}"));
+            self.aside(|| write_data(text));
         }
     }
 
@@ -53,7 +49,7 @@ impl Console {
     pub fn print_json(&self, document: &impl Serialize) {
         if self.json {
             match serde_json::to_string(document) {
-                Ok(text) => self.aside(|| println!("{text}")),
+                Ok(text) => self.aside(|| write_data(&text)),
                 Err(error) => eprintln!("cannot write the answer as JSON: {error}"),
             }
         }
@@ -112,6 +108,11 @@ impl Console {
             None => write(),
         }
     }
+}
+
+/// A reader that has seen enough, such as `head`, is no failure of ours.
+fn write_data(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
 fn spinner() -> ProgressStyle {

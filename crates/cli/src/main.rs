@@ -48,9 +48,16 @@ fn surroundings() -> Result<Surroundings, Failure> {
         .map_err(|error| Failure::new(Code::Internal, "the current folder cannot be read").because(error))?;
     let cargo_target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let database_url = std::env::var_os("DATABASE_URL").map(|url| url.to_string_lossy().into_owned());
+    let name = ["GITHUB_ACTOR", "USER", "LOGNAME"].iter().find_map(std::env::var_os);
+    let actor = Actor {
+        name: name.map_or_else(|| "unknown".to_owned(), |name| name.to_string_lossy().into_owned()),
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        process_id: std::process::id(),
+    };
     Ok(Surroundings {
         cargo_target: cargo_target.map(|target| folder.join(target)),
         database_url,
+        actor,
         folder,
     })
 }

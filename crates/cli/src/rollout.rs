@@ -22,7 +22,7 @@ use tokio::sync::OnceCell;
 use self::checks::ConfiguredSmoke;
 use self::clock::SystemClock;
 pub use self::ending::{ended, failed};
-pub use self::migrations::DatabaseMigrations;
+pub use self::migrations::{Connection, DatabaseMigrations};
 pub use self::observer::Reporter;
 pub use self::stacks::Stacks;
 use self::traffic::SyntheticTraffic;
@@ -39,7 +39,12 @@ pub struct Release<'a> {
 }
 
 /// The orchestrator for the session's environment. Blocks for as long as the ledger takes to answer.
-pub fn rollouts(session: &Session<'_>, release: Option<Release<'_>>, observer: Arc<dyn Observer>) -> Outcome<Rollouts> {
+pub fn rollouts(
+    session: &Session<'_>,
+    release: Option<Release<'_>>,
+    observer: Arc<dyn Observer>,
+    console: &Console,
+) -> Outcome<Rollouts> {
     let environment = session.environment;
     let ledger = ledger(session)?;
     let (inputs, manifests, approval, stacks) = match release {
@@ -66,7 +71,7 @@ pub fn rollouts(session: &Session<'_>, release: Option<Release<'_>>, observer: A
         config: environment.rollout.clone(),
         ports: Ports {
             infrastructure: Arc::new(StackInfrastructure::new(aws.clone(), inputs, manifests, approval)),
-            migrations: Arc::new(DatabaseMigrations::of(session, stacks.clone())),
+            migrations: Arc::new(DatabaseMigrations::of(session, stacks.clone(), console.clone())),
             slots: shared.clone(),
             traffic: shared.clone(),
             smoke: Arc::new(ConfiguredSmoke {
@@ -177,7 +182,7 @@ impl WithTraffic {
                 aws.rollout_target(&stacks.0).await,
             ) {
                 (Ok(requests), Ok(target)) => {
-                    for api in target.apis.first() {
+                    if let Some(api) = target.apis.first() {
                         console.say(&format!(
                             "  synthetic traffic: {} requests a second to {} (--no-traffic leaves it out)",
                             traffic.requests_per_second, api.live_url

@@ -1,7 +1,6 @@
 //! One command's connection to one environment: AWS itself, or the embedded cloud for `local`, which is started when
 //! it does not run.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use aws::assets::AssetManifest;
@@ -66,18 +65,6 @@ impl<'a> Session<'a> {
                 format!("the deployed template of {stack} is not JSON"),
             )
             .because(error)
-        })
-    }
-
-    /// A stack's outputs, the stacks of the assembly in order; a later one wins where two have the same name.
-    pub fn outputs(&self, stacks: &[String]) -> Outcome<BTreeMap<String, String>> {
-        self.runtime.block_on(async {
-            let mut outputs = BTreeMap::new();
-            for stack in stacks {
-                let described = self.aws.describe_stack(stack).await.map_err(refusal::calling)?;
-                outputs.extend(described.into_iter().flat_map(|stack| stack.outputs));
-            }
-            Ok(outputs)
         })
     }
 

@@ -29,7 +29,11 @@ impl Poller {
             let mut answers = Vec::new();
             while !stopped.load(Ordering::Relaxed) {
                 let (status, body) = get(&url).unwrap_or_default();
-                answers.push(Answer { at: Instant::now(), status, body });
+                answers.push(Answer {
+                    at: Instant::now(),
+                    status,
+                    body,
+                });
             }
             answers
         });
@@ -48,9 +52,22 @@ pub fn get(url: &str) -> std::io::Result<(u16, String)> {
     let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "GET /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    let status = answer.split_whitespace().nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
-    Ok((status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()))
+    let status = answer
+        .split_whitespace()
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .unwrap_or_default();
+    Ok((
+        status,
+        answer
+            .split_once("\r\n\r\n")
+            .map(|(_, body)| body.to_owned())
+            .unwrap_or_default(),
+    ))
 }

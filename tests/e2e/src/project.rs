@@ -18,12 +18,21 @@ pub struct Ended {
 impl Ended {
     /// The documents that `--json` wrote, one a line.
     pub fn json(&self) -> Vec<Value> {
-        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
+        self.stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
+            .collect()
     }
 
     #[track_caller]
     pub fn expect(self, status: i32) -> Self {
-        assert_eq!(self.status, Some(status), "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.status,
+            Some(status),
+            "\n--- stdout\n{}\n--- stderr\n{}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 }
@@ -45,7 +54,9 @@ pub struct Project {
 impl Project {
     /// An empty folder.
     pub fn empty() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+        Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        }
     }
 
     /// A service with one function behind an API, in slots; see `src/bin/e2e-app.rs`.
@@ -68,15 +79,24 @@ impl Project {
 
     /// Makes `functions/NAME` of this crate the code that the next deploy finds.
     pub fn function(&self, name: &str) {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions").join(name).join("bootstrap");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("functions")
+            .join(name)
+            .join("bootstrap");
         let folder = self.path().join("function");
         std::fs::create_dir_all(&folder).expect("the folder can be made");
-        std::fs::copy(&source, folder.join("bootstrap")).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
+        std::fs::copy(&source, folder.join("bootstrap"))
+            .unwrap_or_else(|error| panic!("{}: {error}", source.display()));
     }
 
     pub fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new(binary("llama-deploy"));
-        command.args(arguments).current_dir(self.path()).stdin(Stdio::null()).env_remove("DATABASE_URL").env("CI", "1");
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .stdin(Stdio::null())
+            .env_remove("DATABASE_URL")
+            .env("CI", "1");
         command
     }
 
@@ -86,13 +106,20 @@ impl Project {
 
     /// Starts it and goes on.
     pub fn spawn<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Child {
-        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts")
+        self.command(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts")
     }
 
     /// The base URL of the live stage: output `Url` of the stack.
     pub fn live_url(&self) -> String {
         let status = self.run(&["status", "--json"]).expect(0).json();
-        status[0]["live_urls"][0].as_str().unwrap_or_else(|| panic!("no live URL in {}", status[0])).to_owned()
+        status[0]["live_urls"][0]
+            .as_str()
+            .unwrap_or_else(|| panic!("no live URL in {}", status[0]))
+            .to_owned()
     }
 }
 
@@ -125,6 +152,10 @@ fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test knows where it is");
     let folder = test.ancestors().nth(2).expect("tests stand in target/PROFILE/deps");
     let binary = folder.join(name);
-    assert!(binary.is_file(), "{} is not built: `cargo xtask test` does it, or `cargo build --workspace --bins`", binary.display());
+    assert!(
+        binary.is_file(),
+        "{} is not built: `cargo xtask test` does it, or `cargo build --workspace --bins`",
+        binary.display()
+    );
     binary
 }

@@ -26,7 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("health", &["platform"]),
     ("api-key-authorizer", &["platform"]),
     ("parity", &["stack", "cfn"]),
-    ("e2e", &[]),
+    ("e2e", &["stack", "cfn"]),
     ("test-postgres", &[]),
     ("xtask", &[]),
 ];

@@ -29,12 +29,15 @@ pub fn run(options: &Deploy, settings: &Settings, console: &Console) -> Outcome<
     )?;
     let stacks = assembly::select(stacks, &options.stacks)?;
     let session = Session::open(settings, environment, console)?;
-    let (inputs, manifests) = session.inputs(&stacks)?;
     let approval = Ask {
         approval: environment.approval,
         yes: options.yes,
-        console,
+        console: console.clone(),
     };
+    if options.blue_green {
+        return blue_green(options, &session, &stacks, approval, console);
+    }
+    let (inputs, manifests) = session.inputs(&stacks)?;
     let outcomes = session.runtime.block_on(async {
         for manifest in &manifests {
             session
@@ -77,7 +80,7 @@ fn blue_green(
         stacks,
         !options.no_traffic,
     ));
-    let rollouts = rollout::rollouts(session, Some(release), traffic.clone())?;
+    let rollouts = rollout::rollouts(session, Some(release), traffic.clone(), console)?;
     let end = session.runtime.block_on(async {
         rollout::abort_on_signals(&rollouts.abort, console)?;
         let end = rollouts.deploy_blue_green(options.tag.clone()).await;

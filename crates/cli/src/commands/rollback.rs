@@ -14,7 +14,7 @@ use crate::settings::Settings;
 pub fn run(options: &Rollback, settings: &Settings, console: &Console) -> Outcome<u8> {
     let environment = settings.environment(&options.environment)?;
     let session = Session::open(settings, environment, console)?;
-    let rollouts = rollout::rollouts(&session, None, Arc::new(Reporter::new(console.clone())))?;
+    let rollouts = rollout::rollouts(&session, None, Arc::new(Reporter::new(console.clone())), console)?;
     let end = session.runtime.block_on(async {
         rollout::abort_on_signals(&rollouts.abort, console)?;
         rollouts

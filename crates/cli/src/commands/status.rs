@@ -15,7 +15,7 @@ pub fn run(options: &EnvironmentArgument, settings: &Settings, console: &Console
     let environment = settings.environment(&options.environment)?;
     let session = Session::open(settings, environment, console)?;
     console.clear();
-    let rollouts = rollout::rollouts(&session, None, Arc::new(()))?;
+    let rollouts = rollout::rollouts(&session, None, Arc::new(()), console)?;
     let status = session.runtime.block_on(rollouts.status()).map_err(rollout::failed)?;
     console.print(&screen(&status));
     console.print_json(&status);

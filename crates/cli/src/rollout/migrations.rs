@@ -1,29 +1,212 @@
 //! The database's part of a rollout: a backup where the environment asks for one, then the expand migrations.
 
+use std::path::PathBuf;
+
 use async_trait::async_trait;
-use orchestrator::ports::{Backup, Expanded, Migrations, PortError};
+use aws::{Aws, Secret};
+use migrate::{BackupError, BackupOptions, Event, Events, MigrateError, Migrator, Options, Password, Phase};
+use orchestrator::ports::{Backup, Expanded, Migrations, PortError, PortErrorKind};
 
 use super::stacks::Stacks;
+use crate::console::Console;
 use crate::session::Session;
+use crate::settings::{Backup as BackupKind, Database};
 
-pub struct DatabaseMigrations {}
+pub struct DatabaseMigrations {
+    aws: Aws,
+    stacks: Stacks,
+    database: Option<Database>,
+    backup: BackupKind,
+    backups: PathBuf,
+    seed: bool,
+    console: Console,
+}
+
+/// The environment's database, and what its secret says beside how to log in.
+pub struct Connection {
+    pub database: migrate::Database,
+    /// The RDS instance.
+    pub instance: Option<String>,
+}
 
 impl DatabaseMigrations {
-    pub fn of(_session: &Session<'_>, _stacks: Stacks) -> Self {
-        Self {}
+    pub fn of(session: &Session<'_>, stacks: Stacks, console: Console) -> Self {
+        Self {
+            aws: session.aws.clone(),
+            stacks,
+            database: session.environment.database.clone(),
+            backup: session.environment.backup,
+            backups: session
+                .settings
+                .environment_folder(&session.environment.name)
+                .join("backups"),
+            seed: session.environment.seed,
+            console,
+        }
+    }
+
+    /// `None` where the settings name no database, or no stack has made it yet.
+    pub async fn connection(&self) -> Result<Option<Connection>, PortError> {
+        let Some(settings) = &self.database else {
+            return Ok(None);
+        };
+        let outputs = self.stacks.outputs(&self.aws).await?;
+        let Some(arn) = outputs.get(&settings.secret_output) else {
+            return Ok(None);
+        };
+        let secret = self.aws.secret(arn).await?;
+        let field = |name: &str| {
+            let message = format!(
+                "the secret of output `{}` has no member `{name}`",
+                settings.secret_output
+            );
+            secret
+                .field(name)
+                .ok_or_else(|| PortError::new(PortErrorKind::Invalid, "read the database's secret", arn, message))
+        };
+        let port = field("port")?.expose().parse().map_err(|_| {
+            PortError::new(
+                PortErrorKind::Invalid,
+                "read the database's secret",
+                arn,
+                "its port is no number",
+            )
+        })?;
+        let database = migrate::Database::new(
+            field("host")?.expose(),
+            port,
+            field("dbname")?.expose(),
+            field("username")?.expose(),
+            Password::new(field("password")?.expose()),
+        );
+        let instance = secret
+            .field("dbInstanceIdentifier")
+            .as_ref()
+            .map(Secret::expose)
+            .map(str::to_owned);
+        Ok(Some(Connection { database, instance }))
+    }
+
+    pub fn migrator(&self) -> Result<Option<Migrator>, MigrateError> {
+        self.database
+            .as_ref()
+            .map(|settings| Migrator::load(&settings.migrations))
+            .transpose()
+            .map_err(Into::into)
+    }
+
+    /// `options`, and the phase `seed` where the environment asks for it.
+    pub fn options(&self, options: Options) -> Options {
+        if self.seed {
+            options.allowing(Phase::Seed)
+        } else {
+            options
+        }
+    }
+
+    pub fn events(&self) -> impl Events + use<> {
+        let console = self.console.clone();
+        move |event: Event| tell(&console, &event)
     }
 }
 
 #[async_trait]
 impl Migrations for DatabaseMigrations {
-    async fn backup(&self, _label: &str) -> Result<Option<Backup>, PortError> {
-        Ok(None)
+    async fn backup(&self, label: &str) -> Result<Option<Backup>, PortError> {
+        if self.backup == BackupKind::None {
+            return Ok(None);
+        }
+        let Some(connection) = self.connection().await? else {
+            return Ok(None);
+        };
+        let location = match self.backup {
+            BackupKind::None => return Ok(None),
+            BackupKind::PgDump => {
+                let options = BackupOptions::new(&self.backups, label);
+                migrate::back_up(&connection.database, &options)
+                    .await
+                    .map_err(|error| backing_up(label, &error))?;
+                self.backups.join(label).display().to_string()
+            }
+            BackupKind::RdsSnapshot => {
+                let instance = connection.instance.ok_or_else(|| {
+                    let message = "its secret names no RDS instance: choose backup = \"pg-dump\"";
+                    PortError::new(PortErrorKind::Invalid, "snapshot the database", label, message)
+                })?;
+                let console = self.console.clone();
+                let progress = move |percent: i32| console.ticking(&format!("snapshot of the database: {percent} %"));
+                self.aws.snapshot_database(&instance, label, &progress).await?.id
+            }
+        };
+        Ok(Some(Backup { location }))
     }
 
     async fn expand(&self) -> Result<Expanded, PortError> {
+        let Some(migrator) = self.migrator().map_err(|error| migrating(&error))? else {
+            return Ok(Expanded::Applied {
+                count: 0,
+                schema_version: None,
+            });
+        };
+        let Some(connection) = self.connection().await? else {
+            return Ok(Expanded::NoDatabaseYet);
+        };
+        let options = self.options(Options::rollout());
+        let report = migrator
+            .up(&connection.database, &options, &self.events())
+            .await
+            .map_err(|error| migrating(&error))?;
         Ok(Expanded::Applied {
-            count: 0,
-            schema_version: None,
+            count: u32::try_from(report.applied.len()).unwrap_or(u32::MAX),
+            schema_version: report.schema_version.map(|version| version.to_string()),
         })
+    }
+}
+
+fn migrating(error: &MigrateError) -> PortError {
+    let kind = if error.is_transient() {
+        PortErrorKind::Unavailable
+    } else {
+        PortErrorKind::Invalid
+    };
+    PortError::new(kind, "migrate", error.kind(), whole(error))
+}
+
+fn backing_up(label: &str, error: &BackupError) -> PortError {
+    let kind = match error {
+        BackupError::Database(error) if error.is_transient() => PortErrorKind::Unavailable,
+        _ => PortErrorKind::Invalid,
+    };
+    PortError::new(kind, "back up", label, whole(error))
+}
+
+/// A port's error carries its cause in its message.
+fn whole(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
+}
+
+/// One line an event that lasts.
+pub fn tell(console: &Console, event: &Event) {
+    match event {
+        Event::WaitingForLock { holder } => {
+            console.waiting(&format!("waiting for the migration lock, held by {holder}"))
+        }
+        Event::Locked | Event::Held { .. } => {}
+        Event::Applying { file, index, count } => console.waiting(&format!("migration {index} of {count}: {file}")),
+        Event::Blocked {
+            file,
+            attempt,
+            attempts,
+            blockers,
+            ..
+        } => {
+            let blockers: Vec<String> = blockers.iter().map(ToString::to_string).collect();
+            console.say(&format!(
+                "  {file} got no lock (try {attempt} of {attempts}); in its way: {}",
+                blockers.join("; ")
+            ));
+        }
+        Event::Applied { file, took } => console.say(&format!("  ✓ {file} ({} ms)", took.as_millis())),
     }
 }

@@ -1,0 +1,54 @@
+//! The app of the end-to-end tests: one function behind an API, in slots. The context value `scenario` breaks it in a
+//! way that a user's app can be broken.
+
+use std::process::ExitCode;
+
+use cfn::sqs::Queue;
+use cfn::{Expr, Target, Value};
+use stack::apigateway::{MethodOptions, RestApi, StageOptions};
+use stack::lambda::{Code, Function, Runtime};
+use stack::{App, BlueGreen, CfnOutput, CfnResource, Scope, Stack};
+
+fn main() -> ExitCode {
+    stack::run(|app| {
+        let scenario = scenario(app);
+        let service = Stack::new(app, "Service").build();
+        let hello = Function::new(&service, "Hello", Runtime::provided_al2023(), Code::asset("function"))
+            .handler("bootstrap")
+            .build();
+        let api = RestApi::new(&service, "Api")
+            .deploy(false)
+            .cloud_watch_role(false)
+            .build();
+        let slots = BlueGreen::new(&service, "Slots", &api)
+            .function(&hello)
+            .live_stage(StageOptions::new().named("prod"))
+            .build();
+        api.root()
+            .add_resource("hello")
+            .add_method("GET", slots.integration(&hello), MethodOptions::new());
+        CfnOutput::new(&service, "Url", api.url()).build();
+        match scenario.as_str() {
+            "panic" => panic!("this app panics"),
+            "twice" => {
+                CfnResource::new(&service, "Queue", Queue::new());
+                CfnResource::new(&service, "Queue", Queue::new());
+            }
+            "unresolved" => {
+                let nothing = Value::<String>::from_expr(Expr::Ref(Target::Logical("Nothing".into())));
+                CfnResource::new(&service, "Queue", Queue::new().queue_name(nothing));
+            }
+            "refused" => {
+                CfnResource::new(&service, "Queue", Queue::new().delay_seconds(-7));
+            }
+            _ => {}
+        }
+    })
+}
+
+fn scenario(app: &App) -> String {
+    app.construct()
+        .context("scenario")
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
