@@ -48,6 +48,8 @@ pub struct State {
     pub phase: Phase,
     /// An intent whose outcome is not known.
     pub pending: Option<Effect>,
+    /// Somebody else moved the traffic: nothing more is done before another run takes the rollout over.
+    pub halted: bool,
     /// The epoch of the lock under which the last record was made.
     pub epoch: u64,
     pub facts: Facts,

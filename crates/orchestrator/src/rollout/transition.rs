@@ -23,6 +23,7 @@ pub fn open(plan: &Plan) -> State {
         plan: plan.clone(),
         phase: Phase::Planned,
         pending: None,
+        halted: false,
         epoch: 0,
         facts,
     }
@@ -77,7 +78,15 @@ fn illegal(state: &State, event: &Event, detail: impl Into<String>) -> IllegalTr
 }
 
 fn advance(state: &State, event: &Event) -> Result<State, IllegalTransition> {
+    if state.halted && !matches!(event, Event::Recovered { .. }) {
+        return Err(illegal(
+            state,
+            event,
+            "somebody else moved the traffic, so the rollout has to be taken over first",
+        ));
+    }
     let mut next = state.clone();
+    next.halted = false;
     match event {
         Event::Opened { .. } => return Err(illegal(state, event, "the rollout is open already")),
         Event::LockTaken { epoch } => {
@@ -111,6 +120,8 @@ fn advance(state: &State, event: &Event) -> Result<State, IllegalTransition> {
             next.pending = None;
             if *proven {
                 next.phase = Phase::NeedsHuman { found: found.clone() };
+            } else {
+                next.halted = true;
             }
         }
         Event::Failed { effect, reason } => {

@@ -7,7 +7,7 @@ use orchestrator::domain::ReleaseNumber;
 use orchestrator::driver::{RolloutEnd, RolloutError, RolloutEvent};
 use orchestrator::ledger::{read_journal, rollout_numbers};
 
-use crate::world::{When, World, config, seconds};
+use crate::world::{When, World};
 
 #[derive(Debug, Clone, Copy)]
 enum Command {
@@ -16,9 +16,7 @@ enum Command {
 }
 
 async fn run(world: &Arc<World>, command: Command) -> Option<Result<RolloutEnd, RolloutError>> {
-    let mut short = config();
-    short.steps.iter_mut().for_each(|step| step.bake = seconds(3));
-    let rollouts = world.rollouts_with(short);
+    let rollouts = world.quick_rollouts();
     match command {
         Command::Deploy => world.or_crash(rollouts.deploy_blue_green(None)).await,
         Command::Rollback(to) => world.or_crash(rollouts.rollback(to.map(ReleaseNumber))).await,
@@ -30,7 +28,14 @@ async fn prepared(releases: usize) -> Arc<World> {
     let world = World::new();
     for number in 1..=releases {
         world.new_code(&format!("code{number}"));
-        assert!(world.rollouts().deploy_blue_green(None).await.unwrap().is_promoted());
+        assert!(
+            world
+                .quick_rollouts()
+                .deploy_blue_green(None)
+                .await
+                .unwrap()
+                .is_promoted()
+        );
     }
     world.new_code("next");
     let mut inner = world.lock();
@@ -65,18 +70,18 @@ async fn every_crash_is_settled(releases: usize, command: Command) {
             // Reads have no "after": then the run ends by itself.
             let crashed = run(&world, command).await.is_none();
             world.lock().crash_at = None;
-            if let Err(error) = world.rollouts().recover().await {
+            if let Err(error) = world.quick_rollouts().recover().await {
                 panic!("{context}: {error}");
             }
             no_rollout_is_open(&world, &context).await;
             world.assert_settled(&context).await;
             // Once more: there is nothing left to do.
             let mutations = world.lock().mutations.len();
-            assert!(world.rollouts().recover().await.unwrap().is_none(), "{context}");
+            assert!(world.quick_rollouts().recover().await.unwrap().is_none(), "{context}");
             assert_eq!(world.lock().mutations.len(), mutations, "{context}");
             // And the next deploy goes as if nothing had been.
             if crashed && call % 5 == 0 {
-                let end = world.rollouts().deploy_blue_green(None).await.unwrap();
+                let end = world.quick_rollouts().deploy_blue_green(None).await.unwrap();
                 assert!(end.is_promoted(), "{context}: {end:?}");
                 assert_eq!(world.live_code(), "next", "{context}");
                 world.assert_settled(&context).await;
@@ -109,8 +114,8 @@ async fn a_rollback_to_an_older_release_is_settled() {
 async fn a_crash_while_settling_is_settled_too() {
     let prepared = prepared(1).await;
     let calls = calls_of(&prepared, Command::Deploy).await;
-    for call in (0..calls).step_by(7) {
-        for second in (0..40).step_by(3) {
+    for call in (0..calls).step_by(11) {
+        for second in (0..40).step_by(4) {
             let context = format!("crashed at call {call}, and {second} calls into settling it");
             let world = prepared.fork();
             world.lock().crash_at = Some((call, When::After));
@@ -119,10 +124,10 @@ async fn a_crash_while_settling_is_settled_too() {
                 let mut inner = world.lock();
                 inner.crash_at = Some((inner.calls + second, When::After));
             }
-            let rollouts = world.rollouts();
+            let rollouts = world.quick_rollouts();
             world.or_crash(rollouts.recover()).await;
             world.lock().crash_at = None;
-            world.rollouts().recover().await.unwrap();
+            world.quick_rollouts().recover().await.unwrap();
             no_rollout_is_open(&world, &context).await;
             world.assert_settled(&context).await;
         }
@@ -141,7 +146,7 @@ async fn a_rollback_after_a_crash_settles_and_says_what_it_found() {
             continue;
         }
         world.lock().events.clear();
-        let end = world.rollouts().rollback(None).await.unwrap();
+        let end = world.quick_rollouts().rollback(None).await.unwrap();
         assert!(!end.is_promoted() && !end.is_rollback, "{end:?}");
         let told = world
             .lock()

@@ -162,18 +162,18 @@ async fn a_holder_that_died_is_waited_for_and_replaced() {
 async fn a_run_that_stalled_and_was_taken_over_does_nothing_more() {
     let prepared = World::new();
     prepared.new_code("one");
-    prepared.rollouts().deploy_blue_green(None).await.unwrap();
+    prepared.quick_rollouts().deploy_blue_green(None).await.unwrap();
     prepared.new_code("two");
     prepared.lock().calls = 0;
     let undisturbed = prepared.fork();
-    undisturbed.rollouts().deploy_blue_green(None).await.unwrap();
+    undisturbed.quick_rollouts().deploy_blue_green(None).await.unwrap();
     let calls = undisturbed.lock().calls;
     let mut fenced = 0;
     for call in (0..calls).step_by(3) {
         let context = format!("stalled before call {call}");
         let world = prepared.fork();
         world.lock().freeze_at = Some(call);
-        let mut first = world.rollouts();
+        let mut first = world.quick_rollouts();
         first.ports.clock = Arc::new(StallingClock { world: world.clone() });
         let stalled = first.deploy_blue_green(None);
         tokio::pin!(stalled);
@@ -183,7 +183,7 @@ async fn a_run_that_stalled_and_was_taken_over_does_nothing_more() {
             result = &mut stalled => panic!("{context}: it ended: {result:?}"),
         }
         world.lock().now += config().lock_lease + seconds(30);
-        world.rollouts().recover().await.unwrap();
+        world.quick_rollouts().recover().await.unwrap();
         let before = world.lock().mutations.len();
         world.thaw.notify_one();
         match stalled.await {

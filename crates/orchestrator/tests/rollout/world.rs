@@ -206,6 +206,16 @@ impl World {
         self.rollouts_with(config())
     }
 
+    /// With bakes of two seconds, for tests that run hundreds of rollouts.
+    pub fn quick_rollouts(self: &Arc<World>) -> Rollouts {
+        let mut config = config();
+        for step in &mut config.steps {
+            step.bake = seconds(2);
+        }
+        config.gates.minimum_requests = 5;
+        self.rollouts_with(config)
+    }
+
     pub fn rollouts_with(self: &Arc<World>, config: RolloutConfig) -> Rollouts {
         Rollouts {
             environment: "test".into(),
