@@ -394,3 +394,30 @@ async fn a_weighted_alias_shares_its_traffic() {
         .sum("Invocations", "FunctionName=py,Resource=py:live,ExecutedVersion=2");
     assert_eq!(by_version, f64::from(second));
 }
+
+#[tokio::test]
+async fn a_process_that_ends_between_events_costs_no_event() {
+    let world = World::new();
+    let source = "
+import os, http.client
+def handler(event, context):
+    # Ends once the answer is out, before it asks for another event.
+    send = http.client.HTTPConnection.request
+    def last(self, method, url, *rest, **more):
+        if url.endswith('/next'):
+            os._exit(0)
+        return send(self, method, url, *rest, **more)
+    http.client.HTTPConnection.request = last
+    return os.getpid()
+";
+    world
+        .create("py", "python3.12", &[("index.py", source)], json!({}))
+        .await;
+    let mut processes = std::collections::BTreeSet::new();
+    for _ in 0..5 {
+        let (answer, error, _) = world.invoke("py", json!({})).await;
+        assert_eq!(error, None, "{answer}");
+        processes.insert(answer.as_u64().unwrap());
+    }
+    assert_eq!(processes.len(), 5, "each answered one event");
+}

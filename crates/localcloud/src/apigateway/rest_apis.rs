@@ -162,10 +162,16 @@ impl ApiGateway {
     }
 
     pub(super) fn get_tags(&self, input: &Value) -> Result<Value, ApiError> {
-        // Read through the same lookup as the writers; nothing is changed, but the state is saved once more.
-        self.change(|state| {
-            Ok(json!({"tags": tagged(state, input)?.get("tags").cloned().unwrap_or_else(|| json!({}))}))
-        })
+        let (state, path) = (self.state(), tagged_path(input));
+        let found = match path.as_slice() {
+            ["restapis", id] => state.apis.get(*id).map(|api| &api.info),
+            ["restapis", id, "stages", stage] => state.apis.get(*id).and_then(|api| api.stages.get(*stage)),
+            ["apikeys", id] => state.api_keys.get(*id),
+            ["usageplans", id] => state.usage_plans.get(*id).map(|plan| &plan.info),
+            _ => None,
+        };
+        let found = found.ok_or_else(|| nothing_tagged(input))?;
+        Ok(json!({"tags": found.get("tags").cloned().unwrap_or_else(|| json!({}))}))
     }
 }
 
@@ -196,23 +202,29 @@ fn described_account(state: &State) -> Value {
 
 /// What `arn:aws:apigateway:REGION::/restapis/ID[/stages/NAME]` names.
 fn tagged<'a>(state: &'a mut State, input: &Value) -> Result<&'a mut Object, ApiError> {
-    let arn = input.text("resourceArn").unwrap_or_default();
-    let missing = || not_found(format!("Invalid Resource identifier specified: {arn}"));
-    let path: Vec<&str> = arn
-        .splitn(6, ':')
-        .nth(5)
-        .unwrap_or_default()
-        .split('/')
-        .skip(1)
-        .collect();
-    let found = match path.as_slice() {
+    let found = match tagged_path(input).as_slice() {
         ["restapis", id] => state.apis.get_mut(*id).map(|api| &mut api.info),
         ["restapis", id, "stages", stage] => state.apis.get_mut(*id).and_then(|api| api.stages.get_mut(*stage)),
         ["apikeys", id] => state.api_keys.get_mut(*id),
         ["usageplans", id] => state.usage_plans.get_mut(*id).map(|plan| &mut plan.info),
         _ => None,
     };
-    found.ok_or_else(missing)
+    found.ok_or_else(|| nothing_tagged(input))
+}
+
+fn tagged_path(input: &Value) -> Vec<&str> {
+    let arn = input.text("resourceArn").unwrap_or_default();
+    arn.splitn(6, ':')
+        .nth(5)
+        .unwrap_or_default()
+        .split('/')
+        .skip(1)
+        .collect()
+}
+
+fn nothing_tagged(input: &Value) -> ApiError {
+    let arn = input.text("resourceArn").unwrap_or_default();
+    not_found(format!("Invalid Resource identifier specified: {arn}"))
 }
 
 /// Every new API has these two.

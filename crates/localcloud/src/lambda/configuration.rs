@@ -193,13 +193,14 @@ fn variables(environment: &Value) -> Result<BTreeMap<String, String>, ApiError> 
 }
 
 impl Version {
-    /// The `FunctionConfiguration` of the API. `qualified` puts the version into the ARN, as AWS does for versions.
-    pub fn describe(&self, region: &str, qualified: bool) -> Value {
+    /// The `FunctionConfiguration` of the API. The ARN ends with what the caller asked for, an alias too; a published
+    /// version's always has a qualifier.
+    pub fn describe(&self, region: &str, qualifier: Option<&str>) -> Value {
         let configuration = &self.configuration;
-        let published = self.version != LATEST;
+        let qualifier = qualifier.or((self.version != LATEST).then_some(self.version.as_str()));
         let mut described = json!({
             "FunctionName": self.function,
-            "FunctionArn": function_arn(region, &self.function, (qualified || published).then_some(self.version.as_str())),
+            "FunctionArn": function_arn(region, &self.function, qualifier),
             "Role": configuration.role,
             "CodeSize": self.code.size,
             "Description": self.description.as_ref().unwrap_or(&configuration.description),

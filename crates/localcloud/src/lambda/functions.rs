@@ -31,7 +31,7 @@ impl Lambda {
         let tags = tags(input);
         let publishes = input.flag("Publish").unwrap_or(false);
         let version = self.create(&name.name, configuration, code, tags, publishes)?;
-        Ok(version.describe(self.region(), false))
+        Ok(version.describe(self.region(), None))
     }
 
     pub(super) fn create(
@@ -118,7 +118,7 @@ impl Lambda {
                 }
             };
             let mut described = json!({
-                "Configuration": version.describe(self.region(), name.qualifier.is_some()),
+                "Configuration": version.describe(self.region(), name.qualifier.as_deref()),
                 "Code": code,
                 "Tags": function.tags,
             });
@@ -134,7 +134,7 @@ impl Lambda {
         self.with_function(&name, |function| {
             Ok(self
                 .version_of(function, &name)?
-                .describe(self.region(), name.qualifier.is_some()))
+                .describe(self.region(), name.qualifier.as_deref()))
         })
     }
 
@@ -165,7 +165,7 @@ impl Lambda {
                     code,
                     ..Version::clone(&function.latest)
                 }
-                .describe(self.region(), false))
+                .describe(self.region(), None))
             });
         }
         let architectures = input.texts("Architectures");
@@ -186,7 +186,7 @@ impl Lambda {
             })
         })?;
         self.retire(&name);
-        Ok(version.describe(self.region(), false))
+        Ok(version.describe(self.region(), None))
     }
 
     pub(super) fn update_function_configuration(&self, input: &Value) -> Result<Value, ApiError> {
@@ -199,7 +199,7 @@ impl Lambda {
             Ok(Arc::clone(&function.latest))
         })?;
         self.retire(&name);
-        Ok(version.describe(self.region(), false))
+        Ok(version.describe(self.region(), None))
     }
 
     /// Replaces the whole configuration, and the code when there is new one. What a template leaves out falls back to
@@ -283,7 +283,7 @@ impl Lambda {
             [&function.latest]
                 .into_iter()
                 .chain(published)
-                .map(|version| version.describe(self.region(), all))
+                .map(|version| version.describe(self.region(), all.then_some(version.version.as_str())))
         });
         page(input, "Functions", entries.collect())
     }

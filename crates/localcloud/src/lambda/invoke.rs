@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::functions::function_name;
 use super::name::{FunctionName, function_arn};
-use super::pool::{Place, PoolKey};
+use super::pool::PoolKey;
 use super::record::Version;
 use super::runtime_api::Event;
 use super::service::Lambda;
@@ -192,32 +192,41 @@ impl Lambda {
         };
         let place = self.shared.pool.place(key).await;
         let request_id = self.revision();
-        let started = match self.shared.pool.warm(&place) {
-            Some(worker) => Ok(worker),
-            None => self.start(version, &request_id).await?,
-        };
-        let (mut outcome, stream) = match started {
-            Ok(mut worker) => {
-                let event = Event {
-                    request_id: request_id.clone(),
-                    payload,
-                    deadline: self.now().as_millisecond() + i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX),
-                    function_arn: function_arn(self.region(), &version.function, target.qualifier.as_deref()),
-                    trace_id: format!(
-                        "Root=1-{:08x}-{};Sampled=0",
-                        self.now().as_second(),
-                        &request_id.replace('-', "")[..24]
-                    ),
-                };
-                let outcome = worker.run(event, timeout).await;
-                let stream = worker.log_stream.clone();
-                self.finish(&place, worker, outcome.reusable);
-                (outcome, stream)
-            }
-            Err(message) => (
-                Outcome::never_ran(error("Runtime.InvalidEntrypoint", &message)),
-                self.stream(version),
+        let event = Event {
+            request_id: request_id.clone(),
+            payload,
+            deadline: self.now().as_millisecond() + i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX),
+            function_arn: function_arn(self.region(), &version.function, target.qualifier.as_deref()),
+            trace_id: format!(
+                "Root=1-{:08x}-{};Sampled=0",
+                self.now().as_second(),
+                &request_id.replace('-', "")[..24]
             ),
+        };
+        let (mut outcome, stream) = loop {
+            let warm = self.shared.pool.warm(&place);
+            let started = match warm {
+                Some(worker) => Ok(worker),
+                None => self.start(version, &request_id).await?,
+            };
+            match started {
+                Ok(mut worker) => {
+                    let outcome = worker.run(event.clone(), timeout).await;
+                    // Only warm processes leave an event untaken, and there are fewer of them each time.
+                    if outcome.never_taken {
+                        continue;
+                    }
+                    let stream = worker.log_stream.clone();
+                    if outcome.reusable {
+                        self.shared.pool.put_back(&place, worker);
+                    }
+                    break (outcome, stream);
+                }
+                Err(message) => {
+                    let outcome = Outcome::never_ran(error("Runtime.InvalidEntrypoint", &message));
+                    break (outcome, self.stream(version));
+                }
+            }
         };
         let now = self.now();
         let log = log_lines(&request_id, version, &mut outcome, now);
@@ -238,12 +247,6 @@ impl Lambda {
             executed_version: version.version.clone(),
         };
         Ok(Execution { invocation, log })
-    }
-
-    fn finish(&self, place: &Place, worker: Worker, reusable: bool) {
-        if reusable {
-            self.shared.pool.put_back(place, worker);
-        }
     }
 
     /// The inner error is the function's own: it has nothing that could be started.
@@ -340,6 +343,7 @@ impl Outcome {
             init_duration: None,
             peak_memory_megabytes: None,
             timed_out: false,
+            never_taken: false,
             reusable: false,
         }
     }

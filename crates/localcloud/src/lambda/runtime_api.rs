@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
 
 /// One invocation on its way into the process.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub request_id: String,
     pub payload: Bytes,

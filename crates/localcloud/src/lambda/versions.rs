@@ -28,13 +28,15 @@ impl Lambda {
             }
             Ok(publish(function, input.text("Description"), revision, now))
         })?;
-        Ok(version.describe(self.region(), true))
+        Ok(version.describe(self.region(), Some(&version.version)))
     }
 
     pub(super) fn list_versions(&self, input: &Value) -> Result<Value, ApiError> {
         let entries = self.with_function(&function_name(input)?, |function| {
             let versions = [&function.latest].into_iter().chain(function.versions.values());
-            Ok(versions.map(|version| version.describe(self.region(), true)).collect())
+            Ok(versions
+                .map(|version| version.describe(self.region(), Some(&version.version)))
+                .collect())
         })?;
         page(input, "Versions", entries)
     }

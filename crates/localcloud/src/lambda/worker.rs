@@ -24,6 +24,10 @@ const INIT_LIMIT: Duration = Duration::from_secs(10);
 const ANSWER_LIMIT: usize = 6 * 1024 * 1024 + 100;
 /// Longer lines are cut, so that output without a line end has a bound too. CloudWatch Logs takes 256 KB an event.
 const LINE_LIMIT: usize = 256 * 1024;
+/// What one event may print; the rest is left out, and a line says so.
+const LINES_LIMIT: usize = 100_000;
+/// A pipe holds 64 KB: what comes after this many reads was written after the answer.
+const DRAIN_READS: usize = 16;
 
 /// All that has to be known to start a process.
 pub(crate) struct Launch {
@@ -37,7 +41,10 @@ pub(crate) struct Worker {
     api: RuntimeApi,
     outputs: [Output; 2],
     started: Instant,
-    ready: bool,
+    /// It asked for an event at least once.
+    initialized: bool,
+    /// It asked for an event since it answered the last one.
+    waits: bool,
     mark: Option<ProcessMark>,
     pub log_stream: String,
 }
@@ -54,6 +61,8 @@ pub(crate) struct Outcome {
     /// Where the machine tells it.
     pub peak_memory_megabytes: Option<u64>,
     pub timed_out: bool,
+    /// The warm process ended before it asked for this event; another one can have it.
+    pub never_taken: bool,
     /// The process can take another event.
     pub reusable: bool,
 }
@@ -94,7 +103,8 @@ impl Worker {
             api,
             outputs: [stdout, stderr],
             started: Instant::now(),
-            ready: false,
+            initialized: false,
+            waits: false,
             mark,
             log_stream,
         })
@@ -108,7 +118,7 @@ impl Worker {
     /// Gives the process one event and waits for its end.
     pub async fn run(&mut self, event: Event, timeout: Duration) -> Outcome {
         let request_id = event.request_id.clone();
-        let cold = !self.ready;
+        let cold = !self.initialized;
         let mut lines = Vec::new();
         let mut begun = Instant::now();
         let mut init_duration = None;
@@ -122,13 +132,15 @@ impl Worker {
             tokio::select! {
                 biased;
                 report = self.api.reports.recv() => match report {
-                    Some(Report::Ready) if !self.ready => {
-                        self.ready = true;
-                        begun = Instant::now();
-                        init_duration = Some(begun - self.started);
-                        limit.as_mut().reset(begun + timeout);
+                    Some(Report::Ready) => {
+                        self.waits = true;
+                        if !self.initialized {
+                            self.initialized = true;
+                            begun = Instant::now();
+                            init_duration = Some(begun - self.started);
+                            limit.as_mut().reset(begun + timeout);
+                        }
                     }
-                    Some(Report::Ready) => {}
                     Some(Report::Answer { request_id: answered, payload }) if answered == request_id => break Ending::Answered(payload),
                     Some(Report::Error { request_id: answered, payload }) if answered == request_id => break Ending::Failed(payload),
                     Some(Report::InitError { payload }) => break Ending::InitFailed(payload),
@@ -152,6 +164,8 @@ impl Worker {
         for output in &mut self.outputs {
             output.drain(&mut lines, !matches!(ending, Ending::Answered(_) | Ending::Failed(_)));
         }
+        let never_taken = !cold && !self.waits && matches!(ending, Ending::Exited(_));
+        self.waits = false;
         let timed_out = matches!(ending, Ending::TimedOut);
         let reusable = matches!(ending, Ending::Answered(_) | Ending::Failed(_));
         let (payload, failed) = match ending {
@@ -185,6 +199,7 @@ impl Worker {
             init_duration: init_duration.filter(|_| cold),
             peak_memory_megabytes: self.child.id().and_then(peak_memory_megabytes),
             timed_out,
+            never_taken,
             reusable,
         }
     }
@@ -253,8 +268,11 @@ impl Output {
     /// Reads what is there now; `all` takes a line without its end too.
     fn drain(&mut self, lines: &mut Vec<String>, all: bool) {
         let mut buffer = [0; 8192];
-        while let Ok(length @ 1..) = self.direct.read(&mut buffer) {
-            self.take(&buffer[..length], lines);
+        for _ in 0..DRAIN_READS {
+            match self.direct.read(&mut buffer) {
+                Ok(length @ 1..) => self.take(&buffer[..length], lines),
+                _ => break,
+            }
         }
         if all && !self.partial.is_empty() {
             lines.push(String::from_utf8_lossy(&self.partial).into_owned());
@@ -268,7 +286,11 @@ impl Output {
                 self.partial.push(*byte);
             }
             if *byte == b'\n' || self.partial.len() >= LINE_LIMIT {
-                lines.push(String::from_utf8_lossy(&self.partial).into_owned());
+                if lines.len() < LINES_LIMIT {
+                    lines.push(String::from_utf8_lossy(&self.partial).into_owned());
+                } else if lines.len() == LINES_LIMIT {
+                    lines.push("The embedded cloud leaves out further output of this invocation.".to_owned());
+                }
                 self.partial.clear();
             }
         }
