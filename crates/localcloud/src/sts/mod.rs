@@ -69,6 +69,7 @@ impl Service for Sts {
                 "Arn": format!("arn:aws:iam::{ACCOUNT}:root"),
             })
             .into()),
+            "GetAccessKeyInfo" => Ok(json!({"Account": ACCOUNT}).into()),
             "AssumeRole" => self.assume_role(&request),
             "GetSessionToken" => {
                 let lifetime = request.input.integer("DurationSeconds").unwrap_or(43_200);
