@@ -8,3 +8,8 @@ use witness::Witness;
 async fn boto3_does_every_operation() {
     Witness::start().await.run("rest_apis.py").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_with_slots_is_shifted() {
+    Witness::start().await.run("slots.py").await;
+}
