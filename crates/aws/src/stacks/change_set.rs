@@ -1,4 +1,4 @@
-//! Change sets: made, read, executed or thrown away.
+//! Change sets: made, read or thrown away; `execute` carries them out.
 //!
 //! A change set's name is the digest of what it would bring about, so that a lost answer cannot leave two of them, and
 //! one that was left behind by a run that died is replaced by its successor.
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetStatus, ChangeSetType, ExecutionStatus, Parameter, Replacement as SdkReplacement,
-    RequiresRecreation, ResourceChange as SdkChange, Tag,
+    Capability, ChangeSetStatus, ChangeSetType, Parameter, Replacement as SdkReplacement, RequiresRecreation,
+    ResourceChange as SdkChange, Tag,
 };
 use orchestrator::ports::PortErrorKind;
 use serde_json::Value;
@@ -17,9 +17,9 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::error::StackError;
-use super::readiness::{Readiness, is_success, readiness};
+use super::readiness::{Readiness, readiness};
 use super::{
-    ChangeSet, ChangeSetKind, PropertyChange, Replacement, ResourceChange, StackDescription, StackEvent, StackInput,
+    ChangeSet, ChangeSetKind, PropertyChange, Replacement, ResourceChange, StackDescription, StackInput,
     TEMPLATE_BODY_LIMIT,
 };
 use crate::connection::Aws;
@@ -71,41 +71,6 @@ impl Aws {
                 }
             }
         }
-    }
-
-    /// Does what the change set says, and reports each event until the stack has ended.
-    pub async fn execute_change_set(
-        &self,
-        change_set: &ChangeSet,
-        on_event: &(dyn Fn(&StackEvent) + Send + Sync),
-    ) -> Result<StackDescription, StackError> {
-        let stack = change_set.stack.as_str();
-        let log = self
-            .event_log(&change_set.stack_id)
-            .await
-            .map_err(StackError::aws(stack))?;
-        let executed = self
-            .cloudformation_once()
-            .execute_change_set()
-            .change_set_name(&change_set.id)
-            .send()
-            .await
-            .map_err(failed("ExecuteChangeSet", stack));
-        if let Err(failure) = executed {
-            let begun = matches!(failure.kind, PortErrorKind::Ambiguous) && self.has_begun(change_set).await?;
-            if !begun {
-                return Err(StackError::aws(stack)(failure));
-            }
-        }
-        let ended = self.follow(stack, &change_set.stack_id, log, on_event).await?;
-        if is_success(&ended.status) {
-            return Ok(ended.description);
-        }
-        Err(StackError::Failed {
-            stack: stack.to_owned(),
-            status: ended.status,
-            cause: ended.first_failure.map(Box::new),
-        })
     }
 
     /// Throws a change set away that is not wanted, and with it the empty shell of a stack that it would have created.
@@ -264,7 +229,7 @@ impl Aws {
         )))
     }
 
-    async fn change_set_page(
+    pub(super) async fn change_set_page(
         &self,
         change_set: &ChangeSet,
         token: Option<String>,
@@ -277,15 +242,6 @@ impl Aws {
             .await
             .map_err(failed("DescribeChangeSet", &change_set.stack))
             .map_err(StackError::aws(&change_set.stack))
-    }
-
-    /// After a lost answer: was the change set executed?
-    async fn has_begun(&self, change_set: &ChangeSet) -> Result<bool, StackError> {
-        let answer = self.change_set_page(change_set, None).await?;
-        Ok(!matches!(
-            answer.execution_status,
-            Some(ExecutionStatus::Available | ExecutionStatus::Unavailable) | None
-        ))
     }
 
     /// Where CloudFormation reads an object from.

@@ -9,6 +9,7 @@ mod describe;
 mod destroy;
 mod error;
 mod events;
+mod execute;
 mod readiness;
 
 use std::collections::BTreeMap;
