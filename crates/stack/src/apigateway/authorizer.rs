@@ -16,53 +16,70 @@ use crate::tree::{Construct, Scope};
 use crate::units::{minutes, whole_seconds};
 
 const MAX_CACHE_SECONDS: i64 = 3600;
+const TOKEN: &str = "TOKEN";
+const REQUEST: &str = "REQUEST";
 
-/// Any of them.
+/// A function that is asked about requests.
 #[derive(Clone)]
-pub struct Authorizer(TokenAuthorizer);
-
-impl From<&TokenAuthorizer> for Authorizer {
-    fn from(authorizer: &TokenAuthorizer) -> Self {
-        Self(authorizer.clone())
-    }
-}
-
-impl Authorizer {
-    pub(super) fn authorizer_id(&self) -> Value<id::apigateway::AuthorizerId> {
-        self.0.authorizer_id()
-    }
-
-    pub(super) fn attach_to(&self, api: &RestApi) {
-        self.0.attach_to(api);
-    }
-}
-
-/// Decides by one header.
-#[derive(Clone)]
-pub struct TokenAuthorizer {
+pub struct Authorizer {
     construct: Construct,
     resource: CfnResource<cfn::apigateway::Authorizer>,
     permission: CfnResource<cfn::lambda::Permission>,
     api: Rc<RefCell<Option<RestApi>>>,
 }
 
-impl Scope for TokenAuthorizer {
+impl Scope for Authorizer {
     fn construct(&self) -> &Construct {
         &self.construct
     }
 }
 
+impl From<&Authorizer> for Authorizer {
+    fn from(authorizer: &Authorizer) -> Self {
+        authorizer.clone()
+    }
+}
+
+/// Decides by one header.
+pub enum TokenAuthorizer {}
+
+/// Decides by several parts of a request.
+pub enum RequestAuthorizer {}
+
+/// A part of a request that an authorizer looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentitySource(String);
+
+impl IdentitySource {
+    pub fn header(name: &str) -> Self {
+        Self(format!("method.request.header.{name}"))
+    }
+
+    pub fn query_string(name: &str) -> Self {
+        Self(format!("method.request.querystring.{name}"))
+    }
+
+    pub fn stage_variable(name: &str) -> Self {
+        Self(format!("stageVariables.{name}"))
+    }
+
+    pub fn context(name: &str) -> Self {
+        Self(format!("context.{name}"))
+    }
+}
+
 #[must_use = "nothing is made until `build`"]
-pub struct TokenAuthorizerBuilder {
+pub struct AuthorizerBuilder {
     site: Site,
     handler: Function,
     name: Option<String>,
-    identity_source: String,
+    kind: &'static str,
+    identity_sources: Vec<IdentitySource>,
     validation: Option<String>,
     cache: Duration,
 }
 
-impl TokenAuthorizerBuilder {
+impl AuthorizerBuilder {
     pub fn authorizer_name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -70,11 +87,11 @@ impl TokenAuthorizerBuilder {
 
     /// The header that holds the token; `Authorization` if nothing is said.
     pub fn header(mut self, name: &str) -> Self {
-        self.identity_source = format!("method.request.header.{name}");
+        self.identity_sources = vec![IdentitySource::header(name)];
         self
     }
 
-    /// A regular expression that a token must match before the function is asked.
+    /// A regular expression that a token must match before the function is asked; of token authorizers only.
     pub fn validation_regex(mut self, regex: impl Into<String>) -> Self {
         self.validation = Some(regex.into());
         self
@@ -86,21 +103,32 @@ impl TokenAuthorizerBuilder {
         self
     }
 
-    pub fn build(self) -> TokenAuthorizer {
-        let construct = self.site.make("apigateway.TokenAuthorizer");
+    pub fn build(self) -> Authorizer {
+        let construct = self.site.make("apigateway.Authorizer");
         let seconds = whole_seconds(self.cache);
         if seconds > MAX_CACHE_SECONDS {
             construct.report("an authorizer's answer holds an hour at most");
         }
+        if self.identity_sources.is_empty() && seconds > 0 {
+            construct.report("an authorizer whose answers hold for a time needs something that it tells requests by");
+        }
+        if self.kind != TOKEN && self.validation.is_some() {
+            construct.report("only tokens are matched before the function is asked");
+        }
+        let sources: Vec<String> = self
+            .identity_sources
+            .into_iter()
+            .map(|IdentitySource(source)| source)
+            .collect();
         let name = self.name.unwrap_or_else(|| construct.unique_id());
         let properties = cfn::apigateway::Authorizer::new()
             .name(name)
             // Not known before the authorizer is used in an API.
             .rest_api_id("")
-            .type_("TOKEN")
+            .type_(self.kind)
             .authorizer_uri(invocation_uri(&self.handler))
             .authorizer_result_ttl_in_seconds(seconds)
-            .identity_source(self.identity_source);
+            .identity_source(sources.join(","));
         let properties = match &self.validation {
             Some(regex) => properties.identity_validation_expression(regex),
             None => properties,
@@ -109,7 +137,7 @@ impl TokenAuthorizerBuilder {
         let id = format!("{}:Permissions", construct.unique_id());
         let permission = Permission::new(Principal::service("apigateway.amazonaws.com"));
         let permission = self.handler.add_permission(&id, &permission);
-        let authorizer = TokenAuthorizer {
+        let authorizer = Authorizer {
             construct,
             resource,
             permission,
@@ -146,17 +174,44 @@ impl TokenAuthorizer {
         clippy::new_ret_no_self,
         reason = "every construct begins with `new` and ends with `build`"
     )]
-    pub fn new(scope: &impl Scope, id: impl Into<String>, handler: &Function) -> TokenAuthorizerBuilder {
-        TokenAuthorizerBuilder {
+    pub fn new(scope: &impl Scope, id: impl Into<String>, handler: &Function) -> AuthorizerBuilder {
+        AuthorizerBuilder {
             site: Site::new(scope, id),
             handler: handler.clone(),
             name: None,
-            identity_source: "method.request.header.Authorization".into(),
+            kind: TOKEN,
+            identity_sources: vec![IdentitySource::header("Authorization")],
             validation: None,
             cache: minutes(5),
         }
     }
+}
 
+impl RequestAuthorizer {
+    #[track_caller]
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "every construct begins with `new` and ends with `build`"
+    )]
+    pub fn new(
+        scope: &impl Scope,
+        id: impl Into<String>,
+        handler: &Function,
+        identity_sources: impl IntoIterator<Item = IdentitySource>,
+    ) -> AuthorizerBuilder {
+        AuthorizerBuilder {
+            site: Site::new(scope, id),
+            handler: handler.clone(),
+            name: None,
+            kind: REQUEST,
+            identity_sources: identity_sources.into_iter().collect(),
+            validation: None,
+            cache: minutes(5),
+        }
+    }
+}
+
+impl Authorizer {
     pub fn authorizer_id(&self) -> Value<id::apigateway::AuthorizerId> {
         self.resource.reference()
     }
@@ -165,7 +220,7 @@ impl TokenAuthorizer {
         &self.resource
     }
 
-    fn attach_to(&self, api: &RestApi) {
+    pub(super) fn attach_to(&self, api: &RestApi) {
         if let Some(known) = &*self.api.borrow() {
             if !known.construct().is(api.construct()) {
                 self.construct.report("an authorizer serves one API only");
@@ -180,7 +235,7 @@ impl TokenAuthorizer {
     }
 }
 
-impl IntoValue<id::apigateway::AuthorizerId> for &TokenAuthorizer {
+impl IntoValue<id::apigateway::AuthorizerId> for &Authorizer {
     fn into_value(self) -> Value<id::apigateway::AuthorizerId> {
         self.authorizer_id()
     }

@@ -295,6 +295,21 @@ impl MockIntegration {
         self
     }
 
+    pub(super) fn full_response(
+        mut self,
+        status: u16,
+        headers: impl IntoIterator<Item = (String, String)>,
+        body: Option<(String, String)>,
+    ) -> Self {
+        self = self.response_with_headers(status, headers);
+        if let Some(response) = self.0.responses.last_mut() {
+            response
+                .bodies
+                .extend(body.map(|(content_type, template)| (content_type, Expr::text(template))));
+        }
+        self
+    }
+
     /// A response with headers, whose values are quoted texts or mappings.
     #[must_use]
     pub fn response_with_headers(mut self, status: u16, headers: impl IntoIterator<Item = (String, String)>) -> Self {

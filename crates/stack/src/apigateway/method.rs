@@ -5,6 +5,7 @@ use cfn::{Builder, Expr, IntoValue, Map, Value, id};
 
 use super::authorizer::Authorizer;
 use super::integration::{Integration, Rendered};
+use super::model::Model;
 use super::resource::Resource;
 use crate::element::CfnResource;
 use crate::tree::{Construct, Scope};
@@ -42,6 +43,7 @@ pub struct MethodOptions {
     operation_name: Option<String>,
     request_parameters: Vec<(String, bool)>,
     request_validator: Option<Expr>,
+    request_models: Vec<(String, Expr)>,
     responses: Vec<MethodResponse>,
 }
 
@@ -91,6 +93,32 @@ impl MethodOptions {
     #[must_use]
     pub fn request_validator(mut self, validator: impl IntoValue<id::apigateway::RequestValidatorId>) -> Self {
         self.request_validator = Some(validator.into_value().into_expr());
+        self
+    }
+
+    /// The model of a request's body, by content type.
+    #[must_use]
+    pub fn request_model(mut self, content_type: impl Into<String>, model: &Model) -> Self {
+        self.request_models
+            .push((content_type.into(), model.model_id().into_expr()));
+        self
+    }
+
+    /// What is said here, and of what is not, what `defaults` say.
+    pub(super) fn or(mut self, defaults: &Self) -> Self {
+        let is_open = self.authorization_type == Some(AuthorizationType::None) && self.authorizer.is_none();
+        if !is_open {
+            self.authorizer = self.authorizer.or_else(|| defaults.authorizer.clone());
+        }
+        self.authorization_type = self.authorization_type.or(defaults.authorization_type);
+        self.api_key_required = self.api_key_required.or(defaults.api_key_required);
+        self.operation_name = self.operation_name.or_else(|| defaults.operation_name.clone());
+        if self.request_parameters.is_empty() {
+            self.request_parameters.clone_from(&defaults.request_parameters);
+        }
+        if self.responses.is_empty() {
+            self.responses.clone_from(&defaults.responses);
+        }
         self
     }
 
@@ -188,6 +216,10 @@ pub(super) fn make(
     if let Some(validator) = &options.request_validator {
         properties = properties.property("RequestValidatorId", validator.clone());
     }
+    let models = (!options.request_models.is_empty()).then(|| Expr::map(options.request_models.iter().cloned()));
+    if let Some(models) = &models {
+        properties = properties.property("RequestModels", models.clone());
+    }
     let responses = render_responses(&options.responses, "StatusCode", "ResponseParameters");
     if let Some(responses) = &responses {
         properties = properties.property("MethodResponses", responses.clone());
@@ -202,6 +234,7 @@ pub(super) fn make(
             authorization,
             authorizer_id,
             parameters,
+            models,
             options: &options,
             rendered,
         };
@@ -234,6 +267,7 @@ struct Content<'a> {
     authorization: AuthorizationType,
     authorizer_id: Option<Value<id::apigateway::AuthorizerId>>,
     parameters: Option<Expr>,
+    models: Option<Expr>,
     options: &'a MethodOptions,
     rendered: Rendered,
 }
@@ -259,6 +293,7 @@ impl Content<'_> {
             "methodResponses",
             render_responses(&self.options.responses, "statusCode", "responseParameters"),
         );
+        set("requestModels", self.models);
         set("requestValidatorId", self.options.request_validator.clone());
         set("integrationToken", self.rendered.token.map(Expr::text));
         map

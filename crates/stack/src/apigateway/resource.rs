@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use cfn::{Expr, Value, id};
 
-use super::integration::Integration;
+use super::cors::CorsOptions;
+use super::integration::{Integration, MockIntegration};
 use super::method::{self, Method, MethodOptions};
 use super::rest_api::RestApi;
 use crate::element::CfnResource;
@@ -18,7 +19,16 @@ pub struct Resource {
     api: RestApi,
     id: Value<id::apigateway::ResourceId>,
     path: String,
+    defaults: Rc<Defaults>,
     children: Rc<RefCell<Vec<(String, Resource)>>>,
+}
+
+/// What resources pass on to those below them.
+#[derive(Clone, Default)]
+pub(super) struct Defaults {
+    pub(super) integration: Option<Integration>,
+    pub(super) method: MethodOptions,
+    pub(super) cors: Option<CorsOptions>,
 }
 
 impl Scope for Resource {
@@ -28,14 +38,23 @@ impl Scope for Resource {
 }
 
 impl Resource {
-    pub(super) fn root(api: &RestApi, id: Value<id::apigateway::ResourceId>) -> Self {
+    pub(super) fn root(api: &RestApi, id: Value<id::apigateway::ResourceId>, defaults: Defaults) -> Self {
         let construct = Site::new(api, "Default").make("apigateway.Resource");
-        Self {
+        let root = Self {
             construct,
             api: api.clone(),
             id,
             path: "/".into(),
+            defaults: Rc::new(defaults),
             children: Rc::default(),
+        };
+        root.add_default_cors();
+        root
+    }
+
+    fn add_default_cors(&self) {
+        if let Some(cors) = &self.defaults.cors {
+            self.add_cors_preflight(cors);
         }
     }
 
@@ -68,8 +87,10 @@ impl Resource {
             api: self.api.clone(),
             id: resource.reference(),
             path: format!("{}{separator}{path_part}", self.path),
+            defaults: Rc::clone(&self.defaults),
             children: Rc::default(),
         };
+        child.add_default_cors();
         self.children.borrow_mut().push((path_part.to_owned(), child.clone()));
         child
     }
@@ -90,11 +111,49 @@ impl Resource {
         at
     }
 
-    /// What answers requests with this HTTP method.
+    /// What answers requests with this HTTP method. What the options leave open is the API's default.
     #[track_caller]
     pub fn add_method(&self, http_method: &str, integration: impl Into<Integration>, options: MethodOptions) -> Method {
         let construct = Site::new(self, http_method).make("apigateway.Method");
+        let options = options.or(&self.defaults.method);
         method::make(construct, self, http_method, integration.into(), options)
+    }
+
+    /// As [`Resource::add_method`], answered by the API's default integration.
+    #[track_caller]
+    pub fn add_default_method(&self, http_method: &str, options: MethodOptions) -> Method {
+        let integration = self.defaults.integration.clone();
+        self.add_method(
+            http_method,
+            integration.unwrap_or_else(|| MockIntegration::new().into()),
+            options,
+        )
+    }
+
+    /// Answers all paths below this one, and of the root also `/` itself, whatever the HTTP method.
+    #[track_caller]
+    pub fn add_proxy(&self, integration: impl Into<Integration>) -> Self {
+        let integration = integration.into();
+        let proxy = self.add_resource("{proxy+}");
+        if self.path == "/" && self.construct.find_child("ANY").is_none() {
+            self.add_method("ANY", integration.clone(), MethodOptions::new());
+        }
+        proxy.add_method("ANY", integration, MethodOptions::new());
+        proxy
+    }
+
+    /// Answers the question of browsers whether another site may call.
+    #[track_caller]
+    pub fn add_cors_preflight(&self, cors: &CorsOptions) -> Method {
+        let construct = Site::new(self, "OPTIONS").make("apigateway.Method");
+        cors.check(&construct);
+        method::make(
+            construct,
+            self,
+            "OPTIONS",
+            cors.integration().into(),
+            cors.method_options(),
+        )
     }
 
     pub fn api(&self) -> &RestApi {

@@ -6,12 +6,18 @@ use std::rc::Rc;
 use cfn::apigateway::rest_api;
 use cfn::{Expr, IntoValue, Value, id};
 
+use super::cors::CorsOptions;
 use super::deployment::Deployment;
-use super::resource::Resource;
+use super::integration::{Integration, LambdaIntegration};
+use super::method::MethodOptions;
+use super::model::{GatewayResponse, Model, RequestValidator};
+use super::resource::{Defaults, Resource};
 use super::stage::{Stage, StageOptions};
+use super::usage_plan::{ApiKey, UsagePlan};
 use crate::cloudwatch::Metric;
 use crate::element::{CfnOutput, CfnResource, RemovalPolicy};
 use crate::iam::{ManagedPolicy, PolicyDocument, Principal, Role};
+use crate::lambda::Invocable;
 use crate::site::Site;
 use crate::stack::{Arn, Stack as CloudFormationStack};
 use crate::tree::{Construct, Scope};
@@ -61,6 +67,7 @@ pub struct RestApiBuilder {
     retain_deployments: bool,
     cloud_watch_role: bool,
     endpoint_export_name: Option<Expr>,
+    defaults: Defaults,
 }
 
 impl RestApiBuilder {
@@ -142,6 +149,24 @@ impl RestApiBuilder {
         self
     }
 
+    /// What answers methods for which nothing else is said.
+    pub fn default_integration(mut self, integration: impl Into<Integration>) -> Self {
+        self.defaults.integration = Some(integration.into());
+        self
+    }
+
+    /// What holds for methods for which nothing else is said.
+    pub fn default_method_options(mut self, options: MethodOptions) -> Self {
+        self.defaults.method = options;
+        self
+    }
+
+    /// Every resource answers browsers' questions.
+    pub fn default_cors_preflight(mut self, cors: CorsOptions) -> Self {
+        self.defaults.cors = Some(cors);
+        self
+    }
+
     /// The name under which other stacks import the URL.
     pub fn endpoint_export_name(mut self, name: impl IntoValue<String>) -> Self {
         self.endpoint_export_name = Some(name.into_value().into_expr());
@@ -192,7 +217,7 @@ impl RestApiBuilder {
             api.construct
                 .report("options of a stage say nothing where there is no deployment");
         }
-        let root = Resource::root(&api, api.resource.root_resource_id());
+        let root = Resource::root(&api, api.resource.root_resource_id(), self.defaults);
         api.state.borrow_mut().root = Some(root);
         let checked = api.clone();
         api.construct.on_synth(move || {
@@ -221,7 +246,54 @@ impl RestApi {
             retain_deployments: false,
             cloud_watch_role: true,
             endpoint_export_name: None,
+            defaults: Defaults::default(),
         }
+    }
+
+    /// An API whose every request goes to one function.
+    #[track_caller]
+    pub fn of_function(
+        scope: &impl Scope,
+        id: impl Into<String>,
+        handler: &(impl Invocable + Clone + 'static),
+        configure: impl FnOnce(RestApiBuilder) -> RestApiBuilder,
+    ) -> Self {
+        let integration = LambdaIntegration::new(handler);
+        let api = configure(Self::new(scope, id))
+            .default_integration(integration.clone())
+            .build();
+        api.root().add_proxy(integration);
+        api
+    }
+
+    /// A model that bodies of requests can be checked by: a JSON schema of draft 4.
+    #[track_caller]
+    pub fn add_model(&self, id: impl Into<String>, name: Option<&str>, schema: serde_json::Value) -> Model {
+        Model::new(self, id, name, schema)
+    }
+
+    /// Checks requests before they reach the integration.
+    #[track_caller]
+    pub fn add_request_validator(&self, id: impl Into<String>, body: bool, parameters: bool) -> RequestValidator {
+        RequestValidator::new(self, id, body, parameters)
+    }
+
+    /// What API Gateway itself answers: `ACCESS_DENIED`, `DEFAULT_4XX`, …
+    #[track_caller]
+    pub fn add_gateway_response(&self, id: impl Into<String>, response: &GatewayResponse) {
+        response.add_to(self, id);
+    }
+
+    /// A key for a caller, of the API's stage.
+    #[track_caller]
+    pub fn add_api_key(&self, id: impl Into<String>, name: Option<&str>) -> ApiKey {
+        ApiKey::new(self, id, name)
+    }
+
+    /// How much callers with keys may ask.
+    #[track_caller]
+    pub fn add_usage_plan(&self, id: impl Into<String>) -> UsagePlan {
+        UsagePlan::new(self, id)
     }
 
     /// One account has one such role, so it must outlive the stack that happened to set it.
@@ -252,7 +324,7 @@ impl RestApi {
     /// `/`.
     pub fn root(&self) -> Resource {
         let root = self.state.borrow().root.clone();
-        root.unwrap_or_else(|| Resource::root(self, self.resource.root_resource_id()))
+        root.unwrap_or_else(|| Resource::root(self, self.resource.root_resource_id(), Defaults::default()))
     }
 
     pub fn latest_deployment(&self) -> Option<Deployment> {

@@ -3,6 +3,7 @@
 mod core;
 mod options;
 mod phase2;
+mod restapi;
 
 use stack::App;
 
@@ -11,7 +12,7 @@ pub struct Case {
     pub build: fn(&App),
 }
 
-pub const CASES: [Case; 3] = [
+pub const CASES: [Case; 4] = [
     Case {
         name: "core",
         build: core::build,
@@ -23,6 +24,10 @@ pub const CASES: [Case; 3] = [
     Case {
         name: "options",
         build: options::build,
+    },
+    Case {
+        name: "restapi",
+        build: restapi::build,
     },
 ];
 
