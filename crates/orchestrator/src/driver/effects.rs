@@ -77,7 +77,8 @@ impl Hands<'_> {
             let (Some(live), Some(deployed)) = (standing.live(), seen.or(known)) else {
                 return Err(impossible("the ledger does not know what is live").into());
             };
-            self.verify_live(&live, &deployed.target).await?;
+            self.verify_live(&live, &deployed.target, |api| state.goal(&api.rest_api_id))
+                .await?;
             return Ok(Event::Prepared {
                 live: Some(live),
                 alarms: Vec::new(),
@@ -88,16 +89,16 @@ impl Hands<'_> {
         let deployed = self.retry(|| infrastructure.observe()).await?;
         let live = standing.live().filter(|_| belongs(&standing, deployed.as_ref()));
         if let (Some(live), Some(deployed), Some(release)) = (&live, &deployed, standing.live_release()) {
-            self.verify_live(live, &deployed.target).await?;
+            self.verify_live(live, &deployed.target, |_| None).await?;
             self.verify_live_functions(release, &deployed.target).await?;
         }
-        let alarms = self.note_alarms(&[], deployed.is_none()).await?;
+        let alarms = self.note_alarms(&[], false).await?;
         Ok(Event::Prepared { live, alarms, deployed })
     }
 
-    /// The alarms of the gates that are not among `noted`. Those that do not exist yet are left out before the deploy,
-    /// and are an error after it: a gate that cannot be asked must not pass.
-    async fn note_alarms(&self, noted: &[NotedAlarm], all_may_be_missing: bool) -> Result<Vec<NotedAlarm>, PortError> {
+    /// The alarms of the gates that are not among `noted`, as they are now. Before the deploy those that do not exist
+    /// yet are left out; after it that is an error, because a gate that cannot be asked must not pass.
+    async fn note_alarms(&self, noted: &[NotedAlarm], must_exist: bool) -> Result<Vec<NotedAlarm>, PortError> {
         let mut found = Vec::new();
         for name in &self.rollouts.config.gates.alarms {
             if noted.iter().any(|noted| &noted.observation.name == name) {
@@ -105,16 +106,8 @@ impl Hands<'_> {
             }
             let names = std::slice::from_ref(name);
             let observations = match self.retry(|| self.rollouts.ports.metrics.alarms(names)).await {
-                Ok(observations) => observations,
-                Err(error) if error.kind == PortErrorKind::NotFound && noted.is_empty() => {
-                    if !all_may_be_missing {
-                        self.tell(RolloutEvent::Warning {
-                            message: format!("the alarm {} does not exist yet; it has to after the deploy", name.0),
-                        });
-                    }
-                    continue;
-                }
-                Err(error) => return Err(error),
+                Err(error) if error.kind == PortErrorKind::NotFound && !must_exist => continue,
+                result => result?,
             };
             for observation in observations {
                 if observation.state == AlarmState::Alarm {
@@ -147,7 +140,7 @@ impl Hands<'_> {
         let standing = read_standing(&*self.rollouts.ports.ledger, &self.rollouts.environment).await?;
         let live = match &state.facts.live {
             Some(live) => {
-                self.verify_live(live, &deployed.target).await?;
+                self.verify_live(live, &deployed.target, |_| None).await?;
                 if let Some(release) = standing.live_release() {
                     self.verify_live_functions(release, &deployed.target).await?;
                 }
@@ -174,23 +167,7 @@ impl Hands<'_> {
                 live
             }
         };
-        let mut alarms = Vec::new();
-        for name in &self.rollouts.config.gates.alarms {
-            if state
-                .facts
-                .alarms_at_start
-                .iter()
-                .any(|noted| &noted.observation.name == name)
-            {
-                continue;
-            }
-            let names = std::slice::from_ref(name);
-            let observations = self.retry(|| self.rollouts.ports.metrics.alarms(names)).await?;
-            alarms.extend(observations.into_iter().map(|observation| NotedAlarm {
-                observation,
-                noted_at: self.now(),
-            }));
-        }
+        let alarms = self.note_alarms(&state.facts.alarms_at_start, true).await?;
         Ok(Event::Established { live, alarms })
     }
 

@@ -203,8 +203,14 @@ impl Hands<'_> {
         }
     }
 
-    /// The live stages are where the ledger says, with no canary.
-    pub(super) async fn verify_live(&self, live: &LiveRelease, target: &RolloutTarget) -> Result<(), EffectFailure> {
+    /// The live stages are where the ledger says, with no canary, or at what `also` gives: a human who names the release
+    /// that somebody else moved the traffic to agrees with it, and nothing is overwritten by that.
+    pub(super) async fn verify_live(
+        &self,
+        live: &LiveRelease,
+        target: &RolloutTarget,
+        also: impl Fn(&ApiTarget) -> Option<StageTarget>,
+    ) -> Result<(), EffectFailure> {
         for api in &target.apis {
             let Some(known) = live.apis.iter().find(|known| known.rest_api_id == api.rest_api_id) else {
                 return Err(PortError::new(
@@ -220,7 +226,8 @@ impl Hands<'_> {
                 deployment_id: known.deployment_id.clone(),
                 slot: live.slot,
             });
-            self.see(api, &expected, |_| false).await?;
+            let agreed = also(api).map(Shape::Settled);
+            self.see(api, &expected, |seen| Some(seen) == agreed.as_ref()).await?;
         }
         Ok(())
     }
@@ -351,9 +358,15 @@ impl Hands<'_> {
                 describe_seen(&seen)
             );
             if attempt >= attempts {
+                let proven = self.is_proven_elsewhere().await;
+                let advice = if proven {
+                    "; to keep it there, name that release to `rollback`"
+                } else {
+                    ""
+                };
                 return Err(EffectFailure::Foreign {
-                    found,
-                    proven: self.is_proven_elsewhere().await,
+                    found: format!("{found}{advice}"),
+                    proven,
                 });
             }
             let late = PortError::new(PortErrorKind::Conflict, "observing", api.name.clone(), found);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use orchestrator::domain::{ApiTraffic, Canary, Slot, Weight};
+use orchestrator::domain::{ApiTraffic, Canary, ReleaseNumber, Slot, Weight};
 use orchestrator::driver::{RolloutError, RolloutResult};
 
 use crate::world::{APIS, World, seconds};
@@ -103,6 +103,13 @@ async fn on_a_proven_release_it_ends_for_a_human() {
         "{end:?}"
     );
     assert_eq!(world.lock().apis[APIS[0]].live, stage("api-one-d0", Slot::Blue));
+    // Whoever names the release agrees with it: the ledger follows, the traffic is not touched.
+    let changes = world.lock().timeline.len();
+    let end = world.rollouts().rollback(Some(ReleaseNumber(0))).await.unwrap();
+    assert!(end.is_promoted(), "{end:?}");
+    assert_eq!(world.lock().timeline.len(), changes);
+    world.assert_settled("after agreeing").await;
+    assert!(world.rollouts().deploy_blue_green(None).await.unwrap().is_promoted());
 }
 
 #[tokio::test]
@@ -120,10 +127,6 @@ async fn an_environment_that_was_deleted_begins_with_a_new_baseline() {
     let numbers: Vec<u32> = standing.releases.iter().map(|release| release.number.0).collect();
     assert_eq!(numbers, [0, 1, 2, 3]);
     world.assert_settled("after a new beginning").await;
-    let error = world
-        .rollouts()
-        .rollback(Some(orchestrator::domain::ReleaseNumber(1)))
-        .await
-        .unwrap_err();
+    let error = world.rollouts().rollback(Some(ReleaseNumber(1))).await.unwrap_err();
     assert!(error.to_string().contains("retired"), "{error}");
 }
