@@ -19,6 +19,7 @@ mod live;
 mod parts;
 mod patch;
 mod policy;
+mod properties;
 mod provider;
 mod record;
 mod resources;
