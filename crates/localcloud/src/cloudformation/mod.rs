@@ -2,13 +2,15 @@
 //!
 //! A change set plans ([`plan`]), its execution runs in the background ([`engine`]) and clients poll, as against AWS.
 //! Resources are made by the providers of the other services and, for every type that none of them serves, by the
-//! generic one. No macros, nested stacks' change sets, stack sets, drift detection, imports or stack policies.
+//! generic one. No macros, custom resources, wait conditions, change sets of nested stacks, stack sets, drift detection, imports
+//! or stack policies.
 
 mod answers;
 mod blueprint;
 mod change_sets;
 mod engine;
 mod evaluate;
+mod nested;
 mod parameters;
 mod plan;
 mod record;
@@ -37,6 +39,7 @@ use crate::service::{ApiError, Request, Response, Service};
 use crate::store::Store;
 
 use engine::Engine;
+use nested::NestedStacks;
 use stacks::{Cell, Stacks};
 use world::World;
 
@@ -53,13 +56,14 @@ impl CloudFormation {
         services: Vec<Arc<dyn Service>>,
     ) -> io::Result<Arc<Self>> {
         let store = Store::open(context.store.folder().join("cloudformation"))?;
-        let world = Arc::new(World::new(context, providers, services));
-        let engine = Engine {
-            world,
-            stacks: Arc::new(Stacks::open(store)?),
-        };
-        Ok(Arc::new(Self {
-            engine: Arc::new(engine),
+        let stacks = Arc::new(Stacks::open(store)?);
+        Ok(Arc::new_cyclic(|cloud| {
+            let nested: Arc<dyn Provider> = Arc::new(NestedStacks { cloud: cloud.clone() });
+            let providers = providers.into_iter().chain([nested]).collect();
+            let world = Arc::new(World::new(context, providers, services));
+            Self {
+                engine: Arc::new(Engine { world, stacks }),
+            }
         }))
     }
 

@@ -32,7 +32,8 @@ impl CloudFormation {
             .collect();
         if !unknown.is_empty() {
             return Err(refusal(format!(
-                "Template format error: Unrecognized resource types: [{}]",
+                "Template format error: Unrecognized resource types: [{}] (the embedded cloud makes what the schema of \
+                 CloudFormation has, but neither custom resources nor wait conditions)",
                 unknown.join(", ")
             )));
         }

@@ -104,6 +104,9 @@ impl Inventor<'_> {
     }
 
     fn id(&self) -> String {
+        if self.request.resource_type.starts_with("AWS::ApiGateway") {
+            return identity::hexadecimal(10);
+        }
         if !self.request.resource_type.starts_with("AWS::EC2::") {
             return identity::uuid();
         }

@@ -8,8 +8,19 @@ use serde_json::{Map, Value};
 /// What CloudFormation and the CDK put into templates besides resources of a service.
 const WITHOUT_SCHEMA: &[&str] = &["AWS::CDK::Metadata", "AWS::CloudFormation::WaitConditionHandle"];
 
+/// What exists only by what it does: remembered without doing it, it would pretend.
+const DOERS: &[&str] = &[
+    "AWS::CloudFormation::CustomResource",
+    "AWS::CloudFormation::Macro",
+    "AWS::CloudFormation::StackSet",
+    "AWS::CloudFormation::WaitCondition",
+];
+
 /// Whether a resource of this type can be made.
 pub fn is_known(resource_type: &str) -> bool {
+    if DOERS.contains(&resource_type) {
+        return false;
+    }
     WITHOUT_SCHEMA.contains(&resource_type) || schema::resource(resource_type).is_some()
 }
 

@@ -204,6 +204,35 @@ refused(lambda: cfn.describe_change_set(StackName="app", ChangeSetName="absent")
 assert cfn.validate_template(TemplateBody=first)["Parameters"][0]["ParameterKey"] == "Delay"
 assert cfn.get_template_summary(TemplateBody=template)["Capabilities"] == ["CAPABILITY_IAM"]
 
+# --- a nested stack, its template in S3
+s3 = boto3.client("s3")
+s3.create_bucket(Bucket="templates")
+inner = body({"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": {"Ref": "Delay"}}}},
+             Parameters={"Delay": {"Type": "Number"}}, Outputs={"Name": {"Value": {"Fn::GetAtt": ["Queue", "QueueName"]}}})
+s3.put_object(Bucket="templates", Key="inner.json", Body=inner)
+
+
+def outer(delay):
+    properties = {"TemplateURL": "https://s3.us-east-1.amazonaws.com/templates/inner.json", "Parameters": {"Delay": delay}}
+    return body({"Inner": {"Type": "AWS::CloudFormation::Stack", "Properties": properties}},
+                Outputs={"Name": {"Value": {"Fn::GetAtt": ["Inner", "Outputs.Name"]}}})
+
+
+cfn.create_stack(StackName="outer", TemplateBody=outer("3"))
+wait("stack_create_complete", "outer")
+nested = physical("outer", "Inner")
+assert status(nested) == "CREATE_COMPLETE" and nested.startswith("arn:aws:cloudformation:"), nested
+name = cfn.describe_stacks(StackName="outer")["Stacks"][0]["Outputs"][0]["OutputValue"]
+assert physical(nested, "Queue").endswith(name), name
+deploy("outer", outer("4"))
+assert status(nested) == "UPDATE_COMPLETE"
+cfn.update_stack(StackName="outer", TemplateBody=outer("many"))
+wait("stack_rollback_complete", "outer")
+assert any("Parameter 'Delay' must be a number" in reason for _, _, reason in events("outer")), events("outer")
+cfn.delete_stack(StackName="outer")
+wait("stack_delete_complete", "outer")
+assert status(nested) == "DELETE_COMPLETE"
+
 # --- protection and deletion, with what is retained
 cfn.update_termination_protection(StackName="app", EnableTerminationProtection=True)
 refused(lambda: cfn.delete_stack(StackName="app"), "ValidationError", "TerminationProtection")
