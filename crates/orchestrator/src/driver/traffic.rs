@@ -1,5 +1,7 @@
 //! Moves the live traffic: observe, change, read back, probe; and tells the rollout's own doing from other people's.
 
+use std::collections::BTreeMap;
+
 use super::RolloutEvent;
 use super::effects::{impossible, target};
 use super::run::{EffectFailure, Hands, may_have_happened};
@@ -41,7 +43,8 @@ impl Shape {
         })
     }
 
-    fn as_traffic(&self) -> ApiTraffic {
+    /// As a stage with these variables would be seen.
+    fn with_variables(&self, mut variables: BTreeMap<String, String>) -> ApiTraffic {
         let (base, canary) = match self {
             Shape::Settled(base) => (base, None),
             Shape::Split {
@@ -57,11 +60,12 @@ impl Shape {
                 }),
             ),
         };
+        variables.insert("color".to_owned(), base.slot.to_string());
         ApiTraffic {
             deployment_id: base.deployment_id.clone(),
             slot: Some(base.slot),
             canary,
-            variables: [("color".to_owned(), base.slot.to_string())].into(),
+            variables,
         }
     }
 }
@@ -410,7 +414,9 @@ impl Hands<'_> {
     async fn until_in_force(&self, api: &ApiTarget, shape: &Shape) -> Result<(), PortError> {
         let limits = &self.rollouts.config.convergence;
         let deadline = self.now() + limits.probe_timeout;
-        let expected = shape.as_traffic();
+        // A stage may have variables that are no business of a rollout.
+        let variables = self.retry(|| self.rollouts.ports.traffic.observe(api)).await?.variables;
+        let expected = shape.with_variables(variables);
         let mut attempt = 1;
         loop {
             let seen = match self.retry(|| self.rollouts.ports.traffic.probe(api, &expected)).await? {

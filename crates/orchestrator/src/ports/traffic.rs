@@ -47,6 +47,7 @@ pub trait Traffic: Send + Sync {
     async fn switch(&self, api: &ApiTarget, to: &StageTarget) -> Result<(), PortError>;
 
     /// Looks once, by requests where the adapter can tell slots apart and otherwise by reading back, whether
-    /// `expected` is what the live stage does. The caller asks again until it is, with a bound.
+    /// `expected` is what the live stage does. Its
+    /// variables are those that the stage has, with `color` as expected. The caller asks again until it is, with a bound.
     async fn probe(&self, api: &ApiTarget, expected: &ApiTraffic) -> Result<Probe, PortError>;
 }

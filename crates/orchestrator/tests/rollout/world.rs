@@ -108,7 +108,11 @@ fn stage(deployment: &str, slot: Slot) -> ApiTraffic {
         deployment_id: deployment.into(),
         slot: Some(slot),
         canary: None,
-        variables: [("color".to_owned(), slot.to_string())].into(),
+        variables: [
+            ("color".to_owned(), slot.to_string()),
+            ("theirs".to_owned(), "kept".to_owned()),
+        ]
+        .into(),
     }
 }
 
