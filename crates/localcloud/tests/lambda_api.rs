@@ -290,7 +290,10 @@ async fn everything_survives_a_restart() {
     let before = world.call("GetFunction", named("f:blue")).await.unwrap();
     world.reopen();
     assert_eq!(world.call("GetFunction", named("f:blue")).await.unwrap(), before);
-    assert_eq!(before["Configuration"]["FunctionArn"], "arn:aws:lambda:eu-west-1:000000000000:function:f:blue");
+    assert_eq!(
+        before["Configuration"]["FunctionArn"],
+        "arn:aws:lambda:eu-west-1:000000000000:function:f:blue"
+    );
     assert_eq!(before["Concurrency"]["ReservedConcurrentExecutions"], 5);
     assert_eq!(world.invoke("f:blue", json!({})).await.0, json!(1));
 }

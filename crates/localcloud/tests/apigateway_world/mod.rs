@@ -26,13 +26,15 @@ impl Clock for Hand {
 }
 
 type Body = dyn Fn(&str, Option<&str>, &Value) -> Result<Value, Value> + Send + Sync;
+/// Function with qualifier, and the ARN on whose behalf it is invoked.
+type Permission = dyn Fn(&str, &str) -> bool + Send + Sync;
 
 /// Functions that answer by a closure: Ok is the answer, Err a function error.
 pub struct Stubs {
     pub body: Box<Body>,
     /// Function with qualifier, and the event.
     pub calls: Mutex<Vec<(String, Value)>>,
-    pub permitted: Box<dyn Fn(&str, &str) -> bool + Send + Sync>,
+    pub permitted: Box<Permission>,
     pub observations: Mutex<Vec<Observation>>,
 }
 
