@@ -4,6 +4,7 @@
 //! a skipped test proves nothing.
 
 mod binaries;
+mod template;
 
 pub use binaries::{Binaries, Missing};
 
@@ -185,7 +186,25 @@ fn prepared(files: &[(&str, String)]) -> TempDir {
     folder
 }
 
+/// Makes the cluster, from the kept one where there is one.
 fn initialize(binaries: &Binaries, folder: &Path) {
+    let place = template::place(binaries);
+    if let Some(place) = place.as_deref().filter(|place| place.is_dir()) {
+        let owner = std::fs::metadata(folder).expect("the cluster's folder");
+        if template::copy(place, &data(folder), (owner.uid(), owner.gid())).is_ok() {
+            return;
+        }
+        // Another user's, or being deleted: make a new one.
+        let _ = std::fs::remove_dir_all(data(folder));
+    }
+    run_initdb(binaries, folder);
+    if let Some(place) = place {
+        // Without it the next test takes longer, and nothing else.
+        let _ = template::keep(&data(folder), &place);
+    }
+}
+
+fn run_initdb(binaries: &Binaries, folder: &Path) {
     let output = File::options()
         .append(true)
         .open(folder.join("log"))
