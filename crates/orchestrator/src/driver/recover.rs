@@ -2,6 +2,7 @@
 
 use super::{RolloutEnd, RolloutError, RolloutEvent, Rollouts};
 use crate::ledger::{Journal, JournalError, Lease, OpenJournal, read_journal, rollout_numbers};
+use crate::ports::PortErrorKind;
 use crate::rollout::{Event, Phase, State};
 
 /// How often the journal is read again because the run that was taken over wrote one more record meanwhile.
@@ -78,7 +79,10 @@ impl Rollouts {
         };
         for api in &deployed.target.apis {
             let goal = state.goal(&api.rest_api_id);
-            let seen = self.retry(|| self.ports.traffic.observe(api)).await?;
+            let seen = match self.retry(|| self.ports.traffic.observe(api)).await {
+                Err(error) if error.kind == PortErrorKind::NotFound => return Ok(false),
+                result => result?,
+            };
             if goal.is_none() || seen.settled() != goal {
                 return Ok(false);
             }

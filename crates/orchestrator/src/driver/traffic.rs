@@ -186,6 +186,12 @@ impl Hands<'_> {
             };
             match self.converge(api, Change::Return, &desired, ours).await {
                 Ok(()) => returned.push((api, desired)),
+                // It was deleted with its stacks: no traffic is left to return, and nothing else may hang on it.
+                Err(EffectFailure::Port(error)) if error.kind == PortErrorKind::NotFound => {
+                    self.tell(RolloutEvent::Warning {
+                        message: format!("there is nothing to return: {error}"),
+                    });
+                }
                 Err(failure) => {
                     first_failure.get_or_insert(failure);
                 }

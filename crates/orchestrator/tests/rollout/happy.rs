@@ -1,5 +1,8 @@
 //! Rollouts that go well, and what they leave behind.
 
+use std::sync::Arc;
+
+use object_store::local::LocalFileSystem;
 use orchestrator::domain::{ReleaseNumber, ReleaseState, Slot};
 use orchestrator::driver::{RolloutEvent, RolloutResult};
 use orchestrator::rollout::PhaseName;
@@ -166,6 +169,41 @@ async fn an_abort_during_a_bake_turns_back_and_outranks_what_comes_next() {
     };
     assert_eq!(reason.to_string(), "aborted: the operator asked for it");
     assert_eq!(world.lock().mutations, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_ledger_in_local_files_tells_the_same_to_the_next_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new();
+    let rollouts = || {
+        let mut rollouts = world.quick_rollouts();
+        rollouts.ports.ledger = Arc::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap());
+        rollouts
+    };
+    for code in ["one", "two"] {
+        world.new_code(code);
+        assert!(rollouts().deploy_blue_green(None).await.unwrap().is_promoted());
+    }
+    world.new_code("bad");
+    world.lock().error_percent.insert("bad".to_owned(), 50.0);
+    assert!(!rollouts().deploy_blue_green(None).await.unwrap().is_promoted());
+    assert!(rollouts().rollback(None).await.unwrap().is_promoted());
+    assert_eq!(world.live_code(), "one");
+    let status = rollouts().status().await.unwrap();
+    assert_eq!(status.live.map(|release| release.number), Some(ReleaseNumber(1)));
+    assert!(status.apis.iter().all(|api| api.as_recorded) && status.journal_problem.is_none() && status.lock.is_none());
+    let history = rollouts().history(10).await.unwrap();
+    let told: Vec<_> = history
+        .iter()
+        .map(|entry| (entry.rollout.0, entry.is_rollback, entry.release.0, entry.state))
+        .collect();
+    let expected = [
+        (4, true, 1, PhaseName::Retained),
+        (3, false, 3, PhaseName::RolledBack),
+        (2, false, 2, PhaseName::Retained),
+        (1, false, 1, PhaseName::Retained),
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]

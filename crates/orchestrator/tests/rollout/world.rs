@@ -832,8 +832,15 @@ impl Traffic for World {
     async fn observe(&self, api: &ApiTarget) -> Result<ApiTraffic, PortError> {
         let call = self.refuse("observe traffic").await?;
         let stale = self.is_stale(call);
-        let mut inner = self.lock();
-        let api = inner.api(api);
+        let inner = self.lock();
+        let Some(api) = inner.apis.get(api.rest_api_id.as_str()) else {
+            return Err(PortError::new(
+                PortErrorKind::NotFound,
+                "observe traffic",
+                "world",
+                "there is no such API",
+            ));
+        };
         Ok(if stale { api.before.clone() } else { api.live.clone() })
     }
 
