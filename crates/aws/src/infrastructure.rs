@@ -80,7 +80,11 @@ impl Infrastructure for StackInfrastructure {
                 .publish(manifest, &|event| progress(asset_progress(event)))
                 .await?;
         }
-        let report = |event| progress(stack_progress(event));
+        let report = |event| {
+            if let Some(event) = stack_progress(event) {
+                progress(event);
+            }
+        };
         let outcomes = self
             .aws
             .deploy_stacks(&self.stacks, self.approval.as_ref(), &report)
@@ -116,8 +120,9 @@ fn asset_progress(event: AssetEvent) -> InfrastructureProgress {
     }
 }
 
-fn stack_progress(event: StackProgress) -> InfrastructureProgress {
-    match event {
+/// The stack's own last event has told that it is done.
+fn stack_progress(event: StackProgress) -> Option<InfrastructureProgress> {
+    let progress = match event {
         StackProgress::Planning { stack } => InfrastructureProgress::Note {
             message: format!("{stack}: asking what would change"),
         },
@@ -125,9 +130,16 @@ fn stack_progress(event: StackProgress) -> InfrastructureProgress {
             stack,
             status: "unchanged".to_owned(),
         },
-        StackProgress::Executing { stack, changes } => InfrastructureProgress::Note {
-            message: format!("{stack}: {changes} resources change"),
-        },
+        StackProgress::Executing { stack, changes } => {
+            let plural = if changes == 1 {
+                "resource changes"
+            } else {
+                "resources change"
+            };
+            InfrastructureProgress::Note {
+                message: format!("{stack}: {changes} {plural}"),
+            }
+        }
         StackProgress::Event(event) if event.of_the_stack_itself => InfrastructureProgress::Stack {
             stack: event.stack,
             status: event.status,
@@ -139,8 +151,9 @@ fn stack_progress(event: StackProgress) -> InfrastructureProgress {
             status: event.status,
             reason: event.reason,
         },
-        StackProgress::Done { stack, status } => InfrastructureProgress::Stack { stack, status },
-    }
+        StackProgress::Done { .. } => return None,
+    };
+    Some(progress)
 }
 
 impl From<AssetError> for PortError {

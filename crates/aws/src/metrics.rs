@@ -75,6 +75,7 @@ impl Aws {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<HashMap<usize, Vec<Datapoint>>, Failure> {
+        let (start, end) = whole_seconds(from, to);
         let requests = queries
             .iter()
             .enumerate()
@@ -87,8 +88,8 @@ impl Aws {
                 .cloudwatch()
                 .get_metric_data()
                 .set_metric_data_queries(Some(requests.clone()))
-                .start_time(DateTime::from_nanos(from.as_nanosecond()).unwrap_or(DateTime::from_secs(from.as_second())))
-                .end_time(DateTime::from_nanos(to.as_nanosecond()).unwrap_or(DateTime::from_secs(to.as_second())))
+                .start_time(start)
+                .end_time(end)
                 .scan_by(ScanBy::TimestampAscending)
                 .set_next_token(token)
                 .send()
@@ -169,6 +170,14 @@ impl Aws {
             format!("more than {PAGE_LIMIT} pages"),
         ))
     }
+}
+
+/// CloudWatch refuses an empty window, and reads fractions of a second in its own way; what it gives beyond the
+/// caller's window is left out afterwards. Queries are checked even where the window is empty.
+fn whole_seconds(from: Timestamp, to: Timestamp) -> (DateTime, DateTime) {
+    let start = from.as_second();
+    let end = to.as_second() + 1;
+    (DateTime::from_secs(start), DateTime::from_secs(end.max(start + 1)))
 }
 
 fn datapoints(query: &str, result: MetricDataResult) -> Result<Vec<Datapoint>, Failure> {
@@ -360,6 +369,19 @@ mod tests {
             PortErrorKind::Invalid
         );
         assert_eq!(refused(Statistic::Sum, SignedDuration::ZERO), PortErrorKind::Invalid);
+    }
+
+    #[test]
+    fn a_window_is_never_empty_for_cloudwatch() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let window = |from, to| {
+            let (start, end) = whole_seconds(at(from), at(to));
+            (start.secs(), end.secs())
+        };
+        assert_eq!(window("1970-01-01T00:01:00.25Z", "1970-01-01T00:01:00.75Z"), (60, 61));
+        assert_eq!(window("1970-01-01T00:01:00Z", "1970-01-01T00:01:00Z"), (60, 61));
+        assert_eq!(window("1970-01-01T00:01:00Z", "1970-01-01T00:00:00Z"), (60, 61));
+        assert_eq!(window("1970-01-01T00:01:00Z", "1970-01-01T00:02:00Z"), (60, 121));
     }
 
     #[test]
