@@ -13,8 +13,15 @@
 //! A candidate's calls are told from the live ones by the metrics of its aliases. Answers 5xx of the API have no such
 //! dimension: they are counted for the stage, from when the candidate was released.
 //!
-//! Repeated looks make a false *fail* more likely than 1 %, but only for a rate near the limit: a release whose rate is
-//! at a fifth of the limit fails by chance less than once in ten thousand looks.
+//! What the rule is worth, from simulated bakes with independent errors and the default limits (fail above 5 %, pass at
+//! most 1 %):
+//! - A release that fails 1 % of its calls is turned back by a false *fail* in 5 of 10,000 bakes when it is looked at
+//!   after every single one of 300 calls; one that fails 0.5 % in less than 1. Repeated looks are what makes the first
+//!   figure; a single look is wrong at most 3 times in 10,000, at three calls.
+//! - Of 12,000 releases that fail 10 % of their calls none was promoted by the steps 10/50/100 % with bakes of 6, 6 and 8
+//!   seconds and an extension of 20, at 5 to 40 requests a second. About half end at the 10 % step as inconclusive.
+//! - A release without errors was promoted by every one of those from 10 requests a second on; at 5 the first step does
+//!   not reach the 20 calls that it needs, and ends inconclusive.
 
 pub mod binomial;
 mod judgement;
