@@ -2,7 +2,7 @@
 //!
 //! [`step`] takes a state and an event and gives the next state and the effect that is due; it performs nothing and
 //! reads no clock. The driver calls it for every event before it writes the event to the journal; replay calls it for
-//! every record read. Both go through the one table in [`table`], so that a journal holds nothing a live rollout could
+//! every record read. Both go through the one table of [`is_legal`], so that a journal holds nothing a live rollout could
 //! not have done.
 
 mod effect;
