@@ -50,7 +50,10 @@ fn surroundings() -> Result<Surroundings, Failure> {
     let database_url = std::env::var_os("DATABASE_URL").map(|url| url.to_string_lossy().into_owned());
     let name = ["GITHUB_ACTOR", "USER", "LOGNAME"].iter().find_map(std::env::var_os);
     let actor = Actor {
-        name: name.map_or_else(|| "unknown".to_owned(), |name| name.to_string_lossy().into_owned()),
+        name: name.map_or_else(
+            || format!("uid {}", rustix::process::getuid().as_raw()),
+            |name| name.to_string_lossy().into_owned(),
+        ),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         process_id: std::process::id(),
     };

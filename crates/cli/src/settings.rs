@@ -21,8 +21,6 @@ use crate::failure::{Code, Failure, Outcome};
 pub const FILE_NAME: &str = "llama-deploy.toml";
 /// The environment that commands mean when none is named, and the only one that the embedded cloud plays.
 pub const LOCAL: &str = "local";
-/// Where tools that know local clouds look for one.
-const DEFAULT_PORT: u16 = 4566;
 
 #[derive(Clone, Debug)]
 pub enum App {
@@ -153,7 +151,7 @@ impl Settings {
                 smoke: table.smoke.unwrap_or_else(|| parsed.smoke.clone()),
                 traffic: table.traffic,
                 seed: table.seed,
-                port: table.port.unwrap_or(DEFAULT_PORT),
+                port: table.port.unwrap_or(0),
                 database_url: surroundings.database_url.clone().filter(|_| local),
                 rollout,
                 backup: table.rollout.backup.or(parsed.rollout.backup).unwrap_or(if local {

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use orchestrator::driver::{Observer, RolloutEvent};
-use orchestrator::gates::Judgement;
+use orchestrator::gates::{Judgement, Verdict};
 use orchestrator::ports::{InfrastructureProgress, SmokeCheckResult};
 use orchestrator::rollout::{Effect, Goal, Plan};
 
@@ -29,7 +29,11 @@ impl Reporter {
 
     fn baking(&self, step: usize, share: f64, head: &str, judgement: &Judgement, now: Timestamp) {
         let verdict = judgement.verdict.to_string();
-        let line = format!("{head} {} {verdict}: {}", bar(share), judgement.summary());
+        let said = match judgement.verdict {
+            Verdict::Pass => format!("{} calls of the candidate, nothing to object", judgement.requests),
+            Verdict::Inconclusive | Verdict::Fail => judgement.summary(),
+        };
+        let line = format!("{head} {} {verdict}: {said}", bar(share));
         self.console.ticking(&line);
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let key = format!("{step} {verdict}");
@@ -68,8 +72,10 @@ impl Observer for Reporter {
             }
             RolloutEvent::Planned { plan } => console.say(&planned(plan)),
             RolloutEvent::EffectBegins { effect } => {
-                if !matches!(effect, Effect::Judge { .. }) {
+                if matches!(effect, Effect::Deploy | Effect::BackUp | Effect::Expand) {
                     console.waiting(&effect.to_string());
+                } else if !matches!(effect, Effect::Judge { .. }) {
+                    console.ticking(&effect.to_string());
                 }
             }
             RolloutEvent::EffectEnds {
@@ -129,7 +135,7 @@ impl Observer for Reporter {
                 let whole = passes_from.duration_since(*since).as_secs_f64();
                 let gone = now.duration_since(*since).as_secs_f64();
                 let share = if whole > 0.0 { gone / whole } else { 1.0 };
-                let head = format!("  {weight} for {:.0} of {:.0} s", gone.max(0.0), whole);
+                let head = format!("  {weight} for {:.0} s of at least {:.0} s", gone.max(0.0), whole);
                 self.baking(*step, share, &head, judgement, *now);
             }
             RolloutEvent::TurningBack { reason } => {
