@@ -350,6 +350,21 @@ async fn the_other_ways_to_invoke() {
     .await
     .expect("the event is served after its acknowledgement");
 
+    let none = json!({"FunctionName": "py", "ReservedConcurrentExecutions": 0});
+    world.call("PutFunctionConcurrency", none).await.unwrap();
+    let event = world
+        .call("Invoke", json!({"FunctionName": "py", "InvocationType": "Event"}))
+        .await
+        .unwrap();
+    assert_eq!(event["StatusCode"], 202, "an event is taken although nothing may run");
+    while world.recorder.sum("Throttles", "FunctionName=py") < 1.0 {
+        tokio::task::yield_now().await;
+    }
+    world
+        .call("DeleteFunctionConcurrency", json!({"FunctionName": "py"}))
+        .await
+        .unwrap();
+
     let bad = world
         .call_with("Invoke", json!({"FunctionName": "py"}), Bytes::from_static(b"{no json"))
         .await

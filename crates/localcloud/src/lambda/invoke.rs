@@ -26,6 +26,11 @@ use crate::sink::{FunctionInvoker, Invocation};
 /// Lambda quotas: 6 MB for a synchronous invocation, 1 MB for an asynchronous one.
 const SYNCHRONOUS_LIMIT: usize = 6 * 1024 * 1024;
 const ASYNCHRONOUS_LIMIT: usize = 1024 * 1024;
+/// Lambda Developer Guide, "How Lambda handles errors and retries with asynchronous invocation": a throttled event is
+/// tried again for up to 6 hours, after 1 second at first and 5 minutes at last.
+const EVENT_AGE_LIMIT: Duration = Duration::from_secs(6 * 60 * 60);
+const FIRST_EVENT_PAUSE: Duration = Duration::from_secs(1);
+const LAST_EVENT_PAUSE: Duration = Duration::from_secs(300);
 
 struct Target {
     version: Arc<Version>,
@@ -89,8 +94,7 @@ impl Lambda {
         match kind {
             "DryRun" => Ok(Response::from(json!({"StatusCode": 204, "ExecutedVersion": version}))),
             "Event" => {
-                let in_flight = self.admit(&target)?;
-                tokio::spawn(self.clone().execute(target, payload, in_flight));
+                tokio::spawn(self.clone().execute_event(target, payload));
                 Ok(Response::from(json!({"StatusCode": 202})))
             }
             "RequestResponse" => {
@@ -149,6 +153,30 @@ impl Lambda {
         let execution = tokio::spawn(self.clone().execute(target, payload, in_flight)).await;
         execution
             .map_err(|error| ApiError::new(500, "ServiceException", format!("the invocation was lost: {error}")))?
+    }
+
+    /// An asynchronous event waits while it is throttled.
+    async fn execute_event(self, target: Target, payload: Bytes) {
+        let mut pause = FIRST_EVENT_PAUSE;
+        let mut waited = Duration::ZERO;
+        let in_flight = loop {
+            match self.admit(&target) {
+                Ok(in_flight) => break in_flight,
+                Err(_) if waited < EVENT_AGE_LIMIT => {
+                    tokio::time::sleep(pause).await;
+                    waited += pause;
+                    pause = (pause * 2).min(LAST_EVENT_PAUSE);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, function = target.version.function, "an event has become too old");
+                    return;
+                }
+            }
+        };
+        let function = target.version.function.clone();
+        if let Err(error) = self.execute(target, payload, in_flight).await {
+            tracing::warn!(%error, function, "an event could not be served");
+        }
     }
 
     fn admit(&self, target: &Target) -> Result<InFlight, ApiError> {
