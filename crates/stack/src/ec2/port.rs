@@ -101,62 +101,61 @@ pub struct Peer(pub(crate) PeerKind);
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum PeerKind {
-    Ipv4(String),
-    Ipv6(String),
-    PrefixList(String),
-    SecurityGroupId(String),
+    Ipv4(Expr),
+    Ipv6(Expr),
+    PrefixList(Expr),
+    SecurityGroupId(Expr),
 }
 
 impl Peer {
     /// A block such as `10.0.0.0/16`.
-    pub fn ipv4(block: impl Into<String>) -> Self {
-        Self(PeerKind::Ipv4(block.into()))
+    pub fn ipv4(block: impl IntoValue<String>) -> Self {
+        Self(PeerKind::Ipv4(block.into_value().into_expr()))
     }
 
     pub fn any_ipv4() -> Self {
         Self::ipv4("0.0.0.0/0")
     }
 
-    pub fn ipv6(block: impl Into<String>) -> Self {
-        Self(PeerKind::Ipv6(block.into()))
+    pub fn ipv6(block: impl IntoValue<String>) -> Self {
+        Self(PeerKind::Ipv6(block.into_value().into_expr()))
     }
 
     pub fn any_ipv6() -> Self {
         Self::ipv6("::/0")
     }
 
-    pub fn prefix_list(id: impl Into<String>) -> Self {
-        Self(PeerKind::PrefixList(id.into()))
+    pub fn prefix_list(id: impl IntoValue<String>) -> Self {
+        Self(PeerKind::PrefixList(id.into_value().into_expr()))
     }
 
     /// A security group that is known by its id.
-    pub fn security_group_id(id: impl Into<String>) -> Self {
-        Self(PeerKind::SecurityGroupId(id.into()))
+    pub fn security_group_id(id: impl IntoValue<String>) -> Self {
+        Self(PeerKind::SecurityGroupId(id.into_value().into_expr()))
     }
 
-    pub(crate) fn unique_id(&self) -> &str {
+    /// How rules describe it: what it is.
+    pub(crate) fn unique_id(&self) -> &Expr {
         match &self.0 {
             PeerKind::Ipv4(id) | PeerKind::Ipv6(id) | PeerKind::PrefixList(id) | PeerKind::SecurityGroupId(id) => id,
         }
     }
 
-    /// What is wrong with it, if anything.
+    /// What is wrong with it, if anything: what is only known at deployment is not looked at.
     pub(crate) fn problem(&self) -> Option<String> {
+        let text = self.unique_id().as_text()?;
         let valid = match &self.0 {
-            PeerKind::Ipv4(block) => block.split_once('/').is_some_and(|(address, mask)| {
-                address.parse::<std::net::Ipv4Addr>().is_ok() && mask.parse::<u8>().is_ok_and(|mask| mask <= 32)
-            }),
-            PeerKind::Ipv6(block) => block.split_once('/').is_some_and(|(address, mask)| {
-                address.parse::<std::net::Ipv6Addr>().is_ok() && mask.parse::<u8>().is_ok_and(|mask| mask <= 128)
-            }),
-            PeerKind::PrefixList(id) => id.starts_with("pl-"),
-            PeerKind::SecurityGroupId(id) => id.starts_with("sg-"),
+            PeerKind::Ipv4(_) => is_block::<std::net::Ipv4Addr>(text, 32),
+            PeerKind::Ipv6(_) => is_block::<std::net::Ipv6Addr>(text, 128),
+            PeerKind::PrefixList(_) => text.starts_with("pl-"),
+            PeerKind::SecurityGroupId(_) => text.starts_with("sg-"),
         };
-        (!valid).then(|| {
-            format!(
-                "`{}` is no peer: a block needs its mask (`10.0.0.0/16`), an id its prefix",
-                self.unique_id()
-            )
-        })
+        (!valid).then(|| format!("`{text}` is no peer: a block needs its mask (`10.0.0.0/16`), an id its prefix"))
     }
+}
+
+fn is_block<A: std::str::FromStr>(text: &str, bits: u8) -> bool {
+    text.split_once('/').is_some_and(|(address, mask)| {
+        address.parse::<A>().is_ok() && mask.parse::<u8>().is_ok_and(|mask| mask <= bits)
+    })
 }

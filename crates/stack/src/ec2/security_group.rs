@@ -24,11 +24,17 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    fn unique_id(&self) -> String {
+    /// How descriptions name it.
+    fn unique_id(&self) -> Expr {
         match self {
-            Self::Group(group) => group.construct.unique_id(),
-            Self::Peer(peer) => peer.unique_id().to_owned(),
+            Self::Group(group) => group.construct.unique_id().into(),
+            Self::Peer(peer) => peer.unique_id().clone(),
         }
+    }
+
+    /// How ids name it: what is only known at deployment cannot be part of one.
+    fn id_text(&self) -> String {
+        self.unique_id().as_text().unwrap_or("{IndirectPeer}").to_owned()
     }
 
     fn can_inline(&self) -> bool {
@@ -279,9 +285,13 @@ impl SecurityGroup {
                 // The CDK describes rules inside a group by `from` in both directions, and a changed description
                 // changes the group.
                 let words = if inline { Direction::From.as_str() } else { words };
-                format!("{words} {}:{}", peer.unique_id(), port.text())
+                Expr::concat([
+                    format!("{words} ").into(),
+                    peer.unique_id(),
+                    format!(":{}", port.text()).into(),
+                ])
             },
-            str::to_owned,
+            |text| text.to_owned().into(),
         );
         let mut rule = Map::new();
         peer.add_to(&mut rule, direction);
@@ -316,7 +326,7 @@ impl SecurityGroup {
             ),
             _ => (
                 &self.construct,
-                format!("{words} {}:{}", peer.unique_id(), port.text()).replacen('/', "_", 1),
+                format!("{words} {}:{}", peer.id_text(), port.text()).replacen('/', "_", 1),
             ),
         };
         if scope.find_child(&id.replace('/', "--")).is_some() {

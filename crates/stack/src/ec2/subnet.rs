@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use cfn::{Expr, Value, id};
 
+use super::flow_log::FlowLogBuilder;
 use crate::dependency::DependencyGroup;
 use crate::element::CfnResource;
 use crate::tags::Tags;
@@ -113,6 +114,12 @@ impl Subnet {
     /// What must exist before something in this subnet reaches the internet.
     pub fn internet_connectivity(&self) -> &DependencyGroup {
         &self.inner.internet
+    }
+
+    /// A record of what flows in the subnet.
+    #[track_caller]
+    pub fn add_flow_log(&self, id: impl Into<String>) -> FlowLogBuilder {
+        FlowLogBuilder::new(self, id, "Subnet", self.subnet_id().cast())
     }
 
     pub(crate) fn group(&self) -> &str {

@@ -5,6 +5,8 @@ use std::rc::Rc;
 
 use cfn::{Builder, Expr, IntoValue, Value, id};
 
+use super::endpoint::{GatewayEndpointBuilder, GatewayService, InterfaceEndpointBuilder, InterfaceService};
+use super::flow_log::FlowLogBuilder;
 use super::network::{self, Block};
 use super::subnet::{Subnet, SubnetRequest, SubnetSelection, SubnetType};
 use crate::dependency::DependencyGroup;
@@ -440,6 +442,10 @@ impl Vpc {
         &self.inner.resource
     }
 
+    pub fn cidr_block(&self) -> Value<String> {
+        self.inner.resource.cidr_block()
+    }
+
     pub fn availability_zones(&self) -> Vec<Value<String>> {
         self.inner
             .availability_zones
@@ -468,5 +474,23 @@ impl Vpc {
     /// The subnets that are meant. That there are none is reported.
     pub fn select_subnets(&self, selection: &SubnetSelection) -> Vec<Subnet> {
         self.inner.select(&self.construct, selection)
+    }
+
+    /// A way to a service of AWS that is a route and costs nothing.
+    #[track_caller]
+    pub fn add_gateway_endpoint(&self, id: impl Into<String>, service: GatewayService) -> GatewayEndpointBuilder {
+        GatewayEndpointBuilder::new(self, id, service)
+    }
+
+    /// A way to a service of AWS that stands in the subnets with an address of its own.
+    #[track_caller]
+    pub fn add_interface_endpoint(&self, id: impl Into<String>, service: InterfaceService) -> InterfaceEndpointBuilder {
+        InterfaceEndpointBuilder::new(self, id, service)
+    }
+
+    /// A record of what flows in the VPC.
+    #[track_caller]
+    pub fn add_flow_log(&self, id: impl Into<String>) -> FlowLogBuilder {
+        FlowLogBuilder::new(self, id, "VPC", self.vpc_id().cast())
     }
 }

@@ -253,6 +253,13 @@ impl PolicyStatement {
         (!self.principals.is_empty()).then_some("a statement of an identity's policy names no principal")
     }
 
+    /// What is wrong with it as part of a VPC endpoint's policy.
+    pub(crate) fn problem_for_endpoint(&self) -> Option<&'static str> {
+        self.principals
+            .is_empty()
+            .then_some("a statement of an endpoint's policy names its principals")
+    }
+
     fn render(&self) -> Map {
         let mut map = Map::new();
         let mut set = |key: &'static str, value: Option<Expr>| {

@@ -4,6 +4,7 @@ mod core;
 mod options;
 mod phase2;
 mod restapi;
+mod vpc;
 
 use stack::App;
 
@@ -12,7 +13,7 @@ pub struct Case {
     pub build: fn(&App),
 }
 
-pub const CASES: [Case; 4] = [
+pub const CASES: [Case; 5] = [
     Case {
         name: "core",
         build: core::build,
@@ -28,6 +29,10 @@ pub const CASES: [Case; 4] = [
     Case {
         name: "restapi",
         build: restapi::build,
+    },
+    Case {
+        name: "vpc",
+        build: vpc::build,
     },
 ];
 
