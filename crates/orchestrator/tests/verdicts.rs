@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use orchestrator::config::{ConfigError, GateConfig, RateLimit, RolloutConfig};
-use orchestrator::gates::{ApiSample, FunctionSample, Samples, Verdict, judge, unavailable};
+use orchestrator::domain::{RolloutTarget, Slot};
+use orchestrator::gates::{ApiSample, FunctionSample, Samples, Verdict, judge, queries, unavailable};
 use orchestrator::ports::{AlarmName, AlarmObservation, AlarmState};
 use orchestrator::rollout::NotedAlarm;
 
@@ -237,4 +238,42 @@ fn a_configuration_reads_as_people_write_it() {
             .contains("a traffic weight is 0 to 100 percent, not 101"),
         "{error}"
     );
+}
+
+#[test]
+fn windows_of_metrics() {
+    let target = RolloutTarget {
+        functions: vec!["analytics".into()],
+        apis: Vec::new(),
+    };
+    let config = GateConfig::default();
+    // Released ten seconds into a minute, in force at second 30, looked at in second 200 and second 40.
+    let begin = at(0) - SignedDuration::from_secs(at(0).as_second() % 60);
+    let after = |seconds| begin + SignedDuration::from_secs(seconds);
+    let plan = queries(&config, &target, Slot::Green, after(10), after(30), after(200));
+    assert_eq!(
+        (plan.functions_from, plan.to),
+        (after(60), after(240)),
+        "data of the slot's release before is left out"
+    );
+    let plan = queries(&config, &target, Slot::Green, after(10), after(130), after(200));
+    assert_eq!(
+        plan.functions_from,
+        after(120),
+        "the period in which the weight came in force counts whole"
+    );
+    let plan = queries(&config, &target, Slot::Green, after(10), after(30), after(40));
+    assert_eq!(
+        (plan.functions_from, plan.to),
+        (after(60), after(120)),
+        "never an empty window"
+    );
+    let plan = queries(&config, &target, Slot::Green, after(10), after(1200), after(1230));
+    assert_eq!(
+        plan.apis_from,
+        after(900),
+        "answers of the API count for the limit's window"
+    );
+    let ids: Vec<&str> = plan.function_queries.iter().map(|query| query.id.as_str()).collect();
+    assert_eq!(ids, ["invocations0", "errors0", "throttles0"]);
 }

@@ -215,6 +215,9 @@ impl Rollouts {
                         Some(sequence) if sequence != record.sequence => return Err(LockError::Held { record }.into()),
                         Some(_) => {}
                     }
+                    if self.abort.reason().is_some() {
+                        return Err(LockError::Held { record }.into());
+                    }
                     waiting_for = Some(record.sequence);
                     let look_again = now + self.config.poll_interval;
                     self.ports

@@ -75,12 +75,15 @@ pub fn queries(
         .api_server_errors
         .as_ref()
         .map_or(SignedDuration::ZERO, |limit| limit.window);
+    let functions_from = period_of(since, period).max(first);
+    let apis_from = period_of(now - window, period).max(first);
     QueryPlan {
         function_queries,
-        functions_from: period_of(since, period).max(first),
+        functions_from,
         api_queries,
-        apis_from: period_of(now - window, period).max(first),
-        to: period_of(now, period) + period,
+        apis_from,
+        // Never an empty window: a candidate may be younger than one period.
+        to: (period_of(now, period) + period).max(functions_from.max(apis_from) + period),
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
-use orchestrator::driver::{Observer, RolloutError, RolloutEvent};
+use orchestrator::driver::{AbortHandle, Observer, RolloutError, RolloutEvent};
 use orchestrator::ledger::{Actor, JournalError, Lease, LockError, current_lock};
 
 use crate::world::{StallingClock, World, config, seconds, start};
@@ -156,6 +156,35 @@ async fn a_holder_that_died_is_waited_for_and_replaced() {
         .iter()
         .any(|event| matches!(event, RolloutEvent::WaitingForLock { holder } if holder.owner.name == "deployer 7"));
     assert!(waited);
+}
+
+/// Gives up as soon as it is told to wait.
+struct Impatient {
+    abort: AbortHandle,
+}
+
+impl Observer for Impatient {
+    fn observe(&self, event: &RolloutEvent) {
+        if matches!(event, RolloutEvent::WaitingForLock { .. }) {
+            self.abort.abort("no patience");
+        }
+    }
+}
+
+#[tokio::test]
+async fn waiting_for_the_lock_can_be_aborted() {
+    let world = World::new();
+    let (lease, margin) = (config().lock_lease, config().lock_margin);
+    Lease::take(&*world.store, &"test".into(), &actor(7), start(), lease, margin)
+        .await
+        .unwrap();
+    let mut rollouts = world.rollouts();
+    rollouts.observer = Arc::new(Impatient {
+        abort: rollouts.abort.clone(),
+    });
+    let error = rollouts.deploy_blue_green(None).await.unwrap_err();
+    assert!(matches!(error, RolloutError::Lock(LockError::Held { .. })), "{error}");
+    assert!(world.lock().mutations.is_empty());
 }
 
 #[tokio::test]
