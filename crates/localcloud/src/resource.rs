@@ -43,6 +43,11 @@ pub trait Provider: Send + Sync {
         old_properties: &Map<String, Value>,
         request: &ResourceRequest,
     ) -> Result<Resource, ProviderError>;
+    /// Saves what the resource holds, before a removal under the deletion policy `Snapshot`; types without snapshots
+    /// have nothing to do. A failure stops the removal.
+    async fn snapshot(&self, _current: &Resource, _request: &ResourceRequest) -> Result<(), ProviderError> {
+        Ok(())
+    }
     /// Removing what is already gone succeeds.
     async fn delete(&self, current: &Resource, request: &ResourceRequest) -> Result<(), ProviderError>;
 }

@@ -64,7 +64,9 @@ impl Step<'_> {
                 return verdict;
             }
         };
-        self.cell.change(|stack| stack.imports.extend(imported));
+        if !imported.is_empty() {
+            self.cell.change(|stack| stack.imports.extend(imported));
+        }
         let wanted = self.fresh(blueprint, &id, definition, properties, tags);
         match current {
             None => self.create(wanted, Status::CreateInProgress, None).await,
@@ -144,8 +146,7 @@ impl Step<'_> {
                 properties: current.properties,
                 ..wanted
             };
-            self.cell
-                .change(|stack| stack.resources.insert(kept.logical_id.clone(), kept));
+            self.cell.note(Some(kept), None);
             return Verdict::Done;
         }
         if replaces(&current, &wanted) {
@@ -212,8 +213,7 @@ impl Step<'_> {
         let current = self.cell.read().resources.get(&old.logical_id).cloned();
         let Some(current) = current else { return Verdict::Done };
         if self.cell.skips(&old.logical_id) {
-            self.cell
-                .change(|stack| stack.resources.insert(old.logical_id.clone(), old));
+            self.cell.note(Some(old), None);
             return Verdict::Done;
         }
         if current.physical_id != old.physical_id {
@@ -241,8 +241,7 @@ impl Step<'_> {
         }
         let is_same = same_properties(&current.properties, &old.properties) && current.tags == old.tags;
         if is_same && !matches!(current.status, Status::UpdateInProgress | Status::UpdateFailed) {
-            self.cell
-                .change(|stack| stack.resources.insert(old.logical_id.clone(), old));
+            self.cell.note(Some(old), None);
             return Verdict::Done;
         }
         let wanted = ResourceRecord {
@@ -258,28 +257,19 @@ impl Step<'_> {
         let refused = matches!(record.status, Status::CreateFailed | Status::UpdateFailed) && never_answered;
         let note = |status, reason: Option<&str>| {
             let now = self.world.now();
-            self.cell.change(|stack| {
-                let mut record = ResourceRecord {
-                    status,
-                    status_reason: reason.map(str::to_owned),
-                    timestamp: now,
-                    ..record.clone()
-                };
-                if is_own {
-                    insert(stack, record, now);
-                } else {
-                    record.timestamp = now;
-                    stack.events.push(event(&record));
-                }
-            });
+            let record = ResourceRecord {
+                status,
+                status_reason: reason.map(str::to_owned),
+                timestamp: now,
+                ..record.clone()
+            };
+            let event = event(&record);
+            self.cell.note(is_own.then_some(record), Some(event));
         };
         if refused {
             if is_own {
-                self.cell.change(|stack| {
-                    if let Some(record) = stack.resources.get_mut(&record.logical_id) {
-                        record.status = Status::DeleteComplete;
-                    }
-                });
+                let status = Status::DeleteComplete;
+                self.cell.note(Some(ResourceRecord { status, ..record }), None);
             }
             return Verdict::Done;
         }
@@ -293,7 +283,14 @@ impl Step<'_> {
             current.physical_id = schema::guessed_id(&record.resource_type, &record.properties, &record.generated_name);
         }
         let provider = self.world.provider(&record.resource_type);
-        match outcome(provider.delete(&current, &self.request_as_it_is(&record))).await {
+        let request = self.request_as_it_is(&record);
+        let removal = async {
+            if policy == Policy::Snapshot {
+                provider.snapshot(&current, &request).await?;
+            }
+            provider.delete(&current, &request).await
+        };
+        match outcome(removal).await {
             Ok(()) => {
                 note(Status::DeleteComplete, None);
                 Verdict::Done
@@ -330,9 +327,11 @@ impl Step<'_> {
         let record = ResourceRecord {
             status,
             status_reason: reason.map(str::to_owned),
+            timestamp: now,
             ..record
         };
-        self.cell.change(|stack| insert(stack, record, now));
+        let event = event(&record);
+        self.cell.note(Some(record), Some(event));
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Rds;
 use super::instance::{HOSTED_ZONE, Instance};
+use crate::chance;
 use crate::members::{Members, merge_tags, tag_list, tags_of};
 use crate::resource::{Provider, ProviderError, Resource, ResourceRequest};
 use crate::service::ApiError;
@@ -78,6 +79,25 @@ impl Provider for InstanceProvider {
             .modify(&current.physical_id, &input(&current.physical_id, request))
             .await;
         Ok(self.known_as(&instance.map_err(failed)?))
+    }
+
+    /// A snapshot that stays when the stack is gone, named as CloudFormation names them.
+    async fn snapshot(&self, current: &Resource, request: &ResourceRequest) -> Result<(), ProviderError> {
+        let Ok(instance) = self.rds.instance(&current.physical_id) else {
+            return Ok(());
+        };
+        if instance.is_external {
+            return Ok(());
+        }
+        let tail = chance::letters(b"abcdefghijklmnopqrstuvwxyz0123456789", 12).map_err(|error| ProviderError {
+            message: error.to_string(),
+        })?;
+        let name = format!("{}-snapshot-{}-{tail}", request.stack_name, request.logical_id);
+        let begun = self
+            .rds
+            .begin_snapshot(&instance.id, &name, request.tags.clone())
+            .map_err(failed)?;
+        self.rds.finish_snapshot(&begun.id).await.map_err(failed)
     }
 
     async fn delete(&self, current: &Resource, _request: &ResourceRequest) -> Result<(), ProviderError> {

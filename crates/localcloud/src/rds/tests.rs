@@ -124,7 +124,7 @@ async fn an_instance_is_a_real_postgres_that_survives_restarts() {
     service.start().await;
     assert_eq!(service.instance(&instance.id).unwrap().status, Status::Available);
 
-    let wire = service.service();
+    let (wire, provider) = (service.service(), service.providers().remove(0));
     let snapshot = json!({"DBInstanceIdentifier": instance.id, "DBSnapshotIdentifier": "before"});
     service.begin_snapshot(&instance.id, "before", Vec::new()).unwrap();
     assert_eq!(
@@ -160,6 +160,14 @@ async fn an_instance_is_a_real_postgres_that_survives_restarts() {
             .await
             .unwrap(),
         "0"
+    );
+
+    // A stack's deletion policy may ask for a snapshot.
+    provider.snapshot(&made, &request).await.unwrap();
+    let kept: Vec<String> = service.state.read().snapshots.keys().cloned().collect();
+    assert!(
+        kept.iter().any(|name| name.starts_with("stack-snapshot-thing-")),
+        "{kept:?}"
     );
 
     let delete = json!({"DBInstanceIdentifier": "copy"});
