@@ -31,7 +31,14 @@ impl Hands<'_> {
             Effect::Release { slot } => self.release(state, *slot).await,
             Effect::Smoke { slot, digest } => self.smoke(state, *slot, digest).await,
             Effect::Shift { step, weight } => self.shift(state, *step, *weight).await,
-            Effect::Promote => self.promote(state).await,
+            Effect::Promote => self.promote(state).await.map_err(|failure| match failure {
+                EffectFailure::Port(error) if state.plan.is_rollback() && error.kind == PortErrorKind::NotFound => {
+                    EffectFailure::Reason(Reason::Aborted {
+                        reason: format!("there is nothing to switch: {error}"),
+                    })
+                }
+                failure => failure,
+            }),
             Effect::Retain => {
                 let current = read_standing(&*ports.ledger, &self.rollouts.environment).await?;
                 let next = current.promoted(state, self.now(), self.rollouts.config.retention);

@@ -341,7 +341,8 @@ fn failed_phase(state: &State, effect: &Effect, reason: &Reason) -> Phase {
     match effect {
         // Nothing is better than trying these again, so the rollout stays open at them.
         Effect::Withdraw | Effect::Retain => state.phase.clone(),
-        Effect::Promote if state.plan.is_rollback() => state.phase.clone(),
+        // A rollback's switch too, unless there is nothing left that could be switched.
+        Effect::Promote if state.plan.is_rollback() && !matches!(reason, Reason::Aborted { .. }) => state.phase.clone(),
         _ => Phase::RollingBack { reason: reason.clone() },
     }
 }

@@ -165,21 +165,28 @@ async fn a_rollback_after_a_crash_settles_and_says_what_it_found() {
 
 #[tokio::test]
 async fn an_environment_that_was_deleted_after_a_crash_can_be_deployed_again() {
-    let prepared = prepared(1).await;
-    let calls = calls_of(&prepared, Command::Deploy).await;
-    for call in (0..calls).step_by(9) {
-        let world = prepared.fork();
-        world.lock().crash_at = Some((call, When::After));
-        run(&world, Command::Deploy).await;
-        {
-            let mut inner = world.lock();
-            inner.crash_at = None;
-            inner.is_deployed = false;
-            inner.apis.clear();
-            inner.functions.clear();
+    let prepared = prepared(2).await;
+    for (command, step) in [
+        (Command::Deploy, 9),
+        (Command::Rollback(None), 1),
+        (Command::Rollback(Some(0)), 3),
+    ] {
+        let calls = calls_of(&prepared, command).await;
+        for call in (0..calls).step_by(step) {
+            let context = format!("{command:?} crashed at call {call}");
+            let world = prepared.fork();
+            world.lock().crash_at = Some((call, When::After));
+            run(&world, command).await;
+            {
+                let mut inner = world.lock();
+                inner.crash_at = None;
+                inner.is_deployed = false;
+                inner.apis.clear();
+                inner.functions.clear();
+            }
+            let end = world.quick_rollouts().deploy_blue_green(None).await.unwrap();
+            assert!(end.is_promoted(), "{context}: {end:?}");
+            world.assert_settled(&context).await;
         }
-        let end = world.quick_rollouts().deploy_blue_green(None).await.unwrap();
-        assert!(end.is_promoted(), "crashed at call {call}: {end:?}");
-        world.assert_settled(&format!("crashed at call {call}")).await;
     }
 }
