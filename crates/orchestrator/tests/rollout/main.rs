@@ -15,3 +15,4 @@ mod lock;
 mod rollback;
 mod store;
 mod world;
+mod world_ports;

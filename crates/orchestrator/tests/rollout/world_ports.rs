@@ -1,0 +1,399 @@
+//! The world as the ports see it.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use orchestrator::domain::*;
+use orchestrator::ports::*;
+
+use crate::world::{World, seconds, stage};
+
+#[async_trait]
+impl Infrastructure for World {
+    async fn check_ready(&self) -> Result<(), PortError> {
+        self.refuse("check").await.map(|_| ())
+    }
+
+    async fn deploy(&self, progress: ProgressSink<'_>) -> Result<Deployed, PortError> {
+        let call = self.refuse("deploy").await?;
+        progress(InfrastructureProgress::Note {
+            message: "deploying".to_owned(),
+        });
+        let deployed = {
+            let mut inner = self.lock();
+            if inner.deploy_fails {
+                return Err(PortError::new(
+                    PortErrorKind::Invalid,
+                    "deploy",
+                    "Stack",
+                    "a resource failed",
+                ));
+            }
+            inner.now += seconds(30);
+            if !inner.is_deployed {
+                inner.create();
+            }
+            let code = inner.template.clone();
+            for function in inner.functions.values_mut() {
+                function.latest = code.clone();
+            }
+            inner.mutations.push("deploy".to_owned());
+            Deployed {
+                target: inner.target(),
+                template_digest: code,
+                changed: true,
+            }
+        };
+        self.respond(call, "deploy", deployed).await
+    }
+
+    async fn observe(&self) -> Result<Option<Deployed>, PortError> {
+        self.refuse("observe stacks").await?;
+        let inner = self.lock();
+        Ok(inner.is_deployed.then(|| Deployed {
+            target: inner.target(),
+            template_digest: inner.template.clone(),
+            changed: false,
+        }))
+    }
+}
+
+#[async_trait]
+impl Migrations for World {
+    async fn backup(&self, label: &str) -> Result<Option<Backup>, PortError> {
+        let call = self.refuse("backup").await?;
+        let exists = self.lock().is_deployed;
+        self.respond(
+            call,
+            "backup",
+            exists.then(|| Backup {
+                location: label.to_owned(),
+            }),
+        )
+        .await
+    }
+
+    async fn expand(&self) -> Result<Expanded, PortError> {
+        let call = self.refuse("expand").await?;
+        let expanded = {
+            let mut inner = self.lock();
+            if inner.is_deployed {
+                let count = u32::from(inner.schema.is_none());
+                inner.schema = Some("1".to_owned());
+                Expanded::Applied {
+                    count,
+                    schema_version: Some("1".to_owned()),
+                }
+            } else {
+                Expanded::NoDatabaseYet
+            }
+        };
+        self.respond(call, "expand", expanded).await
+    }
+}
+
+fn functions_down() -> PortError {
+    PortError::new(PortErrorKind::Unavailable, "functions", "world", "the service is down")
+}
+
+#[async_trait]
+impl Slots for World {
+    async fn publish(&self, function: &FunctionName, _description: &str) -> Result<ReleasedFunction, PortError> {
+        let call = self.refuse("publish").await?;
+        let released = {
+            let mut inner = self.lock();
+            let known = inner.functions.get_mut(function.as_str()).unwrap();
+            if known.versions.last() != Some(&known.latest) {
+                known.versions.push(known.latest.clone());
+            }
+            ReleasedFunction {
+                name: function.clone(),
+                version: known.versions.len().to_string().into(),
+                code_sha256: known.latest.clone(),
+            }
+        };
+        self.respond(call, "publish", released).await
+    }
+
+    async fn observe_alias(&self, function: &FunctionName, slot: Slot) -> Result<AliasState, PortError> {
+        self.refuse("observe alias").await?;
+        let inner = self.lock();
+        if inner.functions_down {
+            return Err(functions_down());
+        }
+        let alias = &inner.functions[function.as_str()].aliases[&slot];
+        Ok(AliasState {
+            version: alias.version.to_string().into(),
+            revision: alias.revision.to_string().into(),
+            weights: BTreeMap::new(),
+        })
+    }
+
+    async fn observe_version(
+        &self,
+        function: &FunctionName,
+        version: &FunctionVersion,
+    ) -> Result<ReleasedFunction, PortError> {
+        self.refuse("observe version").await?;
+        let inner = self.lock();
+        let index: usize = version.as_str().parse().unwrap();
+        let code_sha256 = inner.functions[function.as_str()].versions[index - 1].clone();
+        Ok(ReleasedFunction {
+            name: function.clone(),
+            version: version.clone(),
+            code_sha256,
+        })
+    }
+
+    async fn point_alias(
+        &self,
+        function: &FunctionName,
+        slot: Slot,
+        version: &FunctionVersion,
+        expected: &AliasRevision,
+    ) -> Result<AliasState, PortError> {
+        let call = self.refuse("point alias").await?;
+        let state = {
+            let mut inner = self.lock();
+            if inner.apis.values().any(|api| api.live.slot == Some(slot)) {
+                inner
+                    .violations
+                    .push(format!("the live alias {function}:{slot} was moved"));
+            }
+            inner.mutations.push(format!("alias {function}:{slot} to {version}"));
+            let alias = inner
+                .functions
+                .get_mut(function.as_str())
+                .unwrap()
+                .aliases
+                .get_mut(&slot)
+                .unwrap();
+            if alias.revision.to_string() != expected.as_str() {
+                return Err(PortError::new(
+                    PortErrorKind::Conflict,
+                    "point alias",
+                    "world",
+                    "another revision",
+                ));
+            }
+            alias.version = version.as_str().parse().unwrap();
+            alias.revision += 1;
+            AliasState {
+                version: version.clone(),
+                revision: alias.revision.to_string().into(),
+                weights: BTreeMap::new(),
+            }
+        };
+        self.respond(call, "point alias", state).await
+    }
+
+    async fn deploy_api(&self, api: &ApiTarget, client_token: &str) -> Result<DeploymentId, PortError> {
+        let call = self.refuse("deploy API").await?;
+        let id = {
+            let mut inner = self.lock();
+            let known = inner.api(api);
+            let index = match known.deployments.iter().position(|token| token == client_token) {
+                Some(index) => index,
+                None => {
+                    known.deployments.push(client_token.to_owned());
+                    known.deployments.len() - 1
+                }
+            };
+            DeploymentId::new(format!("{}-d{index}", api.rest_api_id))
+        };
+        self.respond(call, "deploy API", id).await
+    }
+
+    async fn observe_preview(&self, api: &ApiTarget, slot: Slot) -> Result<ApiTraffic, PortError> {
+        self.refuse("observe preview").await?;
+        Ok(self.lock().api(api).previews[&slot].clone())
+    }
+
+    async fn point_preview(&self, api: &ApiTarget, to: &StageTarget) -> Result<(), PortError> {
+        let call = self.refuse("point preview").await?;
+        self.lock()
+            .api(api)
+            .previews
+            .insert(to.slot, stage(to.deployment_id.as_str(), to.slot));
+        self.respond(call, "point preview", ()).await
+    }
+
+    async fn invoke(&self, function: &FunctionName, slot: Slot) -> Result<Invocation, PortError> {
+        self.refuse("invoke").await?;
+        let version = self.lock().functions[function.as_str()].aliases[&slot].version;
+        Ok(Invocation {
+            executed_version: Some(version.to_string().into()),
+            failure: None,
+            duration: SignedDuration::from_millis(3),
+        })
+    }
+}
+
+#[async_trait]
+impl Traffic for World {
+    async fn observe(&self, api: &ApiTarget) -> Result<ApiTraffic, PortError> {
+        let call = self.refuse("observe traffic").await?;
+        let stale = self.is_stale(call);
+        let inner = self.lock();
+        let Some(api) = inner.apis.get(api.rest_api_id.as_str()) else {
+            return Err(PortError::new(
+                PortErrorKind::NotFound,
+                "observe traffic",
+                "world",
+                "there is no such API",
+            ));
+        };
+        Ok(if stale { api.before.clone() } else { api.live.clone() })
+    }
+
+    async fn set_canary(
+        &self,
+        api: &ApiTarget,
+        weight: Weight,
+        deployment_id: &DeploymentId,
+        slot: Slot,
+    ) -> Result<(), PortError> {
+        let call = self.refuse("set canary").await?;
+        {
+            let mut inner = self.lock();
+            let canary = Some(Canary {
+                weight,
+                deployment_id: deployment_id.clone(),
+                slot: Some(slot),
+            });
+            let live = ApiTraffic {
+                canary,
+                ..inner.api(api).live.clone()
+            };
+            inner.set_live(api.rest_api_id.as_str(), live, "set canary");
+        }
+        self.respond(call, "set canary", ()).await
+    }
+
+    async fn promote(&self, api: &ApiTarget, to: &StageTarget) -> Result<(), PortError> {
+        let call = self.refuse("promote").await?;
+        {
+            let mut inner = self.lock();
+            let canary = inner.api(api).live.canary.clone();
+            if canary.is_none_or(|canary| canary.deployment_id != to.deployment_id) {
+                return Err(PortError::new(
+                    PortErrorKind::Conflict,
+                    "promote",
+                    "world",
+                    "no such canary",
+                ));
+            }
+            inner.set_live(
+                api.rest_api_id.as_str(),
+                stage(to.deployment_id.as_str(), to.slot),
+                "promote",
+            );
+        }
+        self.respond(call, "promote", ()).await
+    }
+
+    async fn clear_canary(&self, api: &ApiTarget) -> Result<(), PortError> {
+        let call = self.refuse("clear canary").await?;
+        {
+            let mut inner = self.lock();
+            let live = ApiTraffic {
+                canary: None,
+                ..inner.api(api).live.clone()
+            };
+            inner.set_live(api.rest_api_id.as_str(), live, "clear canary");
+        }
+        self.respond(call, "clear canary", ()).await
+    }
+
+    async fn switch(&self, api: &ApiTarget, to: &StageTarget) -> Result<(), PortError> {
+        let call = self.refuse("switch").await?;
+        self.lock().set_live(
+            api.rest_api_id.as_str(),
+            stage(to.deployment_id.as_str(), to.slot),
+            "switch",
+        );
+        self.respond(call, "switch", ()).await
+    }
+
+    async fn probe(&self, api: &ApiTarget, expected: &ApiTraffic) -> Result<Probe, PortError> {
+        self.refuse("probe").await?;
+        let mut inner = self.lock();
+        if inner.slow_probes > 0 {
+            inner.slow_probes -= 1;
+            return Ok(Probe::NotYet {
+                seen: "the old weight".to_owned(),
+            });
+        }
+        let live = &inner.api(api).live;
+        Ok(if live == expected {
+            Probe::InForce
+        } else {
+            Probe::NotYet {
+                seen: format!("{live:?}"),
+            }
+        })
+    }
+}
+
+#[async_trait]
+impl Smoke for World {
+    async fn run(&self, target: &SmokeTarget) -> Result<Vec<SmokeCheckResult>, PortError> {
+        self.refuse("smoke").await?;
+        let mut inner = self.lock();
+        let passed = !inner.smoke_fails;
+        if passed {
+            let deployment = inner.apis[target.rest_api_id.as_str()].previews[&target.slot]
+                .deployment_id
+                .to_string();
+            inner.proven.insert(deployment);
+        }
+        let detail = if passed { "200" } else { "500, expected 200" };
+        Ok(vec![SmokeCheckResult {
+            name: "GET /health".to_owned(),
+            passed,
+            detail: detail.to_owned(),
+            duration: SignedDuration::from_millis(5),
+        }])
+    }
+}
+
+#[async_trait]
+impl Metrics for World {
+    async fn query(
+        &self,
+        queries: &[MetricQuery],
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<MetricSeries>, PortError> {
+        self.refuse("query").await?;
+        let inner = self.lock();
+        if inner.metrics_down {
+            return Err(PortError::new(
+                PortErrorKind::Unavailable,
+                "query",
+                "world",
+                "metrics are down",
+            ));
+        }
+        Ok(queries.iter().map(|query| inner.series(query, from, to)).collect())
+    }
+
+    async fn alarms(&self, names: &[AlarmName]) -> Result<Vec<AlarmObservation>, PortError> {
+        self.refuse("alarms").await?;
+        let inner = self.lock();
+        names
+            .iter()
+            .map(|name| {
+                inner.alarms.get(&name.0).cloned().ok_or_else(|| {
+                    PortError::new(
+                        PortErrorKind::NotFound,
+                        "alarms",
+                        name.0.clone(),
+                        "there is no such alarm",
+                    )
+                })
+            })
+            .collect()
+    }
+}
