@@ -1,4 +1,4 @@
-//! What is kept of a stack: one file a stack, written after every step, so that a killed cloud knows what it was at.
+//! What is kept of a stack, so that a killed cloud knows what it was at.
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,9 @@ pub struct Stack {
     /// Oldest first.
     pub events: Vec<Event>,
     pub change_sets: Vec<ChangeSet>,
+    /// How often the whole stack was saved; the journal's entries belong to one such save.
+    #[serde(default)]
+    pub generation: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -154,6 +154,7 @@ impl CloudFormation {
             garbage: Vec::new(),
             events: Vec::new(),
             change_sets: Vec::new(),
+            generation: 0,
         }
     }
 
