@@ -148,6 +148,8 @@ impl Embedded {
     /// Stops it; whether it ran.
     pub fn stop(&self) -> Outcome<bool> {
         let Some(endpoint) = self.running() else {
+            // One that was killed could not end its database and its cache.
+            localcloud::process::end_left_servers(&self.folder);
             return Ok(false);
         };
         let pid = i32::try_from(endpoint.pid)

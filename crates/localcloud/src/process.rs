@@ -155,9 +155,68 @@ pub async fn run(mut command: Command, what: &str) -> io::Result<String> {
     }
 }
 
+/// Ends the servers that a killed cloud left in its folder, before somebody removes it; tells how many processes that
+/// were. There must be no cloud running on the folder. (Linux only: elsewhere nobody tells where a process works.)
+pub fn end_left_servers(cloud_folder: &Path) -> usize {
+    const CHECKS: usize = 500;
+    let homes: Vec<PathBuf> = ["rds", "elasticache"]
+        .iter()
+        .filter_map(|kind| cloud_folder.join(kind).canonicalize().ok())
+        .collect();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..CHECKS {
+        let left = working_below(&homes);
+        for pid in left.iter().filter(|pid| seen.insert(**pid)) {
+            // An interrupt: PostgreSQL ends open transactions, Redis saves; both then go. One that is gone already
+            // cannot be told, and need not be.
+            if let Some(pid) = rustix::process::Pid::from_raw(*pid) {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
+            }
+        }
+        if left.is_empty() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    seen.len()
+}
+
+/// The processes (no zombies) whose working directory is in one of the folders, as those of a server all are.
+pub(crate) fn working_below(folders: &[PathBuf]) -> Vec<i32> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|process| {
+            let pid = process.file_name().to_str()?.parse().ok()?;
+            let home = std::fs::read_link(process.path().join("cwd")).ok()?;
+            folders.iter().any(|folder| home.starts_with(folder)).then_some(pid)
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_servers_of_the_folder_are_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let start = |home: &str| {
+            let home = folder.path().join(home);
+            std::fs::create_dir_all(&home).unwrap();
+            std::process::Command::new("sleep")
+                .arg("60")
+                .current_dir(home)
+                .spawn()
+                .unwrap()
+        };
+        let (mut inside, mut outside) = (start("rds/instances/db/data"), start("other"));
+        assert_eq!(end_left_servers(folder.path()), 1);
+        assert!(!inside.wait().unwrap().success());
+        assert!(outside.try_wait().unwrap().is_none(), "the other goes on");
+        outside.kill().unwrap();
+        outside.wait().unwrap();
+        assert_eq!(end_left_servers(&folder.path().join("absent")), 0);
+    }
 
     #[test]
     fn root_becomes_postgres_or_nobody() {

@@ -7,7 +7,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::process::{Runner, find_program, run};
+use crate::process::{Runner, find_program, run, working_below};
 
 pub const ADMIN: &str = "rdsadmin";
 
@@ -302,7 +302,7 @@ impl Cluster {
         }
         let data = self.data().canonicalize()?;
         for _ in 0..ORPHAN_CHECKS {
-            if !works_in(&data) {
+            if working_below(std::slice::from_ref(&data)).is_empty() {
                 return std::fs::remove_file(self.data().join("postmaster.pid"));
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -387,14 +387,6 @@ impl Cluster {
             _ => Ok(()),
         }
     }
-}
-
-/// Whether a process (no zombie) has the folder as its working directory, as all of a server's have.
-fn works_in(folder: &Path) -> bool {
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes
-        .into_iter()
-        .any(|process| std::fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == folder))
 }
 
 fn first_error(said: &str) -> String {
