@@ -417,6 +417,10 @@ async fn metrics_tell_the_slots_apart() {
             },
         ),
     ];
+    // The first look of a bake: nothing has happened yet, and that is no error.
+    let nothing = aws.query(&queries, begun, begun).await.unwrap();
+    assert!(nothing.iter().all(|series| series.datapoints.is_empty()));
+    assert_eq!(nothing.len(), queries.len());
     // Data may come late; a bound, not a sleep, decides.
     let minute = SignedDuration::from_secs(60);
     let mut sums = Vec::new();
