@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -74,6 +74,10 @@ impl Router {
                 None => plain(StatusCode::NOT_FOUND, json!({"message": "Not Found"})),
             };
         }
+        if is_foreign_page(request.headers(), request.uri().query().unwrap_or_default()) {
+            let message = "The embedded cloud takes no calls from web pages of other sites.";
+            return plain(StatusCode::FORBIDDEN, json!({"message": message}));
+        }
         let request_id = identity::uuid();
         let (parts, body) = request.into_parts();
         let call = match codec::decode(parts, body, &self.region) {
@@ -136,6 +140,21 @@ impl Router {
             service.stop().await;
         }
     }
+}
+
+/// Whether a browser sends this for a page that is not of this machine. Nothing on loopback asks for a password, and a
+/// call may start processes: any web page that its user opens could make it otherwise.
+fn is_foreign_page(headers: &HeaderMap, query: &str) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    // A link to an object in S3 may be followed; one that names an action may not.
+    let is_link = text("sec-fetch-mode") == Some("navigate") && !query.contains("Action=");
+    if text("sec-fetch-site") == Some("cross-site") && !is_link {
+        return true;
+    }
+    let Some(origin) = text("origin") else { return false };
+    let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    !(name == "127.0.0.1" || name == "localhost" || name == "[::1]" || name.ends_with(".localhost"))
 }
 
 fn plain(status: StatusCode, body: serde_json::Value) -> Response<Bytes> {
@@ -225,7 +244,32 @@ async fn receive(router: &Router, request: Request<Incoming>) -> Response<Bytes>
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderName, HeaderValue};
+
     use super::*;
+
+    #[test]
+    fn web_pages_of_other_sites_are_told_apart() {
+        let is_foreign = |pairs: &[(&'static str, &'static str)]| {
+            let pairs = pairs
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            is_foreign_page(&pairs.collect(), "X-Amz-Signature=0")
+        };
+        assert!(!is_foreign(&[("user-agent", "aws-cli/2")]));
+        assert!(!is_foreign(&[("origin", "http://localhost:3000")]));
+        assert!(
+            !is_foreign(&[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")]),
+            "a presigned link"
+        );
+        assert!(is_foreign(&[("origin", "https://example.com")]));
+        assert!(is_foreign(&[("origin", "null")]), "a sandboxed page");
+        assert!(is_foreign(&[("origin", "http://127.0.0.1.example.com")]));
+        assert!(is_foreign(&[
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "no-cors")
+        ]));
+    }
 
     #[test]
     fn a_deployed_api_is_found_by_path_and_by_host() {

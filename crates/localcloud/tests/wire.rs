@@ -47,28 +47,29 @@ async fn a_folder_has_one_cloud_and_tells_where_it_listens() {
 }
 
 /// One request as bytes; gives the head and the body of the answer.
-async fn send(witness: &Witness, head: &str, body: &[u8]) -> (String, Vec<u8>) {
-    let address = witness.endpoint().strip_prefix("http://").unwrap();
-    let mut stream = TcpStream::connect(address).await.unwrap();
+async fn send(witness: &Witness, head: &str, body: &[u8]) -> std::io::Result<(String, Vec<u8>)> {
+    let address = witness.endpoint().trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await?;
     let host = if head.contains("\nhost:") {
         String::new()
     } else {
         format!("host: {address}\r\n")
     };
+    let head = head.trim().replace('\n', "\r\n");
     let head = format!(
-        "{}\r\n{host}content-length: {}\r\nconnection: close\r\n\r\n",
-        head.trim().replace('\n', "\r\n"),
+        "{head}\r\n{host}content-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream.write_all(body).await.unwrap();
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body).await?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
-    let split = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
-    (
-        String::from_utf8(answer[..split].to_vec()).unwrap(),
-        answer[split + 4..].to_vec(),
-    )
+    stream.read_to_end(&mut answer).await?;
+    let split = answer
+        .windows(4)
+        .position(|bytes| bytes == b"\r\n\r\n")
+        .unwrap_or(answer.len());
+    let body = answer.get(split + 4..).unwrap_or_default().to_vec();
+    Ok((String::from_utf8_lossy(&answer[..split]).into_owned(), body))
 }
 
 fn signed(service: &str) -> String {
@@ -85,9 +86,11 @@ async fn cloudwatch_speaks_what_its_older_clients_speak() {
         signed("monitoring")
     );
     let put = b"Action=PutMetricData&Version=2010-08-01&Namespace=N&MetricData.member.1.MetricName=M&MetricData.member.1.Value=2.5";
-    let (head_back, _) = send(&witness, &head, put).await;
+    let (head_back, _) = send(&witness, &head, put).await.unwrap();
     assert!(head_back.starts_with("HTTP/1.1 200"), "{head_back}");
-    let (_, listed) = send(&witness, &head, b"Action=ListMetrics&Version=2010-08-01").await;
+    let (_, listed) = send(&witness, &head, b"Action=ListMetrics&Version=2010-08-01")
+        .await
+        .unwrap();
     let listed = String::from_utf8(listed).unwrap();
     assert!(
         listed.starts_with(
@@ -102,7 +105,7 @@ async fn cloudwatch_speaks_what_its_older_clients_speak() {
 
     let json =
         "POST / HTTP/1.1\ncontent-type: application/x-amz-json-1.0\nx-amz-target: GraniteServiceVersion20100801.";
-    let (_, listed) = send(&witness, &format!("{json}ListMetrics"), b"{}").await;
+    let (_, listed) = send(&witness, &format!("{json}ListMetrics"), b"{}").await.unwrap();
     assert!(
         String::from_utf8(listed)
             .unwrap()
@@ -113,7 +116,8 @@ async fn cloudwatch_speaks_what_its_older_clients_speak() {
         &format!("{json}GetDashboard"),
         b"{\"DashboardName\":\"none\"}",
     )
-    .await;
+    .await
+    .unwrap();
     assert!(
         head_back.contains("HTTP/1.1 404") || head_back.contains("HTTP/1.1 400"),
         "{head_back}"
@@ -136,7 +140,7 @@ async fn a_packed_cbor_body_is_unpacked() {
     let operation = "POST /service/GraniteServiceVersion20100801/operation/PutMetricData HTTP/1.1";
     let head =
         format!("{operation}\nsmithy-protocol: rpc-v2-cbor\ncontent-type: application/cbor\ncontent-encoding: gzip");
-    let (head_back, _) = send(&witness, &head, &body).await;
+    let (head_back, _) = send(&witness, &head, &body).await.unwrap();
     assert!(
         head_back.starts_with("HTTP/1.1 200") && head_back.contains("smithy-protocol: rpc-v2-cbor"),
         "{head_back}"
@@ -146,7 +150,8 @@ async fn a_packed_cbor_body_is_unpacked() {
         &head.replace("content-encoding: gzip", "accept: application/cbor"),
         b"\xa0",
     )
-    .await;
+    .await
+    .unwrap();
     assert!(head_back.starts_with("HTTP/1.1 400"), "{head_back}");
     assert!(body.windows(6).any(|bytes| bytes == b"__type"), "{body:?}");
 }
@@ -155,19 +160,21 @@ async fn a_packed_cbor_body_is_unpacked() {
 async fn s3_takes_both_styles_and_refuses_what_does_not_match_its_checksum() {
     let witness = Witness::start().await;
     let s3 = signed("s3");
-    let (head, _) = send(&witness, &format!("PUT /bucket HTTP/1.1\n{s3}"), b"").await;
+    let (head, _) = send(&witness, &format!("PUT /bucket HTTP/1.1\n{s3}"), b"")
+        .await
+        .unwrap();
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     let chunked = format!(
         "PUT /a%20b/c%2Fd HTTP/1.1\nhost: bucket.s3.us-east-1.localhost:1\n{s3}\ncontent-encoding: aws-chunked\nx-amz-trailer: x-amz-checksum-crc32"
     );
     let body = b"5\r\nhello\r\n6\r\n world\r\n0\r\nx-amz-checksum-crc32:DUoRhQ==\r\n\r\n";
-    let (head, _) = send(&witness, &chunked, body).await;
+    let (head, _) = send(&witness, &chunked, body).await.unwrap();
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    let (head, body_back) = send(&witness, "GET /bucket/a%20b/c/d HTTP/1.1", b"").await;
+    let (head, body_back) = send(&witness, "GET /bucket/a%20b/c/d HTTP/1.1", b"").await.unwrap();
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     assert_eq!(body_back, b"hello world");
     let wrong = String::from_utf8(body.to_vec()).unwrap().replace("world", "there");
-    let (head, body_back) = send(&witness, &chunked, wrong.as_bytes()).await;
+    let (head, body_back) = send(&witness, &chunked, wrong.as_bytes()).await.unwrap();
     assert!(head.starts_with("HTTP/1.1 400"), "{head}");
     assert!(String::from_utf8(body_back).unwrap().contains("<Code>BadDigest</Code>"));
     let (head, body_back) = send(
@@ -175,7 +182,8 @@ async fn s3_takes_both_styles_and_refuses_what_does_not_match_its_checksum() {
         &format!("GET /bucket?acl-of-nothing&website HTTP/1.1\n{s3}"),
         b"",
     )
-    .await;
+    .await
+    .unwrap();
     assert!(head.starts_with("HTTP/1.1 501"), "{head}");
     assert!(
         String::from_utf8(body_back)
@@ -187,7 +195,7 @@ async fn s3_takes_both_styles_and_refuses_what_does_not_match_its_checksum() {
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_absent_apis_are_plain_json() {
     let witness = Witness::start().await;
-    let (_, body) = send(&witness, "GET /_aws/local/health HTTP/1.1", b"").await;
+    let (_, body) = send(&witness, "GET /_aws/local/health HTTP/1.1", b"").await.unwrap();
     let health: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(
         (health["status"].as_str(), health["pid"].as_u64()),
@@ -201,7 +209,7 @@ async fn health_and_absent_apis_are_plain_json() {
         "GET /_aws/execute-api/none/prod/x HTTP/1.1",
         "GET /prod/x HTTP/1.1\nhost: none.execute-api.us-east-1.amazonaws.com",
     ] {
-        let (head, body) = send(&witness, request, b"").await;
+        let (head, body) = send(&witness, request, b"").await.unwrap();
         assert!(head.starts_with("HTTP/1.1 403"), "{head}");
         assert_eq!(body, b"{\"message\":\"Forbidden\"}");
     }

@@ -340,6 +340,15 @@ fn a_killed_creation_is_rolled_back_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let resources = json!({"A": queue(json!({})), "HangingB": after("A", json!({"QueueName": "b"}))});
     let (context, script) = killed(folder.path(), Value::Null, resources);
+    // The last line of the journal broke off with the process.
+    let journals = std::fs::read_dir(context.store.folder().join("cloudformation")).unwrap();
+    let mut journals = journals
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "journal"));
+    let journal = journals.next().unwrap();
+    let text = std::fs::read_to_string(&journal).unwrap();
+    assert_eq!(text.lines().count(), 4, "three steps of A, one of B: {text}");
+    std::fs::write(&journal, format!("{text}{{\"generation\":")).unwrap();
     // The provider had made it and could not say so any more.
     script.existing.lock().unwrap().insert("b".to_owned());
     let runtime = tokio::runtime::Builder::new_current_thread()
