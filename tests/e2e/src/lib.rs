@@ -5,5 +5,5 @@
 mod poller;
 mod project;
 
-pub use poller::{Answer, Poller};
+pub use poller::{Answer, Poller, get};
 pub use project::{Ended, Project, settings};

@@ -113,10 +113,10 @@ impl Project {
             .expect("the binary starts")
     }
 
-    /// The base URL of the live stage: output `Url` of the stack.
+    /// The base URL of the live stage.
     pub fn live_url(&self) -> String {
         let status = self.run(&["status", "--json"]).expect(0).json();
-        status[0]["live_urls"][0]
+        status[0]["apis"][0]["live_url"]
             .as_str()
             .unwrap_or_else(|| panic!("no live URL in {}", status[0]))
             .to_owned()

@@ -22,5 +22,5 @@ pub fn run(options: &Rollback, settings: &Settings, console: &Console) -> Outcom
             .await
             .map_err(rollout::failed)
     })?;
-    rollout::ended(&end, &environment.name, console)
+    rollout::rolled_back(&end, &environment.name, console)
 }

@@ -8,13 +8,33 @@ use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
 use crate::refusal;
 
+/// The end of a rollback that was asked for. An unfinished deploy that it found and turned back is one, too.
+pub fn rolled_back(end: &RolloutEnd, environment: &str, console: &Console) -> Outcome<u8> {
+    match &end.result {
+        RolloutResult::RolledBack { .. } if !end.is_rollback => {
+            console.clear();
+            console.print_json(&serde_json::json!({ "event": "ended", "end": end }));
+            let live = before(end);
+            console.print(&format!(
+                "rollout {} was turned back; {live} serves all traffic in {environment}",
+                end.rollout
+            ));
+            Ok(0)
+        }
+        _ => ended(end, environment, console),
+    }
+}
+
+fn before(end: &RolloutEnd) -> String {
+    end.before
+        .map_or_else(|| "the version before".to_owned(), |before| format!("release {before}"))
+}
+
 /// The end of a deploy or of a rollback that was reached.
 pub fn ended(end: &RolloutEnd, environment: &str, console: &Console) -> Outcome<u8> {
     console.clear();
     console.print_json(&serde_json::json!({ "event": "ended", "end": end }));
-    let before = end
-        .before
-        .map_or_else(|| "the version before".to_owned(), |before| format!("release {before}"));
+    let before = before(end);
     match &end.result {
         RolloutResult::Promoted => {
             console.print(&format!("release {} is live in {environment}", end.release));

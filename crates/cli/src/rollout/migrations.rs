@@ -12,6 +12,11 @@ use crate::console::Console;
 use crate::session::Session;
 use crate::settings::{Backup as BackupKind, Database};
 
+/// The certificates that RDS's own are signed with; the functions trust the same file.
+const RDS_ROOTS: &str = include_str!("../../../../functions/platform/certificates/amazon-rds-roots.pem");
+/// What PostgreSQL calls the database that every server has. RDS's secret names none unless the instance was given one.
+const DEFAULT_DATABASE: &str = "postgres";
+
 pub struct DatabaseMigrations {
     aws: Aws,
     stacks: Stacks,
@@ -75,10 +80,11 @@ impl DatabaseMigrations {
         let database = migrate::Database::new(
             field("host")?.expose(),
             port,
-            field("dbname")?.expose(),
+            secret.field("dbname").as_ref().map_or(DEFAULT_DATABASE, Secret::expose),
             field("username")?.expose(),
             Password::new(field("password")?.expose()),
-        );
+        )
+        .trusting(RDS_ROOTS);
         let instance = secret
             .field("dbInstanceIdentifier")
             .as_ref()

@@ -1,0 +1,187 @@
+//! The main job as a user sees it: releases, a bad one that is turned back, rollbacks, a run that is killed.
+
+use std::io::{BufRead, BufReader};
+use std::process::Child;
+
+use e2e::{Poller, Project, get};
+use serde_json::Value;
+
+/// Deploys and waits until stderr has a line with `marker`.
+fn deploy_until(project: &Project, marker: &str) -> Child {
+    let mut deploy = project.spawn(&["deploy", "--blue-green"]);
+    let stderr = BufReader::new(deploy.stderr.take().expect("stderr is piped"));
+    let mut said = Vec::new();
+    for line in stderr.lines() {
+        said.push(line.expect("stderr is text"));
+        if said.last().is_some_and(|line| line.contains(marker)) {
+            return deploy;
+        }
+    }
+    panic!("no line with '{marker}':\n{}", said.join("\n"));
+}
+
+fn status(project: &Project) -> Value {
+    project.run(&["status", "--json"]).expect(0).json().remove(0)
+}
+
+/// All traffic is on one slot, without canary settings, as the ledger says.
+fn assert_settled(project: &Project) -> Value {
+    let status = status(project);
+    for api in status["apis"].as_array().expect("status lists the APIs") {
+        assert_eq!(api["as_recorded"], true, "{status:#}");
+        assert_eq!(api["traffic"]["canary"], Value::Null, "{status:#}");
+    }
+    assert_eq!(status["open"], Value::Null, "{status:#}");
+    assert_eq!(status["lock"], Value::Null, "{status:#}");
+    status
+}
+
+#[test]
+fn releases_are_promoted_rolled_back_and_a_bad_one_is_turned_back() {
+    let project = Project::service();
+    project.run(&["deploy", "--blue-green"]).expect(0);
+    let url = format!("{}/hello", project.live_url());
+    assert_eq!(get(&url).unwrap(), (200, "hello from release one".to_owned()));
+
+    project.function("changed");
+    let second = project.run(&["deploy", "--blue-green", "--tag", "v2"]).expect(0);
+    for share in ["10 %", "50 %", "100 %"] {
+        assert!(
+            second.stderr.contains(&format!("has {share} of the live traffic")),
+            "{}",
+            second.stderr
+        );
+    }
+    assert_eq!(get(&url).unwrap(), (200, "hello from release two".to_owned()));
+    assert_eq!(assert_settled(&project)["live"]["tag"], "v2");
+
+    // The slot still holds release 1, so going back is one switch.
+    let back = project.run(&["rollback", "local"]).expect(0);
+    assert!(
+        back.stderr.contains("back from release 2 to release 1") && back.stderr.contains("in one switch"),
+        "{}",
+        back.stderr
+    );
+    assert_eq!(get(&url).unwrap(), (200, "hello from release one".to_owned()));
+    assert_eq!(assert_settled(&project)["live"]["number"], 1);
+
+    project.function("failing");
+    let poller = Poller::start(&url);
+    let third = project.run(&["deploy", "--blue-green"]).expect(3);
+    let turned_back = std::time::Instant::now();
+    while get(&url).unwrap().0 == 0 {}
+    let answers = poller.stop();
+    assert!(third.stderr.contains("error[LD0504]"), "{}", third.stderr);
+    assert!(
+        third.stderr.contains("function errors of") || third.stderr.contains("API 5xx of"),
+        "{}",
+        third.stderr
+    );
+    let bad = answers.iter().filter(|answer| answer.status != 200).count();
+    assert!(
+        bad * 20 < answers.len(),
+        "{bad} of {} answers were not 200: more than the canary's share",
+        answers.len()
+    );
+    assert!(answers.iter().all(|answer| answer.status != 0), "an answer was lost");
+    let late = answers.iter().filter(|answer| answer.at > turned_back);
+    assert!(
+        late.clone()
+            .all(|answer| answer.status == 200 && answer.body.contains("release one")),
+        "{:?}",
+        late.last()
+    );
+    assert_eq!(assert_settled(&project)["live"]["number"], 1);
+
+    let history = project.run(&["history"]).expect(0).stdout;
+    assert_eq!(history.lines().count(), 4, "{history}");
+    assert!(
+        history
+            .lines()
+            .next()
+            .unwrap()
+            .contains("release 3 (release-3): turned back"),
+        "{history}"
+    );
+    assert!(history.contains("rollback to 1"), "{history}");
+}
+
+#[test]
+fn a_release_that_fails_its_smoke_check_never_gets_traffic() {
+    let project = Project::service();
+    project.run(&["deploy", "--blue-green"]).expect(0);
+    let url = format!("{}/hello", project.live_url());
+    project.function("broken");
+    let poller = Poller::start(&url);
+    let second = project.run(&["deploy", "--blue-green"]).expect(3);
+    let answers = poller.stop();
+    assert!(
+        second.stderr.contains("error[LD0503]") && second.stderr.contains("hello"),
+        "{}",
+        second.stderr
+    );
+    assert!(
+        !second.stderr.contains("of the live traffic\n  green"),
+        "{}",
+        second.stderr
+    );
+    assert!(
+        answers.iter().all(|answer| answer.status == 200),
+        "live traffic reached a version that failed its check"
+    );
+    assert_eq!(assert_settled(&project)["live"]["number"], 1);
+}
+
+#[test]
+fn a_deploy_that_is_killed_in_a_shift_is_settled_by_the_next_command() {
+    let project = Project::service();
+    project.run(&["deploy", "--blue-green"]).expect(0);
+    let url = format!("{}/hello", project.live_url());
+
+    project.function("changed");
+    let mut killed = deploy_until(&project, "has 10 % of the live traffic");
+    killed.kill().expect("it can be killed");
+    killed.wait().expect("it ended");
+    let rollback = project.run(&["rollback", "local"]).expect(0);
+    assert!(
+        rollback.stderr.contains("found rollout 2 unfinished"),
+        "{}",
+        rollback.stderr
+    );
+    assert_eq!(assert_settled(&project)["live"]["number"], 1);
+    assert_eq!(get(&url).unwrap(), (200, "hello from release one".to_owned()));
+
+    let mut killed = deploy_until(&project, "has 50 % of the live traffic");
+    killed.kill().expect("it can be killed");
+    killed.wait().expect("it ended");
+    let deploy = project.run(&["deploy", "--blue-green"]).expect(0);
+    assert!(deploy.stderr.contains("unfinished"), "{}", deploy.stderr);
+    assert_settled(&project);
+    assert_eq!(get(&url).unwrap(), (200, "hello from release two".to_owned()));
+}
+
+#[test]
+fn two_deploys_at_once_do_not_meet() {
+    let project = Project::service();
+    let mut first = deploy_until(&project, "smoke-testing slot");
+    let second = project.run(&["deploy", "--blue-green"]).expect(4);
+    assert!(second.stderr.contains("error[LD0501]"), "{}", second.stderr);
+    // Its stderr is no longer read; it must not mind.
+    assert!(first.wait().expect("it ended").success());
+    assert_settled(&project);
+}
+
+#[test]
+fn an_interrupt_turns_the_traffic_back_before_the_end() {
+    let project = Project::service();
+    project.run(&["deploy", "--blue-green"]).expect(0);
+    project.function("changed");
+    let mut deploy = deploy_until(&project, "has 10 % of the live traffic");
+    let killed = std::process::Command::new("kill")
+        .args(["-TERM", &deploy.id().to_string()])
+        .status()
+        .expect("kill runs");
+    assert!(killed.success());
+    assert_eq!(deploy.wait().expect("it ended").code(), Some(130));
+    assert_eq!(assert_settled(&project)["live"]["number"], 1);
+}
