@@ -20,6 +20,7 @@ pub mod elasticache;
 mod element;
 mod environment;
 mod error;
+pub mod events;
 pub mod iam;
 pub mod lambda;
 mod logical_id;

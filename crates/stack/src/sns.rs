@@ -1,4 +1,6 @@
-//! Topics.
+//! Topics, and who receives what is published to them.
+
+mod subscription;
 
 use cfn::{Expr, IntoValue, Value, id};
 
@@ -6,6 +8,8 @@ use crate::element::CfnResource;
 use crate::iam::{Grant, Grantee, PolicyStatement, Principal, ResourcePolicy};
 use crate::site::Site;
 use crate::tree::{Construct, Scope};
+
+pub use subscription::SubscriptionOptions;
 
 #[derive(Clone)]
 pub struct Topic {

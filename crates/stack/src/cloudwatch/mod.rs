@@ -2,7 +2,7 @@
 
 mod alarm;
 mod dashboard;
-mod json_text;
+pub(crate) mod json_text;
 mod metric;
 mod statistic;
 mod widget;

@@ -9,6 +9,7 @@ use cfn::{Builder, Expr, IntoValue, Map, Value, id};
 
 use super::alias::Version;
 use super::code::{Code, Runtime};
+use super::destination::{Asynchronous, Destination};
 use super::permission::{GivenName, Invocable};
 use crate::cloudwatch::Metric;
 use crate::ec2::{Connectable, Connections, SecurityGroup, Subnet, SubnetSelection, Vpc};
@@ -45,6 +46,15 @@ const RESERVED_VARIABLES: [&str; 17] = [
 pub enum Architecture {
     X86_64,
     Arm64,
+}
+
+impl Architecture {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Arm64 => "arm64",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,8 +135,7 @@ pub struct FunctionBuilder {
     application_log_level: Option<LogLevel>,
     system_log_level: Option<LogLevel>,
     log_group: Option<LogGroup>,
-    retry_attempts: Option<u32>,
-    max_event_age: Option<Duration>,
+    asynchronous: Asynchronous,
 }
 
 /// Where a function stands in a VPC.
@@ -180,11 +189,7 @@ impl FunctionBuilder {
     }
 
     pub fn architecture(mut self, architecture: Architecture) -> Self {
-        let name = match architecture {
-            Architecture::X86_64 => "x86_64",
-            Architecture::Arm64 => "arm64",
-        };
-        self.properties = self.properties.architectures([name]);
+        self.properties = self.properties.architectures([architecture.as_str()]);
         self
     }
 
@@ -286,13 +291,25 @@ impl FunctionBuilder {
 
     /// How often an asynchronous event is tried again: 0 to 2.
     pub fn retry_attempts(mut self, count: u32) -> Self {
-        self.retry_attempts = Some(count);
+        self.asynchronous.retry_attempts = Some(count);
         self
     }
 
     /// How long an asynchronous event is tried.
     pub fn max_event_age(mut self, age: Duration) -> Self {
-        self.max_event_age = Some(age);
+        self.asynchronous.max_event_age = Some(age);
+        self
+    }
+
+    /// Learns of each asynchronous event that succeeded.
+    pub fn on_success(mut self, destination: Destination) -> Self {
+        self.asynchronous.on_success = Some(destination);
+        self
+    }
+
+    /// Gets each asynchronous event that failed for good.
+    pub fn on_failure(mut self, destination: Destination) -> Self {
+        self.asynchronous.on_failure = Some(destination);
         self
     }
 
@@ -375,7 +392,7 @@ impl FunctionBuilder {
         for (name, value) in std::mem::take(&mut self.environment) {
             function.add_environment(name, value.cast::<String>());
         }
-        self.configure_async_invoke(&function);
+        self.asynchronous.configure(&function);
         function
     }
 
@@ -419,28 +436,6 @@ impl FunctionBuilder {
                     function::LoggingConfig::log_group,
                 ),
         )
-    }
-
-    fn configure_async_invoke(&self, function: &Function) {
-        if self.retry_attempts.is_none() && self.max_event_age.is_none() {
-            return;
-        }
-        let mut properties = cfn::lambda::EventInvokeConfig::new()
-            .function_name(function.function_name())
-            .qualifier("$LATEST");
-        if let Some(count) = self.retry_attempts {
-            if count > 2 {
-                function
-                    .construct
-                    .report("an asynchronous event is tried again twice at most");
-            }
-            properties = properties.maximum_retry_attempts(count);
-        }
-        if let Some(age) = self.max_event_age {
-            properties = properties.maximum_event_age_in_seconds(whole_seconds(age));
-        }
-        let construct = Site::new(function, "EventInvokeConfig").make("lambda.EventInvokeConfig");
-        CfnResource::new(&construct, "Resource", properties);
     }
 }
 
@@ -502,8 +497,7 @@ impl Function {
             application_log_level: None,
             system_log_level: None,
             log_group: None,
-            retry_attempts: None,
-            max_event_age: None,
+            asynchronous: Asynchronous::default(),
         }
     }
 

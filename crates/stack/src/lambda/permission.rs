@@ -14,6 +14,8 @@ pub struct Permission {
     action: String,
     source_arn: Option<Expr>,
     source_account: Option<Expr>,
+    url_auth_type: Option<&'static str>,
+    through_url: bool,
 }
 
 impl Permission {
@@ -24,6 +26,8 @@ impl Permission {
             action: "lambda:InvokeFunction".into(),
             source_arn: None,
             source_account: None,
+            url_auth_type: None,
+            through_url: false,
         }
     }
 
@@ -37,6 +41,18 @@ impl Permission {
     #[must_use]
     pub fn source_arn(mut self, arn: impl IntoValue<String>) -> Self {
         self.source_arn = Some(arn.into_value().into_expr());
+        self
+    }
+
+    /// Only through a URL of this kind.
+    pub(crate) fn url_auth_type(mut self, kind: &'static str) -> Self {
+        self.url_auth_type = Some(kind);
+        self
+    }
+
+    /// Only through a URL.
+    pub(crate) fn through_url(mut self) -> Self {
+        self.through_url = true;
         self
     }
 
@@ -89,6 +105,12 @@ pub trait Invocable: Scope {
         }
         if let Some(account) = &permission.source_account {
             properties = properties.source_account(account.clone().cast::<String>());
+        }
+        if let Some(kind) = permission.url_auth_type {
+            properties = properties.function_url_auth_type(kind);
+        }
+        if permission.through_url {
+            properties = properties.invoked_via_function_url(true);
         }
         CfnResource::new(scope, id, properties)
     }

@@ -1,6 +1,7 @@
 //! The oracle's cases in Rust, construct by construct: compare each with its namesake in `oracle/cases`.
 
 mod core;
+mod functions;
 mod options;
 mod phase2;
 mod restapi;
@@ -13,7 +14,7 @@ pub struct Case {
     pub build: fn(&App),
 }
 
-pub const CASES: [Case; 5] = [
+pub const CASES: [Case; 6] = [
     Case {
         name: "core",
         build: core::build,
@@ -29,6 +30,10 @@ pub const CASES: [Case; 5] = [
     Case {
         name: "restapi",
         build: restapi::build,
+    },
+    Case {
+        name: "functions",
+        build: functions::build,
     },
     Case {
         name: "vpc",
