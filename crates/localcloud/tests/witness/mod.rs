@@ -3,6 +3,7 @@
 //! `Witness::start()` runs the cloud on a free port in a folder of its own; `run("name.py")` runs
 //! `tests/witness/scripts/name.py` against it, with the endpoint and credentials that mean nothing in its environment.
 //! `restart` ends the cloud and starts it again on the same folder.
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -43,6 +44,12 @@ impl Witness {
     pub async fn restart(&mut self) {
         self.running.take().expect("the cloud runs").stop().await;
         self.running = Some(start(self.folder.path()).await);
+    }
+
+    /// Ends the cloud and what it started; tests that bring up databases call it at their end.
+    #[allow(dead_code, reason = "not every test starts processes")]
+    pub async fn stop(mut self) {
+        self.running.take().expect("the cloud runs").stop().await;
     }
 
     /// Runs a script of `tests/witness/scripts`; panics with its output when it fails.
