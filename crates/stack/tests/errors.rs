@@ -4,9 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use cfn::Expr;
+use stack::ec2::{GatewayService, Vpc};
+use stack::events::{Rule, Schedule};
+use stack::iam::PolicyStatement;
 use stack::lambda::{Code, Function, Runtime};
-use stack::sns::Topic;
+use stack::sns::{SubscriptionOptions, Topic};
 use stack::sqs::Queue;
+use stack::units::seconds;
 use stack::{App, CfnOutput, Construct, Errors, Stack, Stage};
 
 fn app() -> (App, tempfile::TempDir) {
@@ -118,4 +122,35 @@ fn a_resource_outside_of_any_stack() {
     let url: Expr = queue.queue_url().into_expr();
     CfnOutput::new(&stack, "Url", url.cast::<String>()).build();
     assert_eq!(codes(&errors(&app, &folder)), ["LD0205"]);
+}
+
+#[test]
+fn options_that_cannot_be_together() {
+    let (app, folder) = app();
+    let stack = Stack::new(&app, "S").build();
+    Rule::new(&stack, "Never").build();
+    Rule::new(&stack, "Bus")
+        .event_bus("named")
+        .schedule(Schedule::rate(seconds(30)))
+        .build();
+    let topic = Topic::new(&stack, "Topic").build();
+    topic.subscribe_email("a@example.com", &SubscriptionOptions::new().raw_message_delivery());
+    topic.subscribe_url("example.com", &SubscriptionOptions::new());
+    let vpc = Vpc::new(&stack, "Vpc").build();
+    vpc.add_gateway_endpoint("S3", GatewayService::S3)
+        .build()
+        .add_to_policy(PolicyStatement::allow(["s3:*"]).on_all());
+    let errors = errors(&app, &folder);
+    assert_eq!(codes(&errors), ["LD0204"; 6]);
+    let text = errors.to_string();
+    for expected in [
+        "a rule needs a pattern of events or a schedule",
+        "only the account's own bus has schedules",
+        "a rate is a minute at least",
+        "raw messages are delivered to queues and URLs only",
+        "`example.com` begins with neither",
+        "names its principals",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
 }

@@ -6,6 +6,7 @@ mod options;
 mod phase2;
 mod restapi;
 mod vpc;
+mod wiring;
 
 use stack::App;
 
@@ -14,7 +15,7 @@ pub struct Case {
     pub build: fn(&App),
 }
 
-pub const CASES: [Case; 6] = [
+pub const CASES: [Case; 7] = [
     Case {
         name: "core",
         build: core::build,
@@ -38,6 +39,10 @@ pub const CASES: [Case; 6] = [
     Case {
         name: "vpc",
         build: vpc::build,
+    },
+    Case {
+        name: "wiring",
+        build: wiring::build,
     },
 ];
 
