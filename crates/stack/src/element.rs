@@ -126,6 +126,16 @@ impl<T> CfnResource<T> {
             .unwrap_or_default()
     }
 
+    /// Adds to a property that is a list.
+    pub(crate) fn append(&self, key: &'static str, item: Expr) {
+        let mut items = match self.property(key) {
+            Some(Expr::List(items)) => items,
+            _ => Vec::new(),
+        };
+        items.push(item);
+        self.set(key, Some(Expr::List(items)));
+    }
+
     /// Sets a property by its exact key; `None` removes it.
     pub fn set(&self, key: impl Into<Name>, value: Option<Expr>) {
         let key = key.into();

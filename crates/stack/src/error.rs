@@ -111,19 +111,19 @@ impl Error {
     /// The stable code; its page is shown by `llama-deploy explain CODE`.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::DuplicateId { .. } => "LD0201",
-            Self::DuplicateLogicalId { .. } => "LD0202",
-            Self::AssetMissing { .. } => "LD0203",
-            Self::Invalid { .. } => "LD0204",
-            Self::OutsideOfStack { .. } => "LD0205",
-            Self::CrossEnvironmentReference { .. } => "LD0206",
-            Self::CrossStageReference { .. } => "LD0207",
-            Self::NameAcrossStacks { .. } => "LD0208",
-            Self::StackCycle { .. } => "LD0209",
-            Self::DependencyOnParent { .. } => "LD0210",
-            Self::Render { .. } => "LD0211",
-            Self::Write { .. } => "LD0212",
-            Self::Context { .. } | Self::ContextFile { .. } => "LD0213",
+            Self::DuplicateId { .. } => "LD1001",
+            Self::DuplicateLogicalId { .. } => "LD1002",
+            Self::AssetMissing { .. } => "LD1003",
+            Self::Invalid { .. } => "LD1004",
+            Self::OutsideOfStack { .. } => "LD1005",
+            Self::CrossEnvironmentReference { .. } => "LD1006",
+            Self::CrossStageReference { .. } => "LD1007",
+            Self::NameAcrossStacks { .. } => "LD1008",
+            Self::StackCycle { .. } => "LD1009",
+            Self::DependencyOnParent { .. } => "LD1010",
+            Self::Render { .. } => "LD1011",
+            Self::Write { .. } => "LD1012",
+            Self::Context { .. } | Self::ContextFile { .. } => "LD1013",
         }
     }
 
@@ -162,7 +162,7 @@ impl From<Error> for Errors {
     }
 }
 
-/// One block per error, as a compiler prints it: `error[LD0203]: message` and, below it, the line that is meant.
+/// One block per error, as a compiler prints it: `error[LD1003]: message` and, below it, the line that is meant.
 impl fmt::Display for Errors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, error) in self.0.iter().enumerate() {

@@ -122,7 +122,7 @@ pub fn run(build: impl FnOnce(&App)) -> ExitCode {
             .location()
             .map(|location| format!("\n  --> {location}"))
             .unwrap_or_default();
-        say(&format!("error[LD0200]: the app panicked: {message}{location}"));
+        say(&format!("error[LD1000]: the app panicked: {message}{location}"));
     }));
     let app = match App::from_environment() {
         Ok(app) => app,

@@ -42,10 +42,10 @@ fn an_id_that_is_taken() {
     Queue::new(&stack, "Jobs").build();
     Queue::new(&stack, "Jobs").build();
     let errors = errors(&app, &folder);
-    assert_eq!(codes(&errors), ["LD0201"]);
+    assert_eq!(codes(&errors), ["LD1001"]);
     let text = errors.to_string();
     assert!(
-        text.starts_with("error[LD0201]: there is already a construct `S/Jobs`, made at "),
+        text.starts_with("error[LD1001]: there is already a construct `S/Jobs`, made at "),
         "{text}"
     );
     assert!(text.contains("\n  --> crates/stack/tests/errors.rs:"), "{text}");
@@ -58,7 +58,7 @@ fn a_logical_id_that_is_taken_names_both_paths() {
     Queue::new(&stack, "One").build().resource().override_logical_id("Same");
     Topic::new(&stack, "Two").build().resource().override_logical_id("Same");
     let errors = errors(&app, &folder);
-    assert_eq!(codes(&errors), ["LD0202"]);
+    assert_eq!(codes(&errors), ["LD1002"]);
     let text = errors.to_string();
     assert!(text.contains("`S/Two/Resource` and `S/One/Resource`"), "{text}");
 }
@@ -73,7 +73,7 @@ fn a_missing_artifact_and_everything_else_in_one_run() {
         .build();
     Stack::new(&app, "not a name").build();
     let errors = errors(&app, &folder);
-    assert_eq!(codes(&errors), ["LD0203", "LD0204", "LD0204"]);
+    assert_eq!(codes(&errors), ["LD1003", "LD1004", "LD1004"]);
     assert!(errors.to_string().contains("not-built`; build it first"), "{errors}");
 }
 
@@ -88,7 +88,7 @@ fn references_that_cannot_be() {
     let inside = Stack::new(&stage, "Inside").build();
     CfnOutput::new(&inside, "Arn", topic.topic_arn()).build();
     let errors = errors(&app, &folder);
-    assert_eq!(codes(&errors), ["LD0206", "LD0207"]);
+    assert_eq!(codes(&errors), ["LD1006", "LD1007"]);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn stacks_in_a_circle() {
     CfnOutput::new(&one, "FromTwo", b.topic_arn()).build();
     CfnOutput::new(&two, "FromOne", a.topic_arn()).build();
     let errors = errors(&app, &folder);
-    assert_eq!(codes(&errors), ["LD0209"]);
+    assert_eq!(codes(&errors), ["LD1009"]);
     assert!(errors.to_string().contains("One -> Two -> One"), "{errors}");
 }
 
@@ -110,7 +110,7 @@ fn a_dependency_on_what_contains_it() {
     let stack = Stack::new(&app, "S").build();
     let queue = Queue::new(&stack, "Q").build();
     stack::Scope::construct(&queue).add_dependency(&stack);
-    assert_eq!(codes(&errors(&app, &folder)), ["LD0210"]);
+    assert_eq!(codes(&errors(&app, &folder)), ["LD1010"]);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_resource_outside_of_any_stack() {
     let stack = Stack::new(&app, "S").build();
     let url: Expr = queue.queue_url().into_expr();
     CfnOutput::new(&stack, "Url", url.cast::<String>()).build();
-    assert_eq!(codes(&errors(&app, &folder)), ["LD0205"]);
+    assert_eq!(codes(&errors(&app, &folder)), ["LD1005"]);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn options_that_cannot_be_together() {
         .build()
         .add_to_policy(PolicyStatement::allow(["s3:*"]).on_all());
     let errors = errors(&app, &folder);
-    assert_eq!(codes(&errors), ["LD0204"; 6]);
+    assert_eq!(codes(&errors), ["LD1004"; 6]);
     let text = errors.to_string();
     for expected in [
         "a rule needs a pattern of events or a schedule",

@@ -323,27 +323,19 @@ impl Alarm {
         &self.resource
     }
 
-    fn add_to(&self, property: &'static str, arn: Expr) {
-        let mut arns = match self.resource.property(property) {
-            Some(Expr::List(arns)) => arns,
-            _ => Vec::new(),
-        };
-        arns.push(arn);
-        self.resource.set(property, Some(Expr::List(arns)));
-    }
-
     /// Tells a topic, or another target of alarms, when the alarm goes off.
     pub fn add_alarm_action(&self, arn: impl IntoValue<String>) {
-        self.add_to("AlarmActions", arn.into_value().into_expr());
+        self.resource.append("AlarmActions", arn.into_value().into_expr());
     }
 
     /// … when it is over.
     pub fn add_ok_action(&self, arn: impl IntoValue<String>) {
-        self.add_to("OKActions", arn.into_value().into_expr());
+        self.resource.append("OKActions", arn.into_value().into_expr());
     }
 
     pub fn add_insufficient_data_action(&self, arn: impl IntoValue<String>) {
-        self.add_to("InsufficientDataActions", arn.into_value().into_expr());
+        self.resource
+            .append("InsufficientDataActions", arn.into_value().into_expr());
     }
 
     /// The line that the threshold is in a graph.

@@ -1,5 +1,7 @@
 // Options of endpoints, flow logs, layers, destinations, URLs, subscriptions and rules that vpc and functions do not use.
 import * as cdk from 'aws-cdk-lib';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
@@ -14,6 +16,7 @@ import * as sqs from 'aws-cdk-lib/aws-sqs';
 export function build(app: cdk.App) {
   network(app);
   events_(app);
+  gates(app);
 }
 
 function network(app: cdk.App) {
@@ -75,4 +78,22 @@ function events_(app: cdk.App) {
   new events.Rule(stack, 'Hours', { schedule: events.Schedule.rate(cdk.Duration.minutes(60)), targets: [new targets.SqsQueue(queue)] });
   new events.Rule(stack, 'Days', { schedule: events.Schedule.rate(cdk.Duration.hours(48)) });
   new events.Rule(stack, 'Bus', { eventBus: events.EventBus.fromEventBusName(stack, 'Named', 'named'), eventPattern: { detailType: ['x'] } });
+}
+
+function gates(app: cdk.App) {
+  const stack = new cdk.Stack(app, 'Gates');
+  const topic = new sns.Topic(stack, 'Topic');
+  const [a, b, c] = ['A', 'B', 'C'].map(id => new cloudwatch.Alarm(stack, id, {
+    metric: new cloudwatch.Metric({ namespace: 'Llama', metricName: id }), threshold: 1, evaluationPeriods: 1,
+  }));
+  const on = (alarm: cloudwatch.IAlarm, state = cloudwatch.AlarmState.ALARM) => cloudwatch.AlarmRule.fromAlarm(alarm, state);
+  const gate = new cloudwatch.CompositeAlarm(stack, 'Gate', {
+    alarmRule: cloudwatch.AlarmRule.anyOf(on(a), cloudwatch.AlarmRule.allOf(on(b, cloudwatch.AlarmState.INSUFFICIENT_DATA), cloudwatch.AlarmRule.not(on(c, cloudwatch.AlarmState.OK)))),
+    alarmDescription: 'stops a rollout', actionsSuppressor: c, actionsSuppressorWaitPeriod: cdk.Duration.minutes(2),
+  });
+  gate.addAlarmAction(new SnsAction(topic));
+  gate.addOkAction(new SnsAction(topic));
+  new cloudwatch.CompositeAlarm(stack, 'Outer', {
+    compositeAlarmName: 'outer', actionsEnabled: false, alarmRule: cloudwatch.AlarmRule.allOf(on(gate), cloudwatch.AlarmRule.fromBoolean(true)),
+  });
 }

@@ -3,6 +3,7 @@
 
 use cfn::Expr;
 use serde_json::json;
+use stack::cloudwatch::{Alarm, AlarmRule, CompositeAlarm, Metric};
 use stack::ec2::{
     Connectable, FlowLogInterval, GatewayService, InterfaceService, SecurityGroup, SubnetSelection, SubnetType, Vpc,
 };
@@ -20,6 +21,7 @@ use stack::{App, RemovalPolicy, Stack};
 pub fn build(app: &App) {
     ways(app);
     wires(app);
+    gates(app);
 }
 
 fn ways(app: &App) {
@@ -127,5 +129,31 @@ fn rules(stack: &Stack, code: &Function, topic: &Topic, queue: &Queue, dead: &Qu
     Rule::new(stack, "Bus")
         .event_bus("named")
         .event_pattern(EventPattern::new().detail_type(["x"]))
+        .build();
+}
+
+fn gates(app: &App) {
+    let stack = Stack::new(app, "Gates").build();
+    let topic = Topic::new(&stack, "Topic").build();
+    let [a, b, c] = ["A", "B", "C"].map(|id| {
+        Alarm::new(&stack, id, Metric::new("Llama", id))
+            .at_least(1.0)
+            .for_periods(1)
+            .build()
+    });
+    let rule = AlarmRule::any_of([
+        AlarmRule::alarm(&a),
+        AlarmRule::all_of([AlarmRule::insufficient_data(&b), AlarmRule::not(AlarmRule::ok(&c))]),
+    ]);
+    let gate = CompositeAlarm::new(&stack, "Gate", rule)
+        .description("stops a rollout")
+        .suppressed_by(&c, minutes(2), minutes(1))
+        .build();
+    gate.add_alarm_action(topic.topic_arn());
+    gate.add_ok_action(topic.topic_arn());
+    let outer = AlarmRule::all_of([AlarmRule::composite(&gate), AlarmRule::constant(true)]);
+    CompositeAlarm::new(&stack, "Outer", outer)
+        .alarm_name("outer")
+        .actions_enabled(false)
         .build();
 }
