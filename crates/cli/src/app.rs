@@ -79,8 +79,8 @@ fn app_failure(program: &Path, output: &std::process::Output) -> Failure {
         Some(code) => format!("exit status {code}"),
         None => output.status.to_string(),
     };
-    // Our own apps print `error[…]` lines that name the construct and its source line; they say it better than we can.
-    let code = if said.contains("error[LD0205]") {
+    // Our own apps print `error[…]` lines that name the construct and its source line; LD1003 is a missing asset.
+    let code = if said.contains("error[LD1003]") {
         Code::ArtifactMissing
     } else {
         Code::AppFailed

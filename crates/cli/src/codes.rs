@@ -36,6 +36,7 @@ mod tests {
             let page = page(code.id()).unwrap_or_else(|_| panic!("{} has no page in codes.md", code.id()));
             assert!(page.lines().count() >= 2, "{page}");
         }
-        assert_eq!(list().lines().count(), Code::ALL.len(), "a page without a code");
+        let ours = list().lines().filter(|line| line.starts_with("LD0")).count();
+        assert_eq!(ours, Code::ALL.len(), "a page without a code");
     }
 }

@@ -41,7 +41,7 @@ impl Console {
     /// Data for people, on stdout; nothing when they asked for JSON.
     pub fn print(&self, text: &str) {
         if !self.json {
-            self.aside(|| write_data(text));
+            self.aside(|| write_line(std::io::stdout().lock(), text));
         }
     }
 
@@ -49,15 +49,15 @@ impl Console {
     pub fn print_json(&self, document: &impl Serialize) {
         if self.json {
             match serde_json::to_string(document) {
-                Ok(text) => self.aside(|| write_data(&text)),
-                Err(error) => eprintln!("cannot write the answer as JSON: {error}"),
+                Ok(text) => self.aside(|| write_line(std::io::stdout().lock(), &text)),
+                Err(error) => self.say(&format!("cannot write the answer as JSON: {error}")),
             }
         }
     }
 
     /// One lasting line on stderr.
     pub fn say(&self, text: &str) {
-        self.aside(|| eprintln!("{text}"));
+        self.aside(|| write_line(std::io::stderr().lock(), text));
     }
 
     /// What is going on from now on.
@@ -71,7 +71,7 @@ impl Console {
                 }
                 line.set_message(text.to_owned());
             }
-            None => eprintln!("{text}"),
+            None => write_line(std::io::stderr().lock(), text),
         }
     }
 
@@ -96,7 +96,7 @@ impl Console {
 
     /// A question on the terminal; what was typed, without the line's end.
     pub fn ask(&self, question: &str) -> std::io::Result<String> {
-        self.aside(|| eprint!("{question} "));
+        self.aside(|| write_line(std::io::stderr().lock(), question));
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer)?;
         Ok(answer.trim().to_owned())
@@ -110,9 +110,10 @@ impl Console {
     }
 }
 
-/// A reader that has seen enough, such as `head`, is no failure of ours.
-fn write_data(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+/// Whoever reads may have gone, such as `head` or a closed terminal. That must not end a rollout half way, so what
+/// cannot be written is not written.
+fn write_line(mut to: impl Write, text: &str) {
+    let _ = writeln!(to, "{text}");
 }
 
 fn spinner() -> ProgressStyle {
