@@ -2,7 +2,6 @@
 //!
 //! On a terminal the last line of stderr says what is going on and for how long; without one, or where `CI` is set,
 //! every change of it is a plain line. With `--json` stdout carries one JSON document a line.
-#![expect(clippy::print_stderr, reason = "the one module that writes to the terminal")]
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
