@@ -2,8 +2,10 @@
 //!
 //! Every project has its own embedded cloud on a free port, which ends with it.
 
+mod background;
 mod poller;
 mod project;
 
+pub use background::Background;
 pub use poller::{Answer, Poller, get};
 pub use project::{Ended, Project, settings};

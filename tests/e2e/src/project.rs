@@ -2,10 +2,12 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::Background;
 
 /// How a command ended.
 #[derive(Debug)]
@@ -105,12 +107,8 @@ impl Project {
     }
 
     /// Starts it and goes on.
-    pub fn spawn<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Child {
-        self.command(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts")
+    pub fn start<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Background {
+        Background::start(self.command(arguments))
     }
 
     /// The base URL of the live stage.
