@@ -12,6 +12,8 @@ const CONTEXT_KEY: &str = "environment";
 /// Everything that differs between environments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Environment {
+    /// Stands in the names of alarms, by which the gates of a rollout know them.
+    pub name: &'static str,
     /// How the deployment guide calls production is taken for `prod` too.
     pub is_production: bool,
     pub nat_gateways: usize,
@@ -27,6 +29,7 @@ pub struct Environment {
 
 impl Environment {
     const PRODUCTION: Self = Self {
+        name: "prod",
         is_production: true,
         nat_gateways: 2,
         availability_zones: 3,
@@ -40,6 +43,7 @@ impl Environment {
 
     /// As production, so that what is found there holds for production, with less behind it.
     const STAGING: Self = Self {
+        name: "staging",
         is_production: false,
         storage: gib(100),
         database_size: (InstanceClass::R6G, InstanceSize::Large),
@@ -49,6 +53,7 @@ impl Environment {
     };
 
     const DEV: Self = Self {
+        name: "dev",
         is_production: false,
         nat_gateways: 1,
         availability_zones: 2,
@@ -68,7 +73,11 @@ impl Environment {
         match name {
             Some("prod" | "production") => Self::PRODUCTION,
             Some("staging") => Self::STAGING,
-            Some("dev" | "development" | "local") => Self::DEV,
+            Some("dev" | "development") => Self::DEV,
+            Some("local") => Self {
+                name: "local",
+                ..Self::DEV
+            },
             other => {
                 let other = other.unwrap_or("something that is no text");
                 app.construct().report(format!(

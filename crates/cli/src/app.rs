@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::cargo_build::BuildError;
+use crate::cargo_build::{BuildError, Progress};
+use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
 use crate::settings::{App, Settings};
 
@@ -19,10 +20,10 @@ pub struct Invocation {
 }
 
 /// Builds the functions and the app if they changed, runs the app, and leaves the assembly in `invocation.output`.
-pub fn run(settings: &Settings, profile: &str, invocation: &Invocation, say: &dyn Fn(&str)) -> Outcome {
-    build_functions(settings, profile, say)?;
+pub fn run(settings: &Settings, profile: &str, invocation: &Invocation, console: &Console) -> Outcome {
+    build_functions(settings, profile, console)?;
     let (program, arguments) = match &settings.app {
-        App::Package(package) => (build_app(settings, package, say)?, Vec::new()),
+        App::Package(package) => (build_app(settings, package, console)?, Vec::new()),
         App::Command(words) => {
             let (program, arguments) = words.split_first().ok_or_else(|| {
                 Failure::new(
@@ -94,9 +95,9 @@ fn app_failure(program: &Path, output: &std::process::Output) -> Failure {
     failure.hint("nothing was deployed: correct the app and run the command again")
 }
 
-fn build_app(settings: &Settings, package: &str, say: &dyn Fn(&str)) -> Outcome<PathBuf> {
-    let built = settings.cargo_build("dev").ensure(&[package.to_owned()], |stale| {
-        say(&format!("building {}", stale.join(", ")))
+fn build_app(settings: &Settings, package: &str, console: &Console) -> Outcome<PathBuf> {
+    let built = settings.cargo_build("dev").ensure(&[package.to_owned()], &|progress| {
+        building(progress, "the app", console)
     });
     let built = built.map_err(|error| build_failure(Code::AppDoesNotCompile, error))?;
     built
@@ -106,14 +107,14 @@ fn build_app(settings: &Settings, package: &str, say: &dyn Fn(&str)) -> Outcome<
 }
 
 /// Puts each function's executable where its asset is expected: `target/functions/NAME/bootstrap`.
-fn build_functions(settings: &Settings, profile: &str, say: &dyn Fn(&str)) -> Outcome {
+fn build_functions(settings: &Settings, profile: &str, console: &Console) -> Outcome {
     if settings.functions.is_empty() {
         return Ok(());
     }
     let built = settings
         .cargo_build(profile)
-        .ensure(&settings.functions, |stale| {
-            say(&format!("building the functions {} ({profile})", stale.join(", ")))
+        .ensure(&settings.functions, &|progress| {
+            building(progress, "functions", console)
         })
         .map_err(|error| build_failure(Code::FunctionDoesNotCompile, error))?;
     for (name, executable) in settings.functions.iter().zip(built) {
@@ -159,4 +160,11 @@ fn build_failure(code: Code, error: BuildError) -> Failure {
     Failure::new(code, what)
         .because(error)
         .hint("nothing was deployed: correct the code and run the command again")
+}
+
+fn building(progress: Progress<'_>, what: &str, console: &Console) {
+    match progress {
+        Progress::Starting(packages) => console.waiting(&format!("building {what}: {}", packages.join(", "))),
+        Progress::Line(line) => console.ticking(&format!("building {what}: {line}")),
+    }
 }

@@ -4,6 +4,7 @@
 //! that succeeded leaves a stamp, and the next one only compares the stamp's time with those of the files that rustc
 //! listed as inputs (the `.d` file beside the executable). In doubt cargo decides.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
@@ -31,23 +32,49 @@ pub enum BuildError {
     CannotWrite { path: PathBuf, source: std::io::Error },
 }
 
+/// What a build tells while it goes on.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    /// These packages are not current.
+    Starting(&'a [String]),
+    /// A line of cargo's.
+    Line(&'a str),
+}
+
+/// Cargo's own lines, which are not part of an error.
+fn is_progress(line: &str) -> bool {
+    let verbs = [
+        "Compiling",
+        "Downloading",
+        "Downloaded",
+        "Updating",
+        "Locking",
+        "Blocking",
+        "Finished",
+        "Adding",
+    ];
+    line.split_whitespace()
+        .next()
+        .is_some_and(|first| verbs.contains(&first))
+}
+
 impl CargoBuild {
     /// The executables of `packages`, each with a binary of the package's name, built if they are not current.
-    /// `starting` is called before cargo is, with what will be built.
-    pub fn ensure(&self, packages: &[String], starting: impl FnOnce(&[String])) -> Result<Vec<PathBuf>, BuildError> {
+    /// `progress` is called only when cargo is.
+    pub fn ensure(&self, packages: &[String], progress: &dyn Fn(Progress<'_>)) -> Result<Vec<PathBuf>, BuildError> {
         let stale: Vec<String> = packages
             .iter()
             .filter(|package| !self.is_current(package))
             .cloned()
             .collect();
         if !stale.is_empty() {
-            starting(&stale);
-            self.build(packages)?;
+            progress(Progress::Starting(&stale));
+            self.build(packages, progress)?;
         }
         Ok(packages.iter().map(|package| self.executable(package)).collect())
     }
 
-    fn build(&self, packages: &[String]) -> Result<(), BuildError> {
+    fn build(&self, packages: &[String], progress: &dyn Fn(Progress<'_>)) -> Result<(), BuildError> {
         let stamps = self.target.join("llama-deploy");
         let write = |path: &Path| {
             std::fs::create_dir_all(&stamps)
@@ -61,21 +88,36 @@ impl CargoBuild {
         let started = stamps.join(format!("started-{}", std::process::id()));
         write(&started)?;
         let mut command = Command::new("cargo");
-        command.args(["build", "--quiet", "--ignore-rust-version", "--profile", &self.profile]);
+        command.args(["build", "--ignore-rust-version", "--profile", &self.profile]);
         command
             .args(["--color", "never"])
             .current_dir(&self.workspace)
             .arg("--target-dir")
             .arg(&self.target);
         command.args(packages.iter().flat_map(|package| ["--package", package]));
-        let output = command
+        let mut cargo = command
             .stdin(Stdio::null())
-            .output()
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
             .map_err(|source| BuildError::CannotStart { source })?;
-        if !output.status.success() {
+        let mut said = Vec::new();
+        for line in cargo
+            .stderr
+            .take()
+            .into_iter()
+            .flat_map(|stderr| BufReader::new(stderr).lines())
+        {
+            let line = line.map_err(|source| BuildError::CannotStart { source })?;
+            progress(Progress::Line(line.trim()));
+            said.push(line);
+        }
+        let status = cargo.wait().map_err(|source| BuildError::CannotStart { source })?;
+        if !status.success() {
+            said.retain(|line| !is_progress(line));
             return Err(BuildError::Failed {
                 packages: packages.join(", "),
-                output: String::from_utf8_lossy(&output.stderr).trim_end().to_owned(),
+                output: said.join("\n").trim_end().to_owned(),
             });
         }
         for package in packages {

