@@ -3,6 +3,9 @@
 
 use std::io;
 
+/// The alphabet where both cases count.
+pub const LETTERS_AND_DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
 /// `length` letters out of `alphabet` (ASCII, at most 256 letters), each equally likely.
 pub fn letters(alphabet: &[u8], length: usize) -> io::Result<String> {
     assert!(
@@ -37,17 +40,23 @@ pub fn below(bound: usize) -> io::Result<usize> {
 pub fn uuid() -> io::Result<String> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(uuid_of(u128::from_be_bytes(bytes)))
+}
+
+/// The version 4 UUID of these random bits, for those who have dice of their own.
+pub fn uuid_of(random: u128) -> String {
+    let mut bytes = random.to_be_bytes();
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let digits = hex::encode(bytes);
-    Ok(format!(
+    format!(
         "{}-{}-{}-{}-{}",
         &digits[..8],
         &digits[8..12],
         &digits[12..16],
         &digits[16..20],
         &digits[20..]
-    ))
+    )
 }
 
 #[cfg(test)]

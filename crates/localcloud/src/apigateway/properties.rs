@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::record::{Object, child};
+use super::resources::METHOD;
 use super::service::bad_request;
 use crate::members::{Members, tags_of};
 use crate::resource::ResourceRequest;
@@ -151,17 +152,7 @@ pub(super) fn part_input(request: &ResourceRequest) -> Value {
 pub(super) fn method(properties: &Map<String, Value>) -> Object {
     let given = lowered(properties);
     let mut method = Object::new();
-    for name in [
-        "httpMethod",
-        "authorizationType",
-        "authorizerId",
-        "apiKeyRequired",
-        "operationName",
-        "requestParameters",
-        "requestModels",
-        "requestValidatorId",
-        "authorizationScopes",
-    ] {
+    for name in ["httpMethod"].into_iter().chain(METHOD) {
         if let Some(value) = given.get(name) {
             method.insert(name.to_owned(), value.clone());
         }

@@ -87,14 +87,8 @@ impl Provider for ApiGatewayProvider {
     }
 }
 
-/// CloudFormation shows the service's message with the service's name and status behind it.
 fn refused(error: ApiError) -> ProviderError {
-    ProviderError {
-        message: format!(
-            "{} (Service: ApiGateway, Status Code: {}, Error Code: {})",
-            error.message, error.status, error.code
-        ),
-    }
+    ProviderError::of_service("ApiGateway", &error)
 }
 
 impl ApiGatewayProvider {
@@ -106,17 +100,17 @@ impl ApiGatewayProvider {
             let made = gateway.create_part(part, &part_input(request))?;
             let id = made.text("id").unwrap_or(&request.generated_name).to_owned();
             return Ok(match request.resource_type.as_str() {
-                "AWS::ApiGateway::Authorizer" => resource(&id, json!({"AuthorizerId": id})),
-                "AWS::ApiGateway::RequestValidator" => resource(&id, json!({"RequestValidatorId": id})),
-                "AWS::ApiGateway::Model" => resource(made.text("name").unwrap_or_default(), json!({})),
-                _ => resource(&request.generated_name, json!({"Id": request.generated_name})),
+                "AWS::ApiGateway::Authorizer" => Resource::new(&id, json!({"AuthorizerId": id})),
+                "AWS::ApiGateway::RequestValidator" => Resource::new(&id, json!({"RequestValidatorId": id})),
+                "AWS::ApiGateway::Model" => Resource::new(made.text("name").unwrap_or_default(), json!({})),
+                _ => Resource::new(&request.generated_name, json!({"Id": request.generated_name})),
             });
         }
         match request.resource_type.as_str() {
             REST_API => {
                 let api = gateway.create_rest_api(&rest_api(request)?)?;
                 let id = api.text("id").unwrap_or_default();
-                Ok(resource(
+                Ok(Resource::new(
                     id,
                     json!({"RestApiId": id, "RootResourceId": api["rootResourceId"]}),
                 ))
@@ -124,7 +118,7 @@ impl ApiGatewayProvider {
             RESOURCE => {
                 let made = gateway.create_resource(&input)?;
                 let id = made.text("id").unwrap_or_default();
-                Ok(resource(id, json!({"ResourceId": id})))
+                Ok(Resource::new(id, json!({"ResourceId": id})))
             }
             METHOD => {
                 let method = method(properties);
@@ -133,37 +127,37 @@ impl ApiGatewayProvider {
                     gateway.delete_method(&input)?;
                     return Err(error);
                 }
-                Ok(resource(&request.generated_name, json!({})))
+                Ok(Resource::new(&request.generated_name, json!({})))
             }
             DEPLOYMENT => {
                 let made = gateway.create_deployment(&deployment(properties))?;
                 let id = made.text("id").unwrap_or_default();
-                Ok(resource(id, json!({"DeploymentId": id})))
+                Ok(Resource::new(id, json!({"DeploymentId": id})))
             }
             STAGE => {
                 let stage = gateway.create_stage(&stage_input(request))?;
                 gateway.set_stage(&input, stage_extras(properties))?;
-                Ok(resource(stage.text("stageName").unwrap_or_default(), json!({})))
+                Ok(Resource::new(stage.text("stageName").unwrap_or_default(), json!({})))
             }
             ACCOUNT_TYPE => {
                 gateway.set_account_role(properties.text("CloudWatchRoleArn"))?;
-                Ok(resource(&request.generated_name, json!({"Id": ACCOUNT})))
+                Ok(Resource::new(&request.generated_name, json!({"Id": ACCOUNT})))
             }
             API_KEY => {
                 let key = gateway.create_api_key(&api_key(request))?;
                 let id = key.text("id").unwrap_or_default();
-                Ok(resource(id, json!({"APIKeyId": id})))
+                Ok(Resource::new(id, json!({"APIKeyId": id})))
             }
             USAGE_PLAN => {
                 let plan = gateway.create_usage_plan(&usage_plan(request))?;
                 let id = plan.text("id").unwrap_or_default();
-                Ok(resource(id, json!({"Id": id})))
+                Ok(Resource::new(id, json!({"Id": id})))
             }
             USAGE_PLAN_KEY => {
                 gateway.create_usage_plan_key(&input)?;
                 let text = |name: &str| properties.text(name).unwrap_or_default();
                 let id = format!("{}:{}", text("KeyId"), text("UsagePlanId"));
-                Ok(resource(&id, json!({"Id": id})))
+                Ok(Resource::new(&id, json!({"Id": id})))
             }
             other => Err(bad_request(format!("API Gateway makes no {other}."))),
         }
@@ -303,13 +297,5 @@ impl ApiGatewayProvider {
             _ => Ok(json!({})),
         }
         .map(drop)
-    }
-}
-
-fn resource(physical_id: &str, attributes: Value) -> Resource {
-    let attributes = attributes.as_object().cloned().unwrap_or_default();
-    Resource {
-        physical_id: physical_id.to_owned(),
-        attributes,
     }
 }

@@ -8,7 +8,7 @@ use super::service::{ApiGateway, bad_request, conflict, not_found, page, pick};
 use crate::members::Members;
 use crate::service::ApiError;
 
-const METHOD: [&str; 8] = [
+pub(super) const METHOD: [&str; 8] = [
     "authorizationType",
     "authorizerId",
     "apiKeyRequired",

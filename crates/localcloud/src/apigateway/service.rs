@@ -112,15 +112,7 @@ impl ApiGateway {
     }
 
     pub(super) fn new_uuid(&self) -> String {
-        let digits = format!("{:032x}", self.dice().u128(..));
-        format!(
-            "{}-{}-4{}-a{}-{}",
-            &digits[..8],
-            &digits[8..12],
-            &digits[13..16],
-            &digits[17..20],
-            &digits[20..]
-        )
+        crate::chance::uuid_of(self.dice().u128(..))
     }
 
     pub(super) fn dice(&self) -> std::sync::MutexGuard<'_, fastrand::Rng> {

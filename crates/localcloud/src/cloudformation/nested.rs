@@ -16,7 +16,6 @@ use super::status::Status;
 use super::updates::NO_UPDATES;
 use crate::members::tag_list;
 use crate::resource::{Provider, ProviderError, Resource, ResourceRequest};
-use crate::service::ApiError;
 
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -34,10 +33,6 @@ fn failed(message: impl Into<String>) -> ProviderError {
     ProviderError {
         message: message.into(),
     }
-}
-
-fn refused(error: ApiError) -> ProviderError {
-    failed(error.message)
 }
 
 fn input(request: &ResourceRequest, name: &str) -> Value {
@@ -126,13 +121,13 @@ impl Provider for NestedStacks {
     async fn create(&self, request: &ResourceRequest) -> Result<Resource, ProviderError> {
         let cloud = self.cloud()?;
         let name = &request.generated_name;
-        cloud.create_stack(&input(request, name)).await.map_err(refused)?;
+        cloud.create_stack(&input(request, name)).await?;
         let stack = rested(&cloud, name).await?;
         if stack.status == Status::CreateComplete {
             return Ok(resource(&stack));
         }
         let complaint = complaint(&stack, "created");
-        cloud.delete_stack(&json!({"StackName": stack.id})).map_err(refused)?;
+        cloud.delete_stack(&json!({"StackName": stack.id}))?;
         rested(&cloud, &stack.id).await?;
         Err(complaint)
     }
@@ -147,7 +142,7 @@ impl Provider for NestedStacks {
         match cloud.update_stack(&input(request, &current.physical_id)).await {
             Ok(_) => {}
             Err(error) if error.message == NO_UPDATES => {}
-            Err(error) => return Err(refused(error)),
+            Err(error) => return Err(error.into()),
         }
         let stack = rested(&cloud, &current.physical_id).await?;
         match stack.status {
@@ -165,7 +160,7 @@ impl Provider for NestedStacks {
         }
         // It may be rolling back itself.
         let id = rested(&cloud, &current.physical_id).await?.id;
-        cloud.delete_stack(&json!({"StackName": id})).map_err(refused)?;
+        cloud.delete_stack(&json!({"StackName": id}))?;
         let stack = rested(&cloud, &id).await?;
         if stack.status == Status::DeleteComplete {
             Ok(())

@@ -92,9 +92,6 @@ impl CloudWatch {
             Arc::new(provider::AlarmProvider {
                 cloudwatch: self.clone(),
             }),
-            Arc::new(provider::CompositeProvider {
-                cloudwatch: self.clone(),
-            }),
             Arc::new(provider::DashboardProvider {
                 cloudwatch: self.clone(),
             }),

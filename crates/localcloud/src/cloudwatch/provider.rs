@@ -7,21 +7,16 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::CloudWatch;
-use crate::members::{Members, merge_tags, tag_list, tags_of};
-use crate::resource::{Provider, ProviderError, Resource, ResourceRequest};
-use crate::service::ApiError;
+use crate::members::{Members, tag_list};
+use crate::resource::{Provider, ProviderError, Resource, ResourceRequest, removed};
 
-fn failed(error: ApiError) -> ProviderError {
-    ProviderError { message: error.message }
-}
+const COMPOSITE_ALARM: &str = "AWS::CloudWatch::CompositeAlarm";
 
 /// The put operation's input: the properties under the alarm's name, with all tags.
 fn alarm_input(name: &str, request: &ResourceRequest) -> Value {
-    let mut tags = request.tags.clone();
-    merge_tags(&mut tags, tags_of(&request.properties, "Tags"));
     let mut input = numbers_as_numbers(Value::Object(request.properties.clone()));
     input["AlarmName"] = json!(name);
-    input["Tags"] = tag_list(&tags);
+    input["Tags"] = tag_list(&request.all_tags());
     input
 }
 
@@ -57,58 +52,40 @@ fn numbers_as_numbers(mut input: Value) -> Value {
     input
 }
 
-impl CloudWatch {
-    fn alarm_resource(&self, name: &str) -> Resource {
-        let attributes = Map::from_iter([("Arn".to_owned(), json!(self.alarm_arn(name)))]);
-        Resource {
-            physical_id: name.to_owned(),
-            attributes,
-        }
-    }
-
-    fn has_alarm(&self, name: &str) -> bool {
-        let asked = json!({"AlarmNames": [name], "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]});
-        let found = self.describe_alarms(&asked);
-        !(found.list("MetricAlarms").is_empty() && found.list("CompositeAlarms").is_empty())
-    }
-
-    fn new_alarm_name(&self, request: &ResourceRequest) -> Result<String, ProviderError> {
-        let name = request.properties.text("AlarmName").unwrap_or(&request.generated_name);
-        match self.has_alarm(name) {
-            true => Err(ProviderError {
-                message: format!("{name} already exists"),
-            }),
-            false => Ok(name.to_owned()),
-        }
-    }
-
-    fn remove_alarm(&self, name: &str) -> Result<(), ProviderError> {
-        match self.has_alarm(name) {
-            true => self
-                .delete_alarms(&json!({"AlarmNames": [name]}))
-                .map(drop)
-                .map_err(failed),
-            false => Ok(()),
-        }
-    }
-}
-
+/// Alarms of both kinds: only the operation that puts them differs.
 pub(super) struct AlarmProvider {
     pub(super) cloudwatch: Arc<CloudWatch>,
+}
+
+impl AlarmProvider {
+    fn put(&self, name: &str, request: &ResourceRequest) -> Result<Resource, ProviderError> {
+        let input = alarm_input(name, request);
+        match request.resource_type.as_str() {
+            COMPOSITE_ALARM => self.cloudwatch.put_composite_alarm(&input)?,
+            _ => self.cloudwatch.put_metric_alarm(&input)?,
+        };
+        Ok(Resource::new(name, json!({"Arn": self.cloudwatch.alarm_arn(name)})))
+    }
+
+    fn exists(&self, name: &str) -> bool {
+        let asked = json!({"AlarmNames": [name], "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]});
+        let found = self.cloudwatch.describe_alarms(&asked);
+        !(found.list("MetricAlarms").is_empty() && found.list("CompositeAlarms").is_empty())
+    }
 }
 
 #[async_trait]
 impl Provider for AlarmProvider {
     fn resource_types(&self) -> &'static [&'static str] {
-        &["AWS::CloudWatch::Alarm"]
+        &["AWS::CloudWatch::Alarm", COMPOSITE_ALARM]
     }
 
     async fn create(&self, request: &ResourceRequest) -> Result<Resource, ProviderError> {
-        let name = self.cloudwatch.new_alarm_name(request)?;
-        self.cloudwatch
-            .put_metric_alarm(&alarm_input(&name, request))
-            .map_err(failed)?;
-        Ok(self.cloudwatch.alarm_resource(&name))
+        let name = request.name("AlarmName");
+        if self.exists(name) {
+            return Err(ProviderError::already_exists(name));
+        }
+        self.put(name, request)
     }
 
     async fn update(
@@ -117,49 +94,15 @@ impl Provider for AlarmProvider {
         _old_properties: &Map<String, Value>,
         request: &ResourceRequest,
     ) -> Result<Resource, ProviderError> {
-        self.cloudwatch
-            .put_metric_alarm(&alarm_input(&current.physical_id, request))
-            .map_err(failed)?;
-        Ok(self.cloudwatch.alarm_resource(&current.physical_id))
+        self.put(&current.physical_id, request)
     }
 
     async fn delete(&self, current: &Resource, _request: &ResourceRequest) -> Result<(), ProviderError> {
-        self.cloudwatch.remove_alarm(&current.physical_id)
-    }
-}
-
-pub(super) struct CompositeProvider {
-    pub(super) cloudwatch: Arc<CloudWatch>,
-}
-
-#[async_trait]
-impl Provider for CompositeProvider {
-    fn resource_types(&self) -> &'static [&'static str] {
-        &["AWS::CloudWatch::CompositeAlarm"]
-    }
-
-    async fn create(&self, request: &ResourceRequest) -> Result<Resource, ProviderError> {
-        let name = self.cloudwatch.new_alarm_name(request)?;
-        self.cloudwatch
-            .put_composite_alarm(&alarm_input(&name, request))
-            .map_err(failed)?;
-        Ok(self.cloudwatch.alarm_resource(&name))
-    }
-
-    async fn update(
-        &self,
-        current: &Resource,
-        _old_properties: &Map<String, Value>,
-        request: &ResourceRequest,
-    ) -> Result<Resource, ProviderError> {
-        self.cloudwatch
-            .put_composite_alarm(&alarm_input(&current.physical_id, request))
-            .map_err(failed)?;
-        Ok(self.cloudwatch.alarm_resource(&current.physical_id))
-    }
-
-    async fn delete(&self, current: &Resource, _request: &ResourceRequest) -> Result<(), ProviderError> {
-        self.cloudwatch.remove_alarm(&current.physical_id)
+        if self.exists(&current.physical_id) {
+            self.cloudwatch
+                .delete_alarms(&json!({"AlarmNames": [current.physical_id]}))?;
+        }
+        Ok(())
     }
 }
 
@@ -178,10 +121,7 @@ impl DashboardProvider {
                 message: format!("{} {detail}", error.message).trim_end().to_owned(),
             }
         })?;
-        Ok(Resource {
-            physical_id: name.to_owned(),
-            attributes: Map::new(),
-        })
+        Ok(Resource::new(name, json!({})))
     }
 }
 
@@ -192,17 +132,11 @@ impl Provider for DashboardProvider {
     }
 
     async fn create(&self, request: &ResourceRequest) -> Result<Resource, ProviderError> {
-        let name = request
-            .properties
-            .text("DashboardName")
-            .unwrap_or(&request.generated_name)
-            .to_owned();
+        let name = request.name("DashboardName");
         if self.cloudwatch.get_dashboard(&json!({"DashboardName": name})).is_ok() {
-            return Err(ProviderError {
-                message: format!("{name} already exists"),
-            });
+            return Err(ProviderError::already_exists(name));
         }
-        self.put(&name, request)
+        self.put(name, request)
     }
 
     async fn update(
@@ -215,12 +149,7 @@ impl Provider for DashboardProvider {
     }
 
     async fn delete(&self, current: &Resource, _request: &ResourceRequest) -> Result<(), ProviderError> {
-        match self
-            .cloudwatch
-            .delete_dashboards(&json!({"DashboardNames": [current.physical_id]}))
-        {
-            Err(error) if error.code != "ResourceNotFound" => Err(failed(error)),
-            _ => Ok(()),
-        }
+        let asked = json!({"DashboardNames": [current.physical_id]});
+        removed(self.cloudwatch.delete_dashboards(&asked), "ResourceNotFound")
     }
 }

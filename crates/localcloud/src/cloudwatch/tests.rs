@@ -369,19 +369,24 @@ async fn cloudformation_makes_alarms_and_dashboards() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), SetClock::new());
     let service = cloudwatch(folder.path(), &clock);
     let providers = service.providers();
+    let of = |resource_type: &str| {
+        let serves = |provider: &&Arc<dyn Provider>| provider.resource_types().contains(&resource_type);
+        providers.iter().find(serves).unwrap()
+    };
+    let (alarms, dashboards) = (of("AWS::CloudWatch::Alarm"), of("AWS::CloudWatch::Dashboard"));
     let mut properties = alarm(
         "ignored",
         json!({"Threshold": "3", "Period": "10", "EvaluationPeriods": 1}),
     );
     properties.as_object_mut().unwrap().remove("AlarmName");
     let request = resource_request("AWS::CloudWatch::Alarm", properties);
-    let made = providers[0].create(&request).await.unwrap();
+    let made = alarms.create(&request).await.unwrap();
     assert_eq!(
         made.attributes["Arn"],
         "arn:aws:cloudwatch:us-east-1:000000000000:alarm:Stack-Thing-ABC123"
     );
     assert!(
-        providers[0]
+        alarms
             .create(&request)
             .await
             .unwrap_err()
@@ -398,19 +403,19 @@ async fn cloudformation_makes_alarms_and_dashboards() {
     );
     let mut broken = request.clone();
     broken.properties.insert("EvaluationPeriods".into(), json!(0));
-    assert!(providers[0].update(&made, &request.properties, &broken).await.is_err());
-    providers[0].delete(&made, &request).await.unwrap();
-    providers[0].delete(&made, &request).await.unwrap();
+    assert!(alarms.update(&made, &request.properties, &broken).await.is_err());
+    alarms.delete(&made, &request).await.unwrap();
+    alarms.delete(&made, &request).await.unwrap();
 
     let dashboard = resource_request(
         "AWS::CloudWatch::Dashboard",
         json!({"DashboardBody": "{\"widgets\":[]}"}),
     );
-    let made = providers[2].create(&dashboard).await.unwrap();
-    providers[2]
+    let made = dashboards.create(&dashboard).await.unwrap();
+    dashboards
         .update(&made, &dashboard.properties, &dashboard)
         .await
         .unwrap();
-    providers[2].delete(&made, &dashboard).await.unwrap();
-    providers[2].delete(&made, &dashboard).await.unwrap();
+    dashboards.delete(&made, &dashboard).await.unwrap();
+    dashboards.delete(&made, &dashboard).await.unwrap();
 }

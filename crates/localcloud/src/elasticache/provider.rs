@@ -6,16 +6,11 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::{Cache, ElastiCache, Kind};
-use crate::members::{Members, merge_tags, tag_list, tags_of};
+use crate::members::{Members, tag_list};
 use crate::resource::{Provider, ProviderError, Resource, ResourceRequest};
-use crate::service::ApiError;
 
 pub(super) struct CacheProvider {
     pub(super) caches: Arc<ElastiCache>,
-}
-
-fn failed(error: ApiError) -> ProviderError {
-    ProviderError { message: error.message }
 }
 
 fn kind(request: &ResourceRequest) -> Kind {
@@ -27,9 +22,7 @@ fn kind(request: &ResourceRequest) -> Kind {
 
 fn input(request: &ResourceRequest) -> Value {
     let mut input = Value::Object(request.properties.clone());
-    let mut tags = request.tags.clone();
-    merge_tags(&mut tags, tags_of(&request.properties, "Tags"));
-    input["Tags"] = tag_list(&tags);
+    input["Tags"] = tag_list(&request.all_tags());
     if let Some(groups) = request.properties.member("VpcSecurityGroupIds") {
         input["SecurityGroupIds"] = groups.clone();
     }
@@ -72,8 +65,8 @@ impl Provider for CacheProvider {
             Some(name) => name.to_owned(),
             None => short(&request.generated_name),
         };
-        let made = self.caches.create(kind(request), &id, &input(request)).await;
-        made.map(|cache| known_as(&cache)).map_err(failed)
+        let cache = self.caches.create(kind(request), &id, &input(request)).await?;
+        Ok(known_as(&cache))
     }
 
     async fn update(
@@ -82,13 +75,15 @@ impl Provider for CacheProvider {
         _old_properties: &Map<String, Value>,
         request: &ResourceRequest,
     ) -> Result<Resource, ProviderError> {
-        let changed = self.caches.modify(kind(request), &current.physical_id, &input(request));
-        changed.map(|cache| known_as(&cache)).map_err(failed)
+        let cache = self
+            .caches
+            .modify(kind(request), &current.physical_id, &input(request))?;
+        Ok(known_as(&cache))
     }
 
     async fn delete(&self, current: &Resource, request: &ResourceRequest) -> Result<(), ProviderError> {
         match self.caches.delete(kind(request), &current.physical_id).await {
-            Err(error) if error.status != 404 => Err(failed(error)),
+            Err(error) if error.status != 404 => Err(error.into()),
             _ => Ok(()),
         }
     }

@@ -13,7 +13,7 @@ use super::name::FunctionName;
 use super::record::Configuration;
 use super::service::Lambda;
 use super::versions::unchanged;
-use crate::members::{Members, tags_of};
+use crate::members::Members;
 use crate::resource::{Provider, ProviderError, Resource, ResourceRequest};
 use crate::service::ApiError;
 
@@ -62,14 +62,8 @@ impl Provider for LambdaProvider {
     }
 }
 
-/// CloudFormation shows the service's message with the service's name and status behind it.
 fn refused(error: ApiError) -> ProviderError {
-    ProviderError {
-        message: format!(
-            "{} (Service: Lambda, Status Code: {}, Error Code: {})",
-            error.message, error.status, error.code
-        ),
-    }
+    ProviderError::of_service("Lambda", &error)
 }
 
 impl LambdaProvider {
@@ -81,13 +75,16 @@ impl LambdaProvider {
             ALIAS => {
                 let alias = self.lambda.create_alias(&Value::Object(properties.clone()))?;
                 let arn = alias["AliasArn"].as_str().unwrap_or_default();
-                Ok(resource(arn, json!({"AliasArn": arn})))
+                Ok(Resource::new(arn, json!({"AliasArn": arn})))
             }
             PERMISSION => {
                 let mut input = Value::Object(properties.clone());
                 input["StatementId"] = json!(request.generated_name);
                 self.lambda.add_permission(&input)?;
-                Ok(resource(&request.generated_name, json!({"Id": request.generated_name})))
+                Ok(Resource::new(
+                    &request.generated_name,
+                    json!({"Id": request.generated_name}),
+                ))
             }
             LAYER_VERSION => {
                 let mut input = Value::Object(properties.clone());
@@ -96,12 +93,12 @@ impl LambdaProvider {
                 }
                 let layer = self.lambda.publish_layer_version(&input).await?;
                 let arn = layer["LayerVersionArn"].as_str().unwrap_or_default();
-                Ok(resource(arn, json!({"LayerVersionArn": arn})))
+                Ok(Resource::new(arn, json!({"LayerVersionArn": arn})))
             }
             EVENT_INVOKE_CONFIG => {
                 self.lambda
                     .put_event_invoke_config(&Value::Object(properties.clone()), false)?;
-                Ok(resource(&request.generated_name, json!({})))
+                Ok(Resource::new(&request.generated_name, json!({})))
             }
             other => Err(invalid(format!("Lambda makes no {other}."))),
         }
@@ -113,7 +110,7 @@ impl LambdaProvider {
         let name = properties.text("FunctionName").unwrap_or(generated);
         let configuration = Configuration::new(properties)?;
         let code = self.code(properties).await?;
-        let tags = all_tags(request).into_iter().collect();
+        let tags = request.all_tags().into_iter().collect();
         self.lambda.create(name, configuration, code, tags, false)?;
         let name = FunctionName {
             name: name.to_owned(),
@@ -129,7 +126,7 @@ impl LambdaProvider {
     }
 
     fn function_resource(&self, name: &FunctionName) -> Resource {
-        resource(
+        Resource::new(
             &name.name,
             json!({
                 "Arn": self.lambda.arn(name),
@@ -168,7 +165,7 @@ impl LambdaProvider {
         }
         let version = self.lambda.publish_version(&Value::Object(properties.clone()))?;
         let arn = version["FunctionArn"].as_str().unwrap_or_default();
-        Ok(resource(
+        Ok(Resource::new(
             arn,
             json!({"Version": version["Version"], "FunctionArn": arn}),
         ))
@@ -199,7 +196,7 @@ impl LambdaProvider {
                 if reserved_concurrency(old) != reserved_concurrency(new) {
                     self.lambda.reserve_concurrency(&name, reserved_concurrency(new))?;
                 }
-                let tags = all_tags(request).into_iter().collect();
+                let tags = request.all_tags().into_iter().collect();
                 self.lambda.change_function(&name, |function| {
                     function.tags = tags;
                     Ok(())
@@ -263,14 +260,6 @@ impl LambdaProvider {
     }
 }
 
-fn resource(physical_id: &str, attributes: Value) -> Resource {
-    let attributes = attributes.as_object().cloned().unwrap_or_default();
-    Resource {
-        physical_id: physical_id.to_owned(),
-        attributes,
-    }
-}
-
 fn reserved_concurrency(properties: &Map<String, Value>) -> Option<u32> {
     properties
         .integer("ReservedConcurrentExecutions")
@@ -281,13 +270,6 @@ fn has_inline_code(properties: &Map<String, Value>) -> bool {
     properties
         .member("Code")
         .is_some_and(|code| code.member("ZipFile").is_some())
-}
-
-/// The stack's tags and, over them, the resource's own.
-fn all_tags(request: &ResourceRequest) -> Vec<(String, String)> {
-    let mut tags = request.tags.clone();
-    tags.extend(tags_of(&request.properties, "Tags"));
-    tags
 }
 
 /// AWS::Lambda::Function Code: inline source becomes the file `index` of the runtime.

@@ -156,15 +156,7 @@ impl Lambda {
 
     pub(super) fn revision(&self) -> String {
         let mut dice = self.shared.dice.lock().unwrap_or_else(PoisonError::into_inner);
-        let digits = format!("{:032x}", dice.u128(..));
-        format!(
-            "{}-{}-4{}-a{}-{}",
-            &digits[..8],
-            &digits[8..12],
-            &digits[13..16],
-            &digits[17..20],
-            &digits[20..]
-        )
+        crate::chance::uuid_of(dice.u128(..))
     }
 
     pub(super) fn now(&self) -> jiff::Timestamp {

@@ -531,7 +531,7 @@ fn check_identifier(id: &str) -> Result<(), ApiError> {
 }
 
 fn secret() -> Result<String, ApiError> {
-    chance::letters(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 32).map_err(failed)
+    chance::letters(chance::LETTERS_AND_DIGITS, 32).map_err(failed)
 }
 
 fn invalid(message: impl Into<String>) -> ApiError {

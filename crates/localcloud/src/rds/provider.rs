@@ -9,26 +9,19 @@ use serde_json::{Map, Value, json};
 use super::Rds;
 use super::instance::{HOSTED_ZONE, Instance};
 use crate::chance;
-use crate::members::{Members, merge_tags, tag_list, tags_of};
-use crate::resource::{Provider, ProviderError, Resource, ResourceRequest};
-use crate::service::ApiError;
+use crate::members::{Members, tag_list};
+use crate::resource::{Provider, ProviderError, Resource, ResourceRequest, removed};
 
 pub(super) struct InstanceProvider {
     pub(super) rds: Arc<Rds>,
 }
 
-fn failed(error: ApiError) -> ProviderError {
-    ProviderError { message: error.message }
-}
-
 /// The properties in the names of `CreateDBInstance`.
 fn input(id: &str, request: &ResourceRequest) -> Value {
     let mut input = Value::Object(request.properties.clone());
-    let mut tags = request.tags.clone();
-    merge_tags(&mut tags, tags_of(&request.properties, "Tags"));
     input["DBInstanceIdentifier"] = json!(id);
     input["VpcSecurityGroupIds"] = json!(request.properties.texts("VPCSecurityGroups"));
-    input["Tags"] = tag_list(&tags);
+    input["Tags"] = tag_list(&request.all_tags());
     input
 }
 
@@ -42,10 +35,7 @@ impl InstanceProvider {
             "DBInstanceArn": instance.arn(region),
             "DbiResourceId": instance.resource_id,
         });
-        Resource {
-            physical_id: instance.id.clone(),
-            attributes: attributes.as_object().cloned().unwrap_or_default(),
-        }
+        Resource::new(&instance.id, attributes)
     }
 }
 
@@ -56,15 +46,12 @@ impl Provider for InstanceProvider {
     }
 
     async fn create(&self, request: &ResourceRequest) -> Result<Resource, ProviderError> {
-        let properties = &request.properties;
-        let id = properties
-            .text("DBInstanceIdentifier")
-            .unwrap_or(&request.generated_name)
-            .to_lowercase();
-        let snapshot = properties
+        let id = request.name("DBInstanceIdentifier").to_lowercase();
+        let snapshot = request
+            .properties
             .text("DBSnapshotIdentifier")
             .filter(|snapshot| !snapshot.is_empty());
-        let instance = self.rds.create(&input(&id, request), snapshot).await.map_err(failed)?;
+        let instance = self.rds.create(&input(&id, request), snapshot).await?;
         Ok(self.known_as(&instance))
     }
 
@@ -77,8 +64,8 @@ impl Provider for InstanceProvider {
         let instance = self
             .rds
             .modify(&current.physical_id, &input(&current.physical_id, request))
-            .await;
-        Ok(self.known_as(&instance.map_err(failed)?))
+            .await?;
+        Ok(self.known_as(&instance))
     }
 
     /// A snapshot that stays when the stack is gone, named as CloudFormation names them.
@@ -93,17 +80,11 @@ impl Provider for InstanceProvider {
             message: error.to_string(),
         })?;
         let name = format!("{}-snapshot-{}-{tail}", request.stack_name, request.logical_id);
-        let begun = self
-            .rds
-            .begin_snapshot(&instance.id, &name, request.tags.clone())
-            .map_err(failed)?;
-        self.rds.finish_snapshot(&begun.id).await.map_err(failed)
+        let begun = self.rds.begin_snapshot(&instance.id, &name, request.tags.clone())?;
+        Ok(self.rds.finish_snapshot(&begun.id).await?)
     }
 
     async fn delete(&self, current: &Resource, _request: &ResourceRequest) -> Result<(), ProviderError> {
-        match self.rds.delete(&current.physical_id, None).await {
-            Err(error) if error.code != "DBInstanceNotFound" => Err(failed(error)),
-            _ => Ok(()),
-        }
+        removed(self.rds.delete(&current.physical_id, None).await, "DBInstanceNotFound")
     }
 }

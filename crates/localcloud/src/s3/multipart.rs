@@ -23,8 +23,7 @@ const SMALLEST_PART: u64 = 5 * 1024 * 1024;
 
 impl Core {
     pub(super) fn create_upload(&self, input: &Value) -> Result<Response, ApiError> {
-        let id = chance::letters(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 48)
-            .map_err(storage_failure)?;
+        let id = chance::letters(chance::LETTERS_AND_DIGITS, 48).map_err(storage_failure)?;
         let upload = Upload {
             key: key(input)?.to_owned(),
             started: self.now(),

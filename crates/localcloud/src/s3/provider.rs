@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::{Core, of_mut, settings};
-use crate::members::{Members, merge_tags, tag_list, tags_of};
-use crate::resource::{Provider, ProviderError, Resource, ResourceRequest};
+use crate::members::{Members, tag_list};
+use crate::resource::{Provider, ProviderError, Resource, ResourceRequest, removed};
 use crate::saved::storage_failure;
 use crate::service::ApiError;
 
@@ -38,8 +38,7 @@ fn wanted(request: &ResourceRequest) -> Map<String, Value> {
             .collect();
         values.insert("ServerSideEncryptionConfiguration".to_owned(), json!({"Rules": rules}));
     }
-    let mut tags = request.tags.clone();
-    merge_tags(&mut tags, tags_of(properties, "Tags"));
+    let tags = request.all_tags();
     if !tags.is_empty() {
         values.insert("Tagging".to_owned(), json!({"TagSet": tag_list(&tags)}));
     }
@@ -66,15 +65,8 @@ impl BucketProvider {
             "RegionalDomainName": format!("{name}.s3.{region}.amazonaws.com"),
             "WebsiteURL": format!("http://{name}.s3-website-{region}.amazonaws.com"),
         });
-        Ok(Resource {
-            physical_id: name.to_owned(),
-            attributes: attributes.as_object().cloned().unwrap_or_default(),
-        })
+        Ok(Resource::new(name, attributes))
     }
-}
-
-fn failed(error: ApiError) -> ProviderError {
-    ProviderError { message: error.message }
 }
 
 #[async_trait]
@@ -91,12 +83,10 @@ impl Provider for BucketProvider {
         self.core
             .create_bucket(&json!({"Bucket": name}))
             .map_err(|error| match error.code.as_str() {
-                "BucketAlreadyOwnedByYou" => ProviderError {
-                    message: format!("{name} already exists"),
-                },
-                _ => failed(error),
+                "BucketAlreadyOwnedByYou" => ProviderError::already_exists(&name),
+                _ => error.into(),
             })?;
-        self.configure(&name, request).map_err(failed)
+        Ok(self.configure(&name, request)?)
     }
 
     async fn update(
@@ -105,14 +95,12 @@ impl Provider for BucketProvider {
         _old_properties: &Map<String, Value>,
         request: &ResourceRequest,
     ) -> Result<Resource, ProviderError> {
-        self.configure(&current.physical_id, request).map_err(failed)
+        Ok(self.configure(&current.physical_id, request)?)
     }
 
     async fn delete(&self, current: &Resource, _request: &ResourceRequest) -> Result<(), ProviderError> {
-        match self.core.delete_bucket(&json!({"Bucket": current.physical_id})) {
-            Err(error) if error.code != "NoSuchBucket" => Err(failed(error)),
-            _ => Ok(()),
-        }
+        let asked = json!({"Bucket": current.physical_id});
+        removed(self.core.delete_bucket(&asked), "NoSuchBucket")
     }
 }
 

@@ -163,8 +163,7 @@ impl SecretsManager {
     fn create(&self, input: &Value, content: Option<Content>) -> Result<(String, Option<String>), ApiError> {
         let name = input.required_text("Name")?.to_owned();
         let now = self.context.clock.now();
-        let tail = chance::letters(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 6)
-            .map_err(storage_failure)?;
+        let tail = chance::letters(chance::LETTERS_AND_DIGITS, 6).map_err(storage_failure)?;
         let version_id = self.version_id(input)?;
         self.state.change(|state| {
             state.secrets.retain(|_, secret| secret.deletion.is_none_or(|deletion| deletion > now));

@@ -8,16 +8,12 @@ use serde_json::{Map, Value, json};
 
 use super::secret::{CURRENT, Content};
 use super::{DatabaseDirectory, SecretsManager, password};
-use crate::members::{Members, merge_tags, tag_list, tags_of};
-use crate::resource::{Provider, ProviderError, Resource, ResourceRequest};
+use crate::members::{Members, tag_list};
+use crate::resource::{Provider, ProviderError, Resource, ResourceRequest, removed};
 use crate::service::ApiError;
 
 pub(super) struct SecretProvider {
     pub(super) secrets: Arc<SecretsManager>,
-}
-
-fn failed(error: ApiError) -> ProviderError {
-    ProviderError { message: error.message }
 }
 
 /// What the template wants the secret to hold; a generated one is made anew at each call.
@@ -38,11 +34,8 @@ fn wanted_content(properties: &Map<String, Value>) -> Result<Option<Content>, Ap
 }
 
 fn known_as(arn: String) -> Resource {
-    let attributes = Map::from_iter([("Id".to_owned(), json!(arn))]);
-    Resource {
-        physical_id: arn,
-        attributes,
-    }
+    let attributes = json!({"Id": arn});
+    Resource::new(arn, attributes)
 }
 
 #[async_trait]
@@ -53,19 +46,15 @@ impl Provider for SecretProvider {
 
     async fn create(&self, request: &ResourceRequest) -> Result<Resource, ProviderError> {
         let properties = &request.properties;
-        let content = wanted_content(properties).map_err(failed)?;
-        let mut tags = request.tags.clone();
-        merge_tags(&mut tags, tags_of(properties, "Tags"));
+        let content = wanted_content(properties)?;
         let input = json!({
-            "Name": properties.text("Name").unwrap_or(&request.generated_name),
+            "Name": request.name("Name"),
             "Description": properties.text("Description"),
             "KmsKeyId": properties.text("KmsKeyId"),
-            "Tags": tag_list(&tags),
+            "Tags": tag_list(&request.all_tags()),
         });
-        self.secrets
-            .create(&input, content)
-            .map(|(arn, _)| known_as(arn))
-            .map_err(failed)
+        let (arn, _) = self.secrets.create(&input, content)?;
+        Ok(known_as(arn))
     }
 
     async fn update(
@@ -80,35 +69,26 @@ impl Provider for SecretProvider {
         // A generated secret stays what it is unless the recipe changes: an update must not lock out its users.
         let recipe_changed = changes("SecretString") || changes("GenerateSecretString");
         let content = if recipe_changed {
-            wanted_content(properties).map_err(failed)?
+            wanted_content(properties)?
         } else {
             None
         };
         if let Some(content) = content {
             self.secrets
-                .put_version(id, &Value::Null, content, &[CURRENT.to_owned()])
-                .map_err(failed)?;
+                .put_version(id, &Value::Null, content, &[CURRENT.to_owned()])?;
         }
-        let mut tags = request.tags.clone();
-        merge_tags(&mut tags, tags_of(properties, "Tags"));
-        self.secrets
-            .state
-            .change(|state| {
-                let secret = state.live(id)?;
-                secret.description = properties.text("Description").map(str::to_owned);
-                secret.kms_key_id = properties.text("KmsKeyId").map(str::to_owned);
-                secret.tags = tags;
-                Ok(())
-            })
-            .map_err(failed)?;
+        self.secrets.state.change(|state| {
+            let secret = state.live(id)?;
+            secret.description = properties.text("Description").map(str::to_owned);
+            secret.kms_key_id = properties.text("KmsKeyId").map(str::to_owned);
+            secret.tags = request.all_tags();
+            Ok(())
+        })?;
         Ok(known_as(id.clone()))
     }
 
     async fn delete(&self, current: &Resource, _request: &ResourceRequest) -> Result<(), ProviderError> {
-        match self.secrets.remove(&current.physical_id) {
-            Err(error) if error.code != "ResourceNotFoundException" => Err(failed(error)),
-            _ => Ok(()),
-        }
+        removed(self.secrets.remove(&current.physical_id), "ResourceNotFoundException")
     }
 }
 
@@ -170,7 +150,7 @@ impl Provider for AttachmentProvider {
     }
 
     async fn create(&self, request: &ResourceRequest) -> Result<Resource, ProviderError> {
-        self.attach(request).map_err(failed)
+        Ok(self.attach(request)?)
     }
 
     async fn update(
@@ -179,7 +159,7 @@ impl Provider for AttachmentProvider {
         _old_properties: &Map<String, Value>,
         request: &ResourceRequest,
     ) -> Result<Resource, ProviderError> {
-        self.attach(request).map_err(failed)
+        Ok(self.attach(request)?)
     }
 
     /// The secret keeps what it says: whoever reads it may still be running.

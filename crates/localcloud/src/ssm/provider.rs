@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::Ssm;
-use crate::members::{Members, merge_tags};
-use crate::resource::{Provider, ProviderError, Resource, ResourceRequest};
+use crate::members::{Members, merge_tags, tag_list};
+use crate::resource::{Provider, ProviderError, Resource, ResourceRequest, removed};
 
 pub(super) struct ParameterProvider {
     pub(super) ssm: Arc<Ssm>,
@@ -31,20 +31,13 @@ impl ParameterProvider {
             "Tier": request.properties.text("Tier"),
             "DataType": request.properties.text("DataType"),
             "Overwrite": overwrite,
-            "Tags": crate::members::tag_list(&tags),
+            "Tags": tag_list(&tags),
         });
-        self.ssm
-            .put(&input)
-            .map_err(|error| ProviderError { message: error.message })?;
-        let attributes = json!({
-            "Type": request.properties.text("Type"),
-            "Value": request.properties.text("Value"),
-        });
-        let attributes = attributes.as_object().cloned().unwrap_or_default();
-        Ok(Resource {
-            physical_id: name.to_owned(),
-            attributes,
-        })
+        self.ssm.put(&input)?;
+        Ok(Resource::new(
+            name,
+            json!({"Type": input["Type"], "Value": input["Value"]}),
+        ))
     }
 }
 
@@ -55,12 +48,7 @@ impl Provider for ParameterProvider {
     }
 
     async fn create(&self, request: &ResourceRequest) -> Result<Resource, ProviderError> {
-        let name = request
-            .properties
-            .text("Name")
-            .unwrap_or(&request.generated_name)
-            .to_owned();
-        self.put(&name, request, false)
+        self.put(request.name("Name"), request, false)
     }
 
     async fn update(
@@ -73,9 +61,6 @@ impl Provider for ParameterProvider {
     }
 
     async fn delete(&self, current: &Resource, _request: &ResourceRequest) -> Result<(), ProviderError> {
-        match self.ssm.delete(&current.physical_id) {
-            Err(error) if error.code != "ParameterNotFound" => Err(ProviderError { message: error.message }),
-            _ => Ok(()),
-        }
+        removed(self.ssm.delete(&current.physical_id), "ParameterNotFound")
     }
 }

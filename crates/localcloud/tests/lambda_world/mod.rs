@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "each test file uses its own part of the world")]
 #![allow(clippy::unwrap_used, reason = "tests and what they call")]
 
+#[path = "../observations/mod.rs"]
+mod observations;
+
 use std::collections::HashMap;
 use std::io::{Cursor, Write};
 use std::sync::{Arc, Mutex};
@@ -71,22 +74,7 @@ impl Recorder {
     }
 
     pub fn values(&self, metric: &str, dimensions: &str) -> Vec<f64> {
-        let joined = |observation: &Observation| {
-            let pairs: Vec<String> = observation
-                .dimensions
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
-            pairs.join(",")
-        };
-        let observations = self.observations.lock().unwrap();
-        let wanted =
-            |observation: &&Observation| observation.metric_name == metric && joined(observation) == dimensions;
-        observations
-            .iter()
-            .filter(wanted)
-            .map(|observation| observation.value)
-            .collect()
+        observations::values(&self.observations, metric, dimensions)
     }
 
     pub fn log(&self, group: &str) -> Vec<String> {
