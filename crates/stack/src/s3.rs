@@ -212,12 +212,10 @@ impl BucketBuilder {
             policy: ResourcePolicy::new("PolicyDocument"),
         };
         if self.enforce_ssl {
-            let statement = PolicyStatement::deny(["s3:*"])
+            let statement = PolicyStatement::deny_without_tls("s3:*")
                 .on(bucket.bucket_arn())
-                .on(bucket.arn_for_objects("*"));
-            let statement = statement
-                .by(Principal::any())
-                .condition("Bool", [("aws:SecureTransport", "false")]);
+                .on(bucket.arn_for_objects("*"))
+                .by(Principal::any());
             bucket.add_to_resource_policy(statement);
         }
         bucket

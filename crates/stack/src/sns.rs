@@ -94,11 +94,11 @@ impl TopicBuilder {
             policy: ResourcePolicy::new("PolicyDocument").with_ids(),
         };
         if self.enforce_ssl {
-            let statement = PolicyStatement::deny(["sns:Publish"])
+            let statement = PolicyStatement::deny_without_tls("sns:Publish")
                 .on(topic.topic_arn())
-                .by(Principal::star());
-            let statement = statement.sid("AllowPublishThroughSSLOnly");
-            topic.add_to_resource_policy(statement.condition("Bool", [("aws:SecureTransport", "false")]));
+                .by(Principal::star())
+                .sid("AllowPublishThroughSSLOnly");
+            topic.add_to_resource_policy(statement);
         }
         topic
     }

@@ -163,10 +163,10 @@ impl QueueBuilder {
             policy: ResourcePolicy::new("PolicyDocument"),
         };
         if self.enforce_ssl {
-            let statement = PolicyStatement::deny(["sqs:*"])
+            let statement = PolicyStatement::deny_without_tls("sqs:*")
                 .on(queue.queue_arn())
                 .by(Principal::any());
-            queue.add_to_resource_policy(statement.condition("Bool", [("aws:SecureTransport", "false")]));
+            queue.add_to_resource_policy(statement);
         }
         queue
     }

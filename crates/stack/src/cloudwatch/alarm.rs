@@ -323,20 +323,7 @@ impl Alarm {
         &self.resource
     }
 
-    /// Tells a topic, or another target of alarms, when the alarm goes off.
-    pub fn add_alarm_action(&self, arn: impl IntoValue<String>) {
-        self.resource.append("AlarmActions", arn.into_value().into_expr());
-    }
-
-    /// … when it is over.
-    pub fn add_ok_action(&self, arn: impl IntoValue<String>) {
-        self.resource.append("OKActions", arn.into_value().into_expr());
-    }
-
-    pub fn add_insufficient_data_action(&self, arn: impl IntoValue<String>) {
-        self.resource
-            .append("InsufficientDataActions", arn.into_value().into_expr());
-    }
+    alarm_actions!();
 
     /// The line that the threshold is in a graph.
     pub(crate) fn annotation(&self) -> Map {

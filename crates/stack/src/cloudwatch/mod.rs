@@ -1,5 +1,25 @@
 //! Metrics, alarms over them, and dashboards.
 
+/// What alarms of both kinds tell others.
+macro_rules! alarm_actions {
+    () => {
+        /// Tells a topic, or another target of alarms, when the alarm goes off.
+        pub fn add_alarm_action(&self, arn: impl cfn::IntoValue<String>) {
+            self.resource.append("AlarmActions", arn.into_value().into_expr());
+        }
+
+        /// … when it is over.
+        pub fn add_ok_action(&self, arn: impl cfn::IntoValue<String>) {
+            self.resource.append("OKActions", arn.into_value().into_expr());
+        }
+
+        pub fn add_insufficient_data_action(&self, arn: impl cfn::IntoValue<String>) {
+            self.resource
+                .append("InsufficientDataActions", arn.into_value().into_expr());
+        }
+    };
+}
+
 mod alarm;
 mod composite_alarm;
 mod dashboard;

@@ -129,6 +129,16 @@ macro_rules! size {
     };
 }
 
+macro_rules! title {
+    () => {
+        #[must_use]
+        pub fn title(mut self, title: impl Into<String>) -> Self {
+            self.title = Some(title.into());
+            self
+        }
+    };
+}
+
 /// Series over time.
 #[derive(Clone, Debug, Default)]
 pub struct GraphWidget {
@@ -156,12 +166,7 @@ impl GraphWidget {
     }
 
     size!();
-
-    #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = Some(title.into());
-        self
-    }
+    title!();
 
     #[must_use]
     pub fn left(mut self, series: impl IntoIterator<Item = impl Into<Series>>) -> Self {
@@ -335,12 +340,7 @@ impl SingleValueWidget {
     }
 
     size!();
-
-    #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = Some(title.into());
-        self
-    }
+    title!();
 
     #[must_use]
     pub fn sparkline(mut self, on: bool) -> Self {
@@ -389,12 +389,7 @@ impl AlarmWidget {
     }
 
     size!();
-
-    #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = Some(title.into());
-        self
-    }
+    title!();
 
     fn render(&self) -> Map {
         let mut properties = Properties::default();
@@ -431,12 +426,7 @@ impl AlarmStatusWidget {
     }
 
     size!();
-
-    #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = Some(title.into());
-        self
-    }
+    title!();
 }
 
 /// Nothing, to keep a place free.

@@ -331,7 +331,7 @@ impl InterfaceEndpointBuilder {
         let region = Stack::of(&construct).region().into_expr();
         let properties = cfn::ec2::VPCEndpoint::new()
             .private_dns_enabled(self.private_dns.unwrap_or(self.service.private_dns))
-            .security_group_ids(groups.iter().map(SecurityGroup::security_group_id).collect::<Vec<_>>())
+            .security_group_ids(SecurityGroup::ids(&groups))
             .service_name(self.service.render(region))
             .subnet_ids(subnets.iter().map(Subnet::subnet_id).collect::<Vec<_>>())
             .vpc_endpoint_type("Interface")

@@ -222,6 +222,10 @@ impl SecurityGroup {
         self.resource.group_id()
     }
 
+    pub(crate) fn ids(groups: &[Self]) -> Vec<Value<id::ec2::SecurityGroupId>> {
+        groups.iter().map(Self::security_group_id).collect()
+    }
+
     pub fn resource(&self) -> &CfnResource<cfn::ec2::SecurityGroup> {
         &self.resource
     }

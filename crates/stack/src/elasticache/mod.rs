@@ -115,12 +115,7 @@ impl CacheClusterBuilder {
     pub fn build(self) -> CacheCluster {
         let mut properties = self.properties;
         if !self.security_groups.is_empty() {
-            let ids = self
-                .security_groups
-                .iter()
-                .map(SecurityGroup::security_group_id)
-                .collect::<Vec<_>>();
-            properties = properties.vpc_security_group_ids(ids);
+            properties = properties.vpc_security_group_ids(SecurityGroup::ids(&self.security_groups));
         }
         let resource = self.site.element(properties);
         CacheCluster {

@@ -116,12 +116,7 @@ impl ReplicationGroupBuilder {
     pub fn build(self) -> ReplicationGroup {
         let mut properties = self.properties;
         if !self.security_groups.is_empty() {
-            let ids = self
-                .security_groups
-                .iter()
-                .map(SecurityGroup::security_group_id)
-                .collect::<Vec<_>>();
-            properties = properties.security_group_ids(ids);
+            properties = properties.security_group_ids(SecurityGroup::ids(&self.security_groups));
         }
         let resource = self.site.element(properties);
         ReplicationGroup {

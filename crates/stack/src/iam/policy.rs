@@ -178,6 +178,11 @@ impl PolicyStatement {
         }
     }
 
+    /// Denies the action to whoever asks without TLS.
+    pub(crate) fn deny_without_tls(action: &str) -> Self {
+        Self::deny([action]).condition("Bool", [("aws:SecureTransport", "false")])
+    }
+
     /// Denies all but these actions.
     pub fn deny_all_but(actions: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {

@@ -468,7 +468,7 @@ impl Network {
         }
         let config = function::VpcConfig::new()
             .subnet_ids(subnets.iter().map(Subnet::subnet_id).collect::<Vec<_>>())
-            .security_group_ids(groups.iter().map(SecurityGroup::security_group_id).collect::<Vec<_>>());
+            .security_group_ids(SecurityGroup::ids(&groups));
         (config, groups)
     }
 }

@@ -327,12 +327,7 @@ impl DatabaseInstanceBuilder {
             .engine(self.engine.name)
             .engine_version(self.engine.version.0.as_str())
             .storage_type(self.storage_type.as_str())
-            .vpc_security_groups(
-                security_groups
-                    .iter()
-                    .map(SecurityGroup::security_group_id)
-                    .collect::<Vec<_>>(),
-            )
+            .vpc_security_groups(SecurityGroup::ids(&security_groups))
             .master_username(self.master_username(&secret))
             .master_user_password(secret.value_of("password"))
             .when_some(self.multi_az, cfn::rds::DBInstance::multi_az)
