@@ -6,30 +6,30 @@
 //! touches behaves, every other resource type can be created and described, and nothing pretends.
 
 pub mod apigateway;
-pub mod chance;
+mod chance;
 pub mod cloud;
-pub mod cloudformation;
-pub mod cloudwatch;
-pub mod codec;
+mod cloudformation;
+mod cloudwatch;
+mod codec;
 pub mod context;
-pub mod elasticache;
-pub mod generic;
+mod elasticache;
+mod generic;
 mod identity;
 pub mod lambda;
-pub mod logs;
-pub mod members;
-pub mod percent;
+mod logs;
+mod members;
+mod percent;
 pub mod process;
-pub mod rds;
+mod rds;
 pub mod resource;
-pub mod s3;
-pub mod saved;
-pub mod secretsmanager;
-pub mod server;
+mod s3;
+mod saved;
+mod secretsmanager;
+mod server;
 pub mod service;
 pub mod sink;
-pub mod ssm;
+mod ssm;
 pub mod store;
-pub mod sts;
+mod sts;
 #[cfg(test)]
 mod testing;

@@ -2,7 +2,7 @@
 //!
 //! PostgreSQL refuses to run as root, and nothing here needs root: started by root, such servers run as `postgres`
 //! (or `nobody`) over folders that belong to that user. They are no children of the cloud: they outlive a `kill -9`
-//! of it, and the next start finds them running. [`crate::rds`] and [`crate::elasticache`] call it.
+//! of it, and the next start finds them running. RDS and ElastiCache call it.
 
 use std::ffi::OsStr;
 use std::io;

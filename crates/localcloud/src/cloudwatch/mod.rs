@@ -30,8 +30,6 @@ use crate::sink::{MetricSink, Observation};
 use series::{Metric, SeriesStore};
 use statistic::Distribution;
 
-pub use alarm::{Alarm, Rule, State, evaluate};
-
 /// AWS evaluates each minute. A rehearsal takes seconds, so ours does it each second.
 pub const EVALUATION_INTERVAL: Duration = Duration::from_secs(1);
 

@@ -21,7 +21,6 @@ mod xml;
 
 pub use encode::encode;
 pub use failure::encode_failure;
-pub use model::{Model, model, models};
 pub use request::{Call, Refusal, decode};
 
 /// How a request was spoken, and so how its answer is.

@@ -23,7 +23,6 @@ pub struct Model {
 pub struct Metadata {
     pub api_version: String,
     pub endpoint_prefix: String,
-    pub json_version: Option<String>,
     pub protocol: String,
     #[serde(default)]
     pub protocols: Vec<String>,
@@ -102,7 +101,6 @@ pub struct Shape {
 #[serde(rename_all = "camelCase")]
 pub struct ErrorTrait {
     pub code: Option<String>,
-    pub http_status_code: Option<u16>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -63,16 +63,6 @@ impl Ssm {
         vec![Arc::new(provider::ParameterProvider { ssm: self.clone() })]
     }
 
-    /// The value of a parameter, for CloudFormation's `AWS::SSM::Parameter::Value<…>` and `{{resolve:ssm:…}}`.
-    /// `name` may end in `:VERSION`.
-    pub fn parameter_value(&self, name: &str) -> Result<String, ApiError> {
-        let (name, version) = selected(name);
-        let state = self.state.read();
-        let parameter = state.parameters.get(name).ok_or_else(|| not_found(name))?;
-        check_version(name, parameter, version)?;
-        Ok(parameter.value.clone())
-    }
-
     fn put(&self, input: &Value) -> Result<Response, ApiError> {
         let name = input.required_text("Name")?.to_owned();
         let value = input.required_text("Value")?.to_owned();
