@@ -62,15 +62,16 @@ fn synth() -> Result<()> {
     Ok(())
 }
 
-/// What `llama-deploy synth` adds to the app that it runs, when nothing has to be built.
+/// What `llama-deploy synth` adds to the app that it runs, when nothing has to be built. Both without optimization, as
+/// `cargo llama` builds them.
 fn overhead() -> Result<()> {
     shell::run(&mut shell::command(
         "cargo",
-        &["build", "--release", "--ignore-rust-version", "-p", "llama-deploy"],
+        &["build", "--ignore-rust-version", "-p", "llama-deploy"],
     ))?;
     let out = shell::root().join("target/bench/stacks");
     let cli = || {
-        let mut cli = Command::new(shell::root().join("target/release/llama-deploy"));
+        let mut cli = Command::new(shell::root().join("target/debug/llama-deploy"));
         cli.arg("synth").arg("--output").arg(&out).current_dir(shell::root());
         cli
     };
@@ -96,7 +97,7 @@ fn edit() -> Result<()> {
     let original = std::fs::read(&source).with_context(|| source.display().to_string())?;
     let out = shell::root().join("target/bench/stacks");
     let cli = || {
-        let mut cli = Command::new(shell::root().join("target/release/llama-deploy"));
+        let mut cli = Command::new(shell::root().join("target/debug/llama-deploy"));
         cli.arg("synth").arg("--output").arg(&out).current_dir(shell::root());
         cli
     };

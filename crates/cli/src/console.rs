@@ -63,12 +63,8 @@ impl Console {
     pub fn waiting(&self, text: &str) {
         match &self.line {
             Some(line) => {
-                if line.is_hidden() {
-                    line.set_draw_target(ProgressDrawTarget::stderr());
-                    line.set_style(spinner());
-                    line.enable_steady_tick(Duration::from_millis(120));
-                }
-                line.set_message(text.to_owned());
+                line.reset_elapsed();
+                draw(line, text);
             }
             None => write_line(std::io::stderr().lock(), text),
         }
@@ -76,8 +72,8 @@ impl Console {
 
     /// What is going on, told again and again: drawn on a terminal, left out elsewhere.
     pub fn ticking(&self, text: &str) {
-        if self.line.is_some() {
-            self.waiting(text);
+        if let Some(line) = &self.line {
+            draw(line, text);
         }
     }
 
@@ -113,6 +109,19 @@ impl Console {
 /// cannot be written is not written.
 fn write_line(mut to: impl Write, text: &str) {
     let _ = writeln!(to, "{text}");
+}
+
+/// The line is made hidden, so that a command that waits for nothing draws nothing; and it is cleared between steps.
+fn draw(line: &ProgressBar, text: &str) {
+    if line.is_hidden() {
+        line.set_draw_target(ProgressDrawTarget::stderr());
+        line.set_style(spinner());
+    }
+    if line.is_finished() {
+        line.reset();
+    }
+    line.enable_steady_tick(Duration::from_millis(120));
+    line.set_message(text.to_owned());
 }
 
 fn spinner() -> ProgressStyle {

@@ -34,7 +34,7 @@ impl Reporter {
             Verdict::Inconclusive | Verdict::Fail => judgement.summary(),
         };
         let line = format!("{head} {} {verdict}: {said}", bar(share));
-        self.console.ticking(&line);
+        self.console.ticking(line.trim_start());
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let key = format!("{step} {verdict}");
         let due = said
