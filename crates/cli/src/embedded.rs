@@ -59,13 +59,37 @@ impl Embedded {
         localcloud::cloud::endpoint(&self.folder).filter(|endpoint| health(endpoint).is_some())
     }
 
-    /// Where it answers; started in the background when it does not run. `starting` is called before that.
+    /// Where it answers; started in the background when it does not run. `starting` is called before that. Where the
+    /// settings leave the port open, it comes back on the port that it had, if that is still free: addresses that were
+    /// told go on to hold.
     pub fn ensure(&self, port: Option<u16>, starting: impl FnOnce()) -> Outcome<Endpoint> {
         if let Some(endpoint) = self.running() {
             return Ok(endpoint);
         }
         starting();
-        self.start(port)
+        let last = self.last_port().filter(|_| port.is_none() && self.options.port == 0);
+        let endpoint = match last.map(|last| self.start(Some(last))) {
+            Some(Err(failure)) if failure.code == Code::LocalPortTaken => self.start(None)?,
+            Some(started) => started?,
+            None => self.start(port)?,
+        };
+        self.remember_port(&endpoint);
+        Ok(endpoint)
+    }
+
+    fn last_port(&self) -> Option<u16> {
+        std::fs::read_to_string(self.port_file()).ok()?.trim().parse().ok()
+    }
+
+    fn remember_port(&self, endpoint: &Endpoint) {
+        if let Some((_, port)) = endpoint.endpoint.rsplit_once(':') {
+            // Without it the next start takes any port.
+            let _ = std::fs::write(self.port_file(), port);
+        }
+    }
+
+    fn port_file(&self) -> PathBuf {
+        self.folder.with_file_name("port")
     }
 
     fn start(&self, port: Option<u16>) -> Outcome<Endpoint> {
