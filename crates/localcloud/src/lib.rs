@@ -18,6 +18,7 @@ mod identity;
 pub mod lambda;
 mod logs;
 mod members;
+mod page;
 mod percent;
 pub mod process;
 mod rds;

@@ -81,6 +81,16 @@ impl Members for Map<String, Value> {
     }
 }
 
+/// Numbers and booleans are texts to CloudFormation.
+pub fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
 /// `Tags: [{Key, Value}]` as pairs.
 pub fn tags_of(members: &impl Members, name: &str) -> Vec<(String, String)> {
     members

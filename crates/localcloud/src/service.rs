@@ -55,6 +55,11 @@ impl ApiError {
             details: Value::Null,
         }
     }
+
+    /// The answer to an operation that a service does not have; `code` is how its protocol calls that.
+    pub fn not_served(code: &str, operation: &str) -> Self {
+        Self::new(400, code, format!("{operation} is not served"))
+    }
 }
 
 #[async_trait]

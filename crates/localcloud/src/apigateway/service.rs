@@ -151,7 +151,7 @@ pub(super) fn pick(input: &Value, names: &[&str]) -> Object {
     given.collect()
 }
 
-/// One page of a collection. The position is a number, which callers must not read.
+/// One page of a collection.
 pub(super) fn page(input: &Value, entries: Vec<Value>) -> Result<Value, ApiError> {
     let start: usize = match input.text("position").filter(|position| !position.is_empty()) {
         Some(position) => position
@@ -164,12 +164,8 @@ pub(super) fn page(input: &Value, entries: Vec<Value>) -> Result<Value, ApiError
         .and_then(|limit| usize::try_from(limit).ok())
         .unwrap_or(25)
         .clamp(1, 500);
-    let more = start.saturating_add(limit) < entries.len();
-    let mut page = json!({"items": entries.into_iter().skip(start).take(limit).collect::<Vec<_>>()});
-    if more {
-        page["position"] = json!((start + limit).to_string());
-    }
-    Ok(page)
+    let (items, next) = crate::page::page(&entries, start, limit);
+    Ok(json!({"items": items, "position": next}))
 }
 
 #[async_trait]

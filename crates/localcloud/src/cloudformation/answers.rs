@@ -4,14 +4,13 @@ use serde_json::{Value, json};
 
 use super::record::{Event, OnFailure, Parameter, ResourceRecord, Stack};
 use super::status::Status;
-use super::updates::texts;
-use super::{CloudFormation, refusal, text};
-use crate::members::tag_list;
+use super::{CloudFormation, refusal};
+use crate::members::{Members, tag_list};
 use crate::service::ApiError;
 
 impl CloudFormation {
     pub(super) fn describe_stacks(&self, input: &Value) -> Result<Value, ApiError> {
-        if text(input, "StackName").is_some() {
+        if input.text("StackName").is_some() {
             let cell = self.stack(input)?;
             let stack = cell.read();
             return Ok(json!({"Stacks": [describe(&stack)]}));
@@ -30,7 +29,7 @@ impl CloudFormation {
     }
 
     pub(super) fn list_stacks(&self, input: &Value) -> Result<Value, ApiError> {
-        let filter = texts(input, "StackStatusFilter");
+        let filter = input.texts("StackStatusFilter");
         let cells = self.engine.stacks.all();
         let stacks = cells.iter().map(|cell| cell.read());
         let wanted = stacks.filter(|stack| filter.is_empty() || filter.contains(&stack.status.to_string()));
@@ -50,12 +49,7 @@ impl CloudFormation {
 
     /// Newest first.
     pub(super) fn describe_events(&self, input: &Value) -> Result<Value, ApiError> {
-        let name = text(input, "StackName").unwrap_or_default();
-        let cell = self
-            .engine
-            .stacks
-            .find(name)
-            .ok_or_else(|| refusal(format!("Stack [{name}] does not exist")))?;
+        let cell = self.bracketed_stack(input)?;
         let stack = cell.read();
         let all: Vec<&Event> = stack.events.iter().rev().collect();
         let (events, next) = page(&all, input, 100)?;
@@ -66,7 +60,7 @@ impl CloudFormation {
     pub(super) fn describe_resource(&self, input: &Value) -> Result<Value, ApiError> {
         let cell = self.stack(input)?;
         let stack = cell.read();
-        let id = text(input, "LogicalResourceId").unwrap_or_default();
+        let id = input.text("LogicalResourceId").unwrap_or_default();
         let record = stack.resources.get(id);
         let record = record.ok_or_else(|| refusal(format!("Resource {id} does not exist for stack {}", stack.name)))?;
         let mut detail = describe_resource(&stack, record);
@@ -79,7 +73,7 @@ impl CloudFormation {
     }
 
     pub(super) fn describe_resources(&self, input: &Value) -> Result<Value, ApiError> {
-        let cell = match text(input, "PhysicalResourceId") {
+        let cell = match input.text("PhysicalResourceId") {
             Some(id) => {
                 let holds = |record: &ResourceRecord| record.physical_id.as_deref() == Some(id);
                 let mut cells = self.engine.stacks.all().into_iter();
@@ -89,7 +83,7 @@ impl CloudFormation {
             None => self.stack(input)?,
         };
         let stack = cell.read();
-        let id = text(input, "LogicalResourceId");
+        let id = input.text("LogicalResourceId");
         let records = stack
             .resources
             .values()
@@ -124,7 +118,7 @@ impl CloudFormation {
     }
 
     pub(super) fn list_imports(&self, input: &Value) -> Result<Value, ApiError> {
-        let name = text(input, "ExportName").unwrap_or_default();
+        let name = input.text("ExportName").unwrap_or_default();
         let importers = self.engine.stacks.importers(name);
         if importers.is_empty() {
             return Err(refusal(format!("Export '{name}' is not imported by any stack.")));
@@ -136,19 +130,14 @@ impl CloudFormation {
 
 /// One page of a list, and the token of the next: the index where it begins.
 pub fn page<T: Clone>(all: &[T], input: &Value, size: usize) -> Result<(Vec<T>, Value), ApiError> {
-    let start = match text(input, "NextToken") {
+    let start = match input.text("NextToken") {
         Some(token) => token
             .parse::<usize>()
             .map_err(|_| refusal(format!("The token {token} is invalid")))?,
         None => 0,
     };
-    let end = all.len().min(start.saturating_add(size));
-    let next = if end < all.len() {
-        json!(end.to_string())
-    } else {
-        Value::Null
-    };
-    Ok((all.get(start..end).unwrap_or_default().to_vec(), next))
+    let (page, next) = crate::page::page(all, start, size);
+    Ok((page.to_vec(), json!(next)))
 }
 
 pub fn parameters(parameters: &[Parameter]) -> Value {

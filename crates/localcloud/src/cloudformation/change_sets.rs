@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::record::{ChangeSet, OnFailure, Stack};
 use super::status::Status;
 use super::updates::{check_name, check_updatable, on_failure};
-use super::{CloudFormation, answers, flag, refusal, text};
+use super::{CloudFormation, answers, refusal};
+use crate::members::Members;
 use crate::service::ApiError;
 
 const NO_CHANGES: &str =
@@ -13,9 +14,9 @@ const NO_CHANGES: &str =
 
 impl CloudFormation {
     pub(super) async fn create_change_set(&self, input: &Value) -> Result<Value, ApiError> {
-        let stack_name = text(input, "StackName").unwrap_or_default();
-        let name = text(input, "ChangeSetName").unwrap_or_default();
-        let kind = text(input, "ChangeSetType").unwrap_or("UPDATE");
+        let stack_name = input.text("StackName").unwrap_or_default();
+        let name = input.text("ChangeSetName").unwrap_or_default();
+        let kind = input.text("ChangeSetType").unwrap_or("UPDATE");
         let found = self.engine.stacks.find(stack_name);
         let existing = found.as_ref().map(|cell| cell.read().clone());
         let is_new = existing
@@ -71,8 +72,8 @@ impl CloudFormation {
             execution_status: if failure.is_some() { "UNAVAILABLE" } else { "AVAILABLE" }.to_owned(),
             status_reason: failure,
             created: self.now(),
-            description: text(input, "Description").map(str::to_owned),
-            on_failure: match text(input, "OnStackFailure") {
+            description: input.text("Description").map(str::to_owned),
+            on_failure: match input.text("OnStackFailure") {
                 Some("DELETE") => OnFailure::Delete,
                 Some("DO_NOTHING") => OnFailure::DoNothing,
                 _ => OnFailure::Rollback,
@@ -96,9 +97,9 @@ impl CloudFormation {
 
     /// The change set that a call names, by its ARN alone or by its name and the stack.
     fn find_change_set(&self, input: &Value) -> Result<(std::sync::Arc<super::stacks::Cell>, ChangeSet), ApiError> {
-        let name = text(input, "ChangeSetName").unwrap_or_default();
+        let name = input.text("ChangeSetName").unwrap_or_default();
         let absent = || ApiError::new(404, "ChangeSetNotFound", format!("ChangeSet [{name}] does not exist"));
-        let found = match text(input, "StackName") {
+        let found = match input.text("StackName") {
             Some(_) => {
                 let cell = self.stack(input)?;
                 let set = cell.read().change_set(name).cloned();
@@ -166,7 +167,7 @@ impl CloudFormation {
         if !set.is_create {
             check_updatable(&cell.read())?;
         }
-        let disabled = flag(input, "DisableRollback") == Some(true);
+        let disabled = input.flag("DisableRollback") == Some(true);
         let on_failure = if disabled { on_failure(input)? } else { set.on_failure };
         // CloudFormation keeps only the change set that was executed: the others describe a stack that is no more.
         cell.change(|stack| {

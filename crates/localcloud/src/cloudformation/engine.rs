@@ -282,11 +282,7 @@ impl Engine {
             |id| step.restore(snapshot.resources[&id].clone()),
         )
         .await;
-        let failed: Vec<&str> = verdicts
-            .iter()
-            .filter(|(_, verdict)| *verdict != Verdict::Done)
-            .map(|(id, _)| id.as_str())
-            .collect();
+        let failed = unfinished(&verdicts);
         if !failed.is_empty() {
             let reason = format!("The following resource(s) failed to update: [{}].", failed.join(", "));
             self.enter(cell, Status::UpdateRollbackFailed, Some(&reason));
@@ -359,11 +355,7 @@ impl Engine {
             },
         )
         .await;
-        let stuck: Vec<&str> = verdicts
-            .iter()
-            .filter(|(_, verdict)| *verdict != Verdict::Done)
-            .map(|(id, _)| id.as_str())
-            .collect();
+        let stuck = unfinished(&verdicts);
         let now = self.world.now();
         cell.change(|stack| {
             if stuck.is_empty() {
@@ -379,6 +371,15 @@ impl Engine {
             }
         });
     }
+}
+
+/// The ids of what did not come to its end.
+fn unfinished(verdicts: &[(String, Verdict)]) -> Vec<&str> {
+    verdicts
+        .iter()
+        .filter(|(_, verdict)| *verdict != Verdict::Done)
+        .map(|(id, _)| id.as_str())
+        .collect()
 }
 
 /// What happens to a resource whose creation is undone.

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::template::{Template, attribute_target, single};
 use crate::context::ACCOUNT;
+use crate::members::scalar;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -344,16 +345,6 @@ impl Scope<'_> {
 
 fn wrong(message: String) -> Fault {
     Fault::Wrong(message)
-}
-
-/// Numbers and booleans are texts to CloudFormation.
-pub fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        _ => None,
-    }
 }
 
 /// Equality as CloudFormation has it: `5` is `"5"`.

@@ -34,6 +34,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::context::{ACCOUNT, Context};
+use crate::members::Members;
 use crate::resource::Provider;
 use crate::service::{ApiError, Request, Response, Service};
 use crate::store::Store;
@@ -79,11 +80,20 @@ impl CloudFormation {
 
     /// The stack that the call names, or the error that AWS answers for one that is not there.
     fn stack(&self, input: &Value) -> Result<Arc<Cell>, ApiError> {
-        let name = input.get("StackName").and_then(Value::as_str).unwrap_or_default();
+        let name = input.text("StackName").unwrap_or_default();
         self.engine
             .stacks
             .find(name)
             .ok_or_else(|| refusal(format!("Stack with id {name} does not exist")))
+    }
+
+    /// As [`Self::stack`], for the operations whose error has the name in brackets.
+    fn bracketed_stack(&self, input: &Value) -> Result<Arc<Cell>, ApiError> {
+        let name = input.text("StackName").unwrap_or_default();
+        self.engine
+            .stacks
+            .find(name)
+            .ok_or_else(|| refusal(format!("Stack [{name}] does not exist")))
     }
 
     fn arn(&self, kind: &str, name: &str) -> String {
@@ -95,14 +105,6 @@ impl CloudFormation {
 /// A `ValidationError`, which is most of what CloudFormation answers.
 fn refusal(message: impl Into<String>) -> ApiError {
     ApiError::new(400, "ValidationError", message)
-}
-
-fn text<'a>(input: &'a Value, name: &str) -> Option<&'a str> {
-    input.get(name).and_then(Value::as_str)
-}
-
-fn flag(input: &Value, name: &str) -> Option<bool> {
-    input.get(name).and_then(Value::as_bool)
 }
 
 #[async_trait]

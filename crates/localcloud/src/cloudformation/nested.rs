@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::CloudFormation;
-use super::evaluate::scalar;
 use super::record::Stack;
 use super::status::Status;
 use super::updates::NO_UPDATES;
+use crate::members::scalar;
 use crate::members::tag_list;
 use crate::resource::{Provider, ProviderError, Resource, ResourceRequest};
 

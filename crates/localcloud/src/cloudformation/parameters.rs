@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::evaluate::scalar;
 use super::record::Parameter;
 use super::template::Template;
+use crate::members::scalar;
 use crate::service::ApiError;
 
 /// A parameter as a request gives it.

@@ -46,7 +46,7 @@ pub fn kept_name(resource_type: &str, old: &Map<String, Value>, new: &Map<String
         let value = new.get(name)?;
         old.get(name)
             .is_some_and(|old| same(old, value))
-            .then(|| super::evaluate::scalar(value))
+            .then(|| crate::members::scalar(value))
             .flatten()
     };
     let parts: Option<Vec<String>> = schema.primary_identifier.iter().map(kept).collect();
@@ -68,6 +68,6 @@ pub fn guessed_id(resource_type: &str, properties: &Map<String, Value>, generate
     let named = [identifier, own]
         .into_iter()
         .flatten()
-        .find_map(|name| properties.get(&name).and_then(super::evaluate::scalar));
+        .find_map(|name| properties.get(&name).and_then(crate::members::scalar));
     named.unwrap_or_else(|| generated_name.to_owned())
 }

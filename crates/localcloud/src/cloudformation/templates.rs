@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::evaluate::scalar;
 use super::record::Goal;
 use super::template::Template;
-use super::{CloudFormation, flag, parameters, refusal, text};
+use super::{CloudFormation, parameters, refusal};
+use crate::members::{Members, scalar};
 use crate::service::ApiError;
 
 /// CloudFormation's quota for a template in the request; from S3 it is 1 MB.
@@ -16,9 +16,9 @@ impl CloudFormation {
     /// The template that a call brings, or the previous one where it says so.
     pub(super) async fn template_of(&self, input: &Value, previous: Option<&Goal>) -> Result<String, ApiError> {
         match (
-            text(input, "TemplateBody"),
-            text(input, "TemplateURL"),
-            flag(input, "UsePreviousTemplate"),
+            input.text("TemplateBody"),
+            input.text("TemplateURL"),
+            input.flag("UsePreviousTemplate"),
         ) {
             (Some(body), None, None | Some(false)) if body.len() > BODY_LIMIT => Err(refusal(format!(
                 "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to {BODY_LIMIT}"
@@ -45,7 +45,7 @@ impl CloudFormation {
 
     pub(super) fn get_template(&self, input: &Value) -> Result<Value, ApiError> {
         let stages = json!(["Original", "Processed"]);
-        if let (Some(name), Ok(cell)) = (text(input, "ChangeSetName"), self.stack(input)) {
+        if let (Some(name), Ok(cell)) = (input.text("ChangeSetName"), self.stack(input)) {
             let stack = cell.read();
             let set = stack.change_set(name);
             let set = set
@@ -58,7 +58,7 @@ impl CloudFormation {
     }
 
     pub(super) async fn summarize_template(&self, input: &Value) -> Result<Value, ApiError> {
-        let body = match text(input, "StackName") {
+        let body = match input.text("StackName") {
             Some(_) => self.stack(input)?.read().goal.template.clone(),
             None => self.template_of(input, None).await?,
         };

@@ -334,6 +334,23 @@ fn killed(folder: &std::path::Path, prepared: Value, then: Value) -> (Context, A
     (bench.context.clone(), bench.script.clone())
 }
 
+/// The cloud after the next start, which recovers what was killed.
+fn restarted(context: Context, script: &Arc<Script>, then: impl AsyncFnOnce(Bench)) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let bench = Bench {
+            cloud: Bench::cloud(&context, script),
+            script: script.clone(),
+            context,
+        };
+        bench.cloud.recover();
+        then(bench).await;
+    });
+}
+
 #[test]
 fn a_killed_creation_is_rolled_back_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
@@ -350,17 +367,7 @@ fn a_killed_creation_is_rolled_back_at_the_next_start() {
     std::fs::write(&journal, format!("{text}{{\"generation\":")).unwrap();
     // The provider had made it and could not say so any more.
     script.existing.lock().unwrap().insert("b".to_owned());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let bench = Bench {
-            cloud: Bench::cloud(&context, &script),
-            script: script.clone(),
-            context,
-        };
-        bench.cloud.recover();
+    restarted(context, &script, async |bench| {
         assert_eq!(bench.rest().await, "ROLLBACK_COMPLETE");
         assert!(bench.gave_reason("s", "ended before the operation did").await);
         assert_eq!(*script.existing.lock().unwrap(), BTreeSet::new());
@@ -373,17 +380,7 @@ fn a_killed_update_is_rolled_back_at_the_next_start() {
     let old = json!({"A": queue(json!({"QueueName": "old", "DelaySeconds": 1}))});
     let new = json!({"A": queue(json!({"QueueName": "new", "DelaySeconds": 2})), "HangingB": after("A", json!({}))});
     let (context, script) = killed(folder.path(), old, new);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let bench = Bench {
-            cloud: Bench::cloud(&context, &script),
-            script: script.clone(),
-            context,
-        };
-        bench.cloud.recover();
+    restarted(context, &script, async |bench| {
         assert_eq!(bench.rest().await, "UPDATE_ROLLBACK_COMPLETE");
         let resources = bench
             .call("DescribeStackResources", json!({"StackName": "s"}))

@@ -13,8 +13,8 @@ use super::record::{Goal, OnFailure, Parameter, Snapshot, Stack};
 use super::stacks::Cell;
 use super::status::Status;
 use super::template::Template;
-use super::{CloudFormation, flag, refusal, text};
-use crate::members::tags_of;
+use super::{CloudFormation, refusal};
+use crate::members::{Members, tags_of};
 use crate::service::ApiError;
 
 pub const NO_UPDATES: &str = "No updates are to be performed.";
@@ -37,7 +37,7 @@ impl CloudFormation {
                 unknown.join(", ")
             )));
         }
-        let capabilities: Vec<String> = texts(input, "Capabilities");
+        let capabilities: Vec<String> = input.texts("Capabilities");
         let needed = template.capabilities();
         let has = |name: &str| capabilities.iter().any(|given| given == name);
         let granted = |name: &&str| has(name) || (*name == "CAPABILITY_IAM" && has("CAPABILITY_NAMED_IAM"));
@@ -60,8 +60,9 @@ impl CloudFormation {
             parameters,
             tags,
             capabilities,
-            notification_arns: texts(input, "NotificationARNs"),
-            role_arn: text(input, "RoleARN")
+            notification_arns: input.texts("NotificationARNs"),
+            role_arn: input
+                .text("RoleARN")
                 .map(str::to_owned)
                 .or_else(|| previous.and_then(|goal| goal.role_arn.clone())),
         })
@@ -159,7 +160,7 @@ impl CloudFormation {
     }
 
     pub(super) async fn create_stack(&self, input: &Value) -> Result<Value, ApiError> {
-        let name = text(input, "StackName").unwrap_or_default();
+        let name = input.text("StackName").unwrap_or_default();
         check_name(name)?;
         if self.engine.stacks.find(name).is_some() {
             return Err(ApiError::new(
@@ -171,7 +172,7 @@ impl CloudFormation {
         let goal = self.goal(input, None).await?;
         let on_failure = on_failure(input)?;
         let mut stack = self.new_stack(name, goal, on_failure);
-        stack.termination_protection = flag(input, "EnableTerminationProtection").unwrap_or(false);
+        stack.termination_protection = input.flag("EnableTerminationProtection").unwrap_or(false);
         let blueprint = self.blueprint(&stack.goal, name, &stack.id)?;
         self.plan(&stack.goal, &stack, &blueprint)?;
         // A name is taken by the first of two calls at once.
@@ -216,12 +217,7 @@ impl CloudFormation {
     }
 
     pub(super) async fn update_stack(&self, input: &Value) -> Result<Value, ApiError> {
-        let name = text(input, "StackName").unwrap_or_default();
-        let cell = self
-            .engine
-            .stacks
-            .find(name)
-            .ok_or_else(|| refusal(format!("Stack [{name}] does not exist")))?;
+        let cell = self.bracketed_stack(input)?;
         let stack = cell.read().clone();
         check_updatable(&stack)?;
         let goal = self.goal(input, Some(&stack.goal)).await?;
@@ -231,7 +227,7 @@ impl CloudFormation {
             return Err(refusal(NO_UPDATES));
         }
         check_updatable(&cell.read())?;
-        let on_failure = if flag(input, "DisableRollback") == Some(true) {
+        let on_failure = if input.flag("DisableRollback") == Some(true) {
             OnFailure::DoNothing
         } else {
             OnFailure::Rollback
@@ -269,7 +265,7 @@ impl CloudFormation {
                 )));
             }
         }
-        let retained = texts(input, "RetainResources");
+        let retained = input.texts("RetainResources");
         if !retained.is_empty() && stack.status != Status::DeleteFailed {
             return Err(refusal(
                 "Invalid operation on stack: RetainResources is only for stacks in the DELETE_FAILED state",
@@ -302,7 +298,7 @@ impl CloudFormation {
                 "Stack:{id} is in {status} state and can not continue update rollback."
             )));
         }
-        cell.skip(texts(input, "ResourcesToSkip"));
+        cell.skip(input.texts("ResourcesToSkip"));
         let now = self.now();
         cell.change(|stack| stack.enter(Status::UpdateRollbackInProgress, Some("User Initiated"), now));
         self.engine.launch(cell);
@@ -311,7 +307,7 @@ impl CloudFormation {
 
     pub(super) fn protect(&self, input: &Value) -> Result<Value, ApiError> {
         let cell = self.stack(input)?;
-        let is_protected = flag(input, "EnableTerminationProtection").unwrap_or(false);
+        let is_protected = input.flag("EnableTerminationProtection").unwrap_or(false);
         Ok(cell.change(|stack| {
             stack.termination_protection = is_protected;
             json!({"StackId": stack.id})
@@ -341,7 +337,7 @@ pub fn check_updatable(stack: &Stack) -> Result<(), ApiError> {
 }
 
 pub fn on_failure(input: &Value) -> Result<OnFailure, ApiError> {
-    match (text(input, "OnFailure"), flag(input, "DisableRollback")) {
+    match (input.text("OnFailure"), input.flag("DisableRollback")) {
         (Some(_), Some(true)) => Err(refusal(
             "Either DisableRollback or OnFailure can be specified, not both.",
         )),
@@ -349,9 +345,4 @@ pub fn on_failure(input: &Value) -> Result<OnFailure, ApiError> {
         (Some("DO_NOTHING"), _) | (None, Some(true)) => Ok(OnFailure::DoNothing),
         _ => Ok(OnFailure::Rollback),
     }
-}
-
-pub fn texts(input: &Value, name: &str) -> Vec<String> {
-    let list = input.get(name).and_then(Value::as_array).into_iter().flatten();
-    list.filter_map(|item| item.as_str().map(str::to_owned)).collect()
 }

@@ -175,7 +175,7 @@ impl World {
         let Some(key) = key else { return Ok(secret.to_owned()) };
         let parsed: Value =
             serde_json::from_str(secret).map_err(|_| format!("Could not parse SecretString JSON of {id}"))?;
-        let value = parsed.get(key).and_then(super::evaluate::scalar);
+        let value = parsed.get(key).and_then(crate::members::scalar);
         value.ok_or_else(|| format!("Could not find a value associated with JSONKey {key} in SecretString of {id}"))
     }
 }

@@ -12,6 +12,7 @@ use super::composite::CompositeRule;
 use super::query::{invalid, metric_of};
 use crate::context::ACCOUNT;
 use crate::members::{Members, merge_tags, tag_list, tags_of};
+use crate::page;
 use crate::service::ApiError;
 
 /// History items that are kept; AWS keeps two weeks.
@@ -229,16 +230,9 @@ impl CloudWatch {
             .iter()
             .filter(|(name, stored)| wanted(name, stored))
             .collect();
-        let start = input
-            .text("NextToken")
-            .and_then(|token| token.parse().ok())
-            .unwrap_or(0_usize);
-        let size = usize::try_from(input.integer("MaxRecords").unwrap_or(50))
-            .unwrap_or(1)
-            .clamp(1, 100);
         // Names ask for at most a hundred; a page holds what was asked for.
-        let end = (start + size.max(names.len())).min(all.len());
-        let page = all.get(start..end).unwrap_or_default();
+        let size = page::size(input, "MaxRecords", 50).min(100).max(names.len());
+        let (page, next) = page::page(&all, page::start(input, "NextToken"), size);
         let of_kind = |kind: Kind| -> Vec<Value> {
             let some = page.iter().filter(|(_, stored)| stored.kind == kind);
             some.map(|(name, stored)| self.described(name, stored)).collect()
@@ -246,7 +240,7 @@ impl CloudWatch {
         json!({
             "MetricAlarms": of_kind(Kind::MetricAlarm),
             "CompositeAlarms": of_kind(Kind::CompositeAlarm),
-            "NextToken": (end < all.len()).then(|| end.to_string()),
+            "NextToken": next,
         })
     }
 

@@ -9,6 +9,7 @@ use super::query::{Answers, Query, dimensions_of, invalid, metric_of, period_of}
 use super::series::{Metric, PointSource, RETENTION_SECONDS, Window};
 use super::statistic::{Distribution, Statistic};
 use crate::members::Members;
+use crate::page;
 use crate::service::ApiError;
 
 /// How far ahead data may be dated, as in AWS.
@@ -119,13 +120,8 @@ impl CloudWatch {
             .filter(|(metric, newest)| wanted(metric, *newest))
             .map(|(metric, _)| described(&metric))
             .collect();
-        let start = input
-            .text("NextToken")
-            .and_then(|token| token.parse().ok())
-            .unwrap_or(0_usize);
-        let end = (start + PAGE).min(all.len());
-        let more = (end < all.len()).then(|| end.to_string());
-        json!({"Metrics": all.get(start..end).unwrap_or_default(), "NextToken": more})
+        let (metrics, next) = page::page(&all, page::start(input, "NextToken"), PAGE);
+        json!({"Metrics": metrics, "NextToken": next})
     }
 }
 

@@ -142,7 +142,7 @@ impl Service for CloudWatch {
             "ListDashboards" => self.list_dashboards(input),
             "DeleteDashboards" => self.delete_dashboards(input)?,
             "TagResource" | "UntagResource" | "ListTagsForResource" => self.alarm_tags(&request.operation, input)?,
-            other => return Err(ApiError::new(400, "InvalidAction", format!("{other} is not served"))),
+            other => return Err(ApiError::not_served("InvalidAction", other)),
         };
         Ok(output.into())
     }

@@ -261,7 +261,7 @@ impl Service for ElastiCache {
             "DescribeCacheEngineVersions" => self.engine_versions().await?,
             "DescribeCacheParameterGroups" => json!({"CacheParameterGroups": []}),
             "AddTagsToResource" | "RemoveTagsFromResource" | "ListTagsForResource" => self.tags(operation, input)?,
-            other => return Err(ApiError::new(400, "InvalidAction", format!("{other} is not served"))),
+            other => return Err(ApiError::not_served("InvalidAction", other)),
         };
         Ok(output.into())
     }

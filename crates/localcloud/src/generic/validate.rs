@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use cfn::schema::{self, PropertySchema, PropertyType, ResourceSchema, Rules};
 use serde_json::{Map, Value};
 
+use crate::members::scalar;
+
 /// What CloudFormation and the CDK put into templates besides resources of a service.
 const WITHOUT_SCHEMA: &[&str] = &["AWS::CDK::Metadata", "AWS::CloudFormation::WaitConditionHandle"];
 
@@ -171,23 +173,23 @@ impl Check<'_> {
             },
             // A document may be given as its text.
             PropertyType::Json => {}
-            PropertyType::String | PropertyType::Timestamp => match text(value) {
+            PropertyType::String | PropertyType::Timestamp => match scalar(value) {
                 Some(text) => self.text(property, &text, path),
                 None => self.wrong_type(path, "String", value),
             },
-            PropertyType::Integer => match text(value)
+            PropertyType::Integer => match scalar(value)
                 .and_then(|text| text.parse::<f64>().ok())
                 .filter(|number| number.fract() == 0.0)
             {
                 Some(number) => self.number(property, number, value, path),
                 None => self.wrong_type(path, "Integer", value),
             },
-            PropertyType::Number => match text(value).and_then(|text| text.parse::<f64>().ok()) {
+            PropertyType::Number => match scalar(value).and_then(|text| text.parse::<f64>().ok()) {
                 Some(number) => self.number(property, number, value, path),
                 None => self.wrong_type(path, "Number", value),
             },
             PropertyType::Boolean => {
-                if !matches!(text(value).as_deref(), Some("true" | "false" | "True" | "False")) {
+                if !matches!(scalar(value).as_deref(), Some("true" | "false" | "True" | "False")) {
                     self.wrong_type(path, "Boolean", value);
                 }
             }
@@ -209,11 +211,11 @@ impl Check<'_> {
 
     fn allowed(&mut self, property: &PropertySchema, text: &str, path: &str) {
         let is_same = |allowed: &Value| {
-            let allowed = self::text(allowed).unwrap_or_default();
+            let allowed = scalar(allowed).unwrap_or_default();
             allowed == text || (property.enum_ignores_case && allowed.eq_ignore_ascii_case(text))
         };
         if !property.allowed.is_empty() && !property.allowed.iter().any(is_same) {
-            let values: Vec<String> = property.allowed.iter().filter_map(self::text).collect();
+            let values: Vec<String> = property.allowed.iter().filter_map(scalar).collect();
             self.faults.push(format!(
                 "{path}: {text} is not a valid enum value, expected one of [{}]",
                 values.join(", ")
@@ -246,7 +248,7 @@ impl Check<'_> {
     }
 
     fn number(&mut self, property: &PropertySchema, number: f64, value: &Value, path: &str) {
-        self.allowed(property, &text(value).unwrap_or_default(), path);
+        self.allowed(property, &scalar(value).unwrap_or_default(), path);
         if let Some(minimum) = property.minimum.filter(|minimum| number < *minimum) {
             self.faults
                 .push(format!("{path}: {number} is not greater or equal to {minimum}"));
@@ -255,15 +257,6 @@ impl Check<'_> {
             self.faults
                 .push(format!("{path}: {number} is not less or equal to {maximum}"));
         }
-    }
-}
-
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        _ => None,
     }
 }
 

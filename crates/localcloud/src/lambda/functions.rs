@@ -358,11 +358,7 @@ impl Lambda {
     pub(super) fn account_settings(&self) -> Value {
         let state = self.state();
         let limit = self.shared.settings.account_concurrency;
-        let reserved: u32 = state
-            .functions
-            .values()
-            .filter_map(|function| function.reserved_concurrency)
-            .sum();
+        let reserved = state.reserved_concurrency();
         let versions = state
             .functions
             .values()

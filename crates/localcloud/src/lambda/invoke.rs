@@ -133,11 +133,7 @@ impl Lambda {
             }
             None => self.version_of(function, name)?,
         };
-        let reserved: u32 = state
-            .functions
-            .values()
-            .filter_map(|function| function.reserved_concurrency)
-            .sum();
+        let reserved = state.reserved_concurrency();
         Ok(Target {
             version: Arc::clone(version),
             qualifier: name.qualifier.clone(),

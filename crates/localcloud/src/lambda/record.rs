@@ -17,6 +17,14 @@ pub(crate) struct State {
     pub layers: BTreeMap<String, BTreeMap<u64, Value>>,
 }
 
+impl State {
+    /// What all functions together keep from the account's concurrency.
+    pub fn reserved_concurrency(&self) -> u32 {
+        let functions = self.functions.values();
+        functions.filter_map(|function| function.reserved_concurrency).sum()
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Function {
     pub latest: Arc<Version>,

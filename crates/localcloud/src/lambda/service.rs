@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, Once, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::code::CodeFolder;
 use super::host::Host;
@@ -195,7 +195,7 @@ pub(super) fn check_revision(given: Option<&str>, current: &str) -> Result<(), A
     }
 }
 
-/// One page of `entries`, under `member`. The marker is the position, which callers must not read.
+/// One page of `entries`, under `member`.
 pub(super) fn page(input: &Value, member: &str, entries: Vec<Value>) -> Result<Value, ApiError> {
     let start = match input.text("Marker").filter(|marker| !marker.is_empty()) {
         Some(marker) => marker
@@ -208,13 +208,8 @@ pub(super) fn page(input: &Value, member: &str, entries: Vec<Value>) -> Result<V
         .and_then(|items| usize::try_from(items).ok())
         .unwrap_or(50)
         .clamp(1, 10_000);
-    let more = start.saturating_add(limit) < entries.len();
-    let mut page = Map::new();
-    page.insert(member.to_owned(), entries.into_iter().skip(start).take(limit).collect());
-    if more {
-        page.insert("NextMarker".to_owned(), json!((start + limit).to_string()));
-    }
-    Ok(Value::Object(page))
+    let (page, next) = crate::page::page(&entries, start, limit);
+    Ok(json!({member: page, "NextMarker": next}))
 }
 
 #[async_trait]

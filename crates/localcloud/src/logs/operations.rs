@@ -7,6 +7,7 @@ use super::pattern::Pattern;
 use super::streams::Event;
 use super::{Group, Logs, no_group, no_stream};
 use crate::members::Members;
+use crate::page;
 use crate::saved::storage_failure;
 use crate::service::{ApiError, Request, Response, Service};
 
@@ -78,7 +79,7 @@ impl Logs {
                 "logGroupClass": group.class,
             })
         });
-        page("logGroups", groups.collect(), input, 50)
+        page("logGroups", &groups.collect::<Vec<_>>(), input, 50)
     }
 
     fn describe_streams(&self, input: &Value) -> Result<Value, ApiError> {
@@ -104,7 +105,7 @@ impl Logs {
                 "storedBytes": 0,
             })
         });
-        Ok(page("logStreams", described.collect(), input, 50))
+        Ok(page("logStreams", &described.collect::<Vec<_>>(), input, 50))
     }
 
     fn put_events(&self, input: &Value) -> Result<Value, ApiError> {
@@ -236,7 +237,7 @@ impl Logs {
                 "eventId": format!("{:020}{place:036}", event.timestamp),
             })
         });
-        let mut output = page("events", found.collect(), input, 10_000);
+        let mut output = page("events", &found.collect::<Vec<_>>(), input, 10_000);
         output["searchedLogStreams"] = json!([]);
         Ok(output)
     }
@@ -310,29 +311,16 @@ impl Service for Logs {
             | "TagResource"
             | "UntagResource"
             | "ListTagsForResource" => self.tags(&request.operation, input)?,
-            other => {
-                return Err(ApiError::new(
-                    400,
-                    "UnknownOperationException",
-                    format!("{other} is not served"),
-                ));
-            }
+            other => return Err(ApiError::not_served("UnknownOperationException", other)),
         };
         Ok(output.into())
     }
 }
 
-fn page(member: &str, all: Vec<Value>, input: &Value, default_size: i64) -> Value {
-    let start = input
-        .text("nextToken")
-        .and_then(|token| token.parse::<usize>().ok())
-        .unwrap_or(0);
-    let size = usize::try_from(input.integer("limit").unwrap_or(default_size))
-        .unwrap_or(1)
-        .max(1);
-    let end = (start + size).min(all.len());
-    let more = (end < all.len()).then(|| end.to_string());
-    json!({member: all.get(start..end).unwrap_or_default(), "nextToken": more})
+fn page(member: &str, all: &[Value], input: &Value, default_size: i64) -> Value {
+    let size = page::size(input, "limit", default_size);
+    let (page, next) = page::page(all, page::start(input, "nextToken"), size);
+    json!({member: page, "nextToken": next})
 }
 
 fn exists(message: &str) -> ApiError {

@@ -291,7 +291,7 @@ impl Service for RdsService {
             "AddTagsToResource" | "RemoveTagsFromResource" | "ListTagsForResource" => {
                 rds.tags(&request.operation, input)?
             }
-            other => return Err(ApiError::new(400, "InvalidAction", format!("{other} is not served"))),
+            other => return Err(ApiError::not_served("InvalidAction", other)),
         };
         Ok(output.into())
     }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::secret::{CURRENT, Content, Secret};
 use super::{SecretsManager, content_of, find_version, password};
 use crate::members::{Members, merge_tags, tags_of};
+use crate::page;
 use crate::service::{ApiError, Request, Response, Service};
 
 impl SecretsManager {
@@ -95,19 +96,9 @@ impl SecretsManager {
             .filter(wanted)
             .map(|secret| secret.described("SecretVersionsToStages"))
             .collect();
-        let start = input
-            .text("NextToken")
-            .and_then(|token| token.parse().ok())
-            .unwrap_or(0_usize);
-        let size = usize::try_from(input.integer("MaxResults").unwrap_or(100))
-            .unwrap_or(1)
-            .max(1);
-        let end = (start + size).min(all.len());
-        let mut output = json!({"SecretList": all.get(start..end).unwrap_or_default()});
-        if end < all.len() {
-            output["NextToken"] = json!(end.to_string());
-        }
-        output
+        let size = page::size(input, "MaxResults", 100);
+        let (secrets, next) = page::page(&all, page::start(input, "NextToken"), size);
+        json!({"SecretList": secrets, "NextToken": next})
     }
 
     fn delete_secret(&self, input: &Value) -> Result<Value, ApiError> {
@@ -269,13 +260,7 @@ impl Service for SecretsManager {
             "GetResourcePolicy" | "PutResourcePolicy" | "DeleteResourcePolicy" => {
                 self.resource_policy(&request.operation, input)?
             }
-            other => {
-                return Err(ApiError::new(
-                    400,
-                    "UnknownOperationException",
-                    format!("{other} is not served"),
-                ));
-            }
+            other => return Err(ApiError::not_served("UnknownOperationException", other)),
         };
         Ok(output.into())
     }

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::context::{ACCOUNT, Context};
 use crate::members::{Members, merge_tags, tag_list, tags_of};
+use crate::page;
 use crate::resource::Provider;
 use crate::saved::Saved;
 use crate::service::{ApiError, Request, Response, Service};
@@ -184,7 +185,7 @@ impl Ssm {
         let all: Vec<Value> = below
             .map(|(name, parameter)| self.described(name, parameter, decrypt))
             .collect();
-        Ok(page("Parameters", all, input, 10))
+        Ok(page("Parameters", &all, input, 10))
     }
 
     fn describe(&self, input: &Value) -> Response {
@@ -204,7 +205,7 @@ impl Ssm {
                 }
             })
         });
-        let all = wanted
+        let all: Vec<Value> = wanted
             .map(|(name, parameter)| {
                 json!({
                     "Name": name,
@@ -219,7 +220,7 @@ impl Ssm {
                 })
             })
             .collect();
-        page("Parameters", all, input, 50)
+        page("Parameters", &all, input, 50)
     }
 
     fn delete(&self, name: &str) -> Result<(), ApiError> {
@@ -284,11 +285,7 @@ impl Service for Ssm {
                 let tags = self.tagged(input, |tags| tag_list(tags))?;
                 Ok(json!({"TagList": tags}).into())
             }
-            other => Err(ApiError::new(
-                400,
-                "UnknownOperationException",
-                format!("{other} is not served"),
-            )),
+            other => Err(ApiError::not_served("UnknownOperationException", other)),
         }
     }
 }
@@ -324,19 +321,12 @@ fn not_found(name: &str) -> ApiError {
     ApiError::new(400, "ParameterNotFound", format!("Parameter {name} not found."))
 }
 
-/// One page of a list; the token is the position.
-fn page(member: &str, all: Vec<Value>, input: &Value, default_size: i64) -> Response {
-    let start = input
-        .text("NextToken")
-        .and_then(|token| token.parse::<usize>().ok())
-        .unwrap_or(0);
-    let size = usize::try_from(input.integer("MaxResults").unwrap_or(default_size))
-        .unwrap_or(1)
-        .max(1);
-    let end = (start + size).min(all.len());
-    let mut output = json!({member: all.get(start..end).unwrap_or_default()});
-    if end < all.len() {
-        output["NextToken"] = json!(end.to_string());
+fn page(member: &str, all: &[Value], input: &Value, default_size: i64) -> Response {
+    let size = page::size(input, "MaxResults", default_size);
+    let (page, next) = page::page(all, page::start(input, "NextToken"), size);
+    let mut output = json!({member: page});
+    if let Some(next) = next {
+        output["NextToken"] = json!(next);
     }
     output.into()
 }
