@@ -59,11 +59,16 @@ fn assemble<'a>(
     Ok((environment, assembly::read(&invocation.output)?))
 }
 
-/// Where a command that only looks leaves the assembly.
-fn scratch_assembly(settings: &Settings, options: &AppOptions) -> PathBuf {
-    settings
-        .environment_folder(options.environment.as_deref().unwrap_or(LOCAL))
-        .join("assembly")
+/// The same into the environment's own folder; of the stacks those that were named, with what they depend on.
+fn assemble_selected<'a>(
+    settings: &'a Settings,
+    options: &AppOptions,
+    named: &[String],
+    console: &Console,
+) -> Outcome<(&'a Environment, Vec<Stack>)> {
+    let folder = settings.environment_folder(options.environment.as_deref().unwrap_or(LOCAL));
+    let (environment, stacks) = assemble(settings, options, folder.join("assembly"), console)?;
+    Ok((environment, assembly::select(stacks, named)?))
 }
 
 fn relative<'a>(path: &'a Path, to: &Path) -> &'a Path {

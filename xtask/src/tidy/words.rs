@@ -55,13 +55,7 @@ fn forbidden(path: &Path, text: &str) -> Vec<Finding> {
             "a path of one machine: make it relative or configurable",
         ),
         (
-            &[
-                "registry.npmjs",
-                "static.crates",
-                "index.crates",
-                "files.pythonhosted",
-                "deb.debian.org",
-            ],
+            &["://registry.", "://static.", "://index.", "://files.", "://deb."],
             "name the package, never a registry's host",
         ),
         (&[".expect(\"\")"], "say why it cannot fail"),

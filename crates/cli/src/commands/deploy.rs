@@ -11,9 +11,9 @@ use aws::stacks::{StackOutcome, StackProgress};
 use serde_json::json;
 
 use self::approval::Ask;
-use super::{Session, assemble, scratch_assembly};
+use super::{Session, assemble_selected};
 use crate::arguments::Deploy;
-use crate::assembly::{self, Stack};
+use crate::assembly::Stack;
 use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
 use crate::refusal;
@@ -21,13 +21,7 @@ use crate::rollout::{self, Release, Reporter, WithTraffic};
 use crate::settings::Settings;
 
 pub fn run(options: &Deploy, settings: &Settings, console: &Console) -> Outcome<u8> {
-    let (environment, stacks) = assemble(
-        settings,
-        &options.app,
-        scratch_assembly(settings, &options.app),
-        console,
-    )?;
-    let stacks = assembly::select(stacks, &options.stacks)?;
+    let (environment, stacks) = assemble_selected(settings, &options.app, &options.stacks, console)?;
     let session = Session::open(settings, environment, console)?;
     let approval = Ask::new(environment.approval, options.yes, console.clone());
     if options.blue_green {

@@ -4,22 +4,15 @@ use cfn::schema::Replaces;
 use serde_json::{Value, json};
 use stack::diff::{self, Change, PropertyDiff, TemplateDiff, UpdateBehavior, UpdateBehaviors};
 
-use super::{Session, assemble, scratch_assembly};
+use super::{Session, assemble_selected};
 use crate::arguments::Diff;
-use crate::assembly;
 use crate::console::Console;
 use crate::failure::Outcome;
 use crate::settings::Settings;
 
 /// 1 when something differs and `--fail` was given.
 pub fn run(options: &Diff, settings: &Settings, console: &Console) -> Outcome<u8> {
-    let (environment, stacks) = assemble(
-        settings,
-        &options.app,
-        scratch_assembly(settings, &options.app),
-        console,
-    )?;
-    let stacks = assembly::select(stacks, &options.stacks)?;
+    let (environment, stacks) = assemble_selected(settings, &options.app, &options.stacks, console)?;
     let session = Session::open(settings, environment, console)?;
     let mut differing = 0;
     let mut documents = Vec::new();

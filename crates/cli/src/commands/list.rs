@@ -2,19 +2,14 @@
 
 use serde_json::json;
 
-use super::{assemble, scratch_assembly};
+use super::assemble_selected;
 use crate::arguments::List;
 use crate::console::Console;
 use crate::failure::Outcome;
 use crate::settings::Settings;
 
 pub fn run(options: &List, settings: &Settings, console: &Console) -> Outcome<u8> {
-    let (_, stacks) = assemble(
-        settings,
-        &options.app,
-        scratch_assembly(settings, &options.app),
-        console,
-    )?;
+    let (_, stacks) = assemble_selected(settings, &options.app, &[], console)?;
     for stack in &stacks {
         let name = if stack.name == stack.path {
             String::new()
