@@ -36,8 +36,21 @@ impl StackInfrastructure {
         self.stacks.iter().map(|stack| stack.name.clone()).collect()
     }
 
+    /// Without what was never made, and what failed while it was.
+    async fn standing(&self) -> Result<Vec<String>, PortError> {
+        let found = try_join_all(self.stacks.iter().map(|stack| self.aws.describe_stack(&stack.name))).await?;
+        let stands = |status: &str| !matches!(status, "REVIEW_IN_PROGRESS" | "ROLLBACK_COMPLETE" | "DELETE_COMPLETE");
+        Ok(found
+            .into_iter()
+            .flatten()
+            .filter(|stack| stands(&stack.status))
+            .map(|stack| stack.name)
+            .collect())
+    }
+
     async fn what_stands(&self, changed: bool) -> Result<Option<Deployed>, PortError> {
-        let mut names = self.names();
+        let standing = self.standing().await?;
+        let mut names = standing.clone();
         names.sort();
         let templates = try_join_all(names.iter().map(|name| self.aws.stack_template(name))).await?;
         if templates.iter().all(Option::is_none) {
@@ -52,7 +65,7 @@ impl StackInfrastructure {
             hash.update([0]);
         }
         Ok(Some(Deployed {
-            target: self.aws.rollout_target(&self.names()).await?,
+            target: self.aws.rollout_target(&standing).await?,
             template_digest: hex::encode(hash.finalize()),
             changed,
         }))

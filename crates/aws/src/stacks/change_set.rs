@@ -47,6 +47,14 @@ impl Aws {
         let kind = match readiness(name, current.as_ref().map(|stack| stack.status.as_str()))? {
             Readiness::Create => ChangeSetKind::Create,
             Readiness::Update => ChangeSetKind::Update,
+            // Deleting is more than a plan may do; a deploy has done it before it plans.
+            Readiness::Recreate => {
+                let status = current.map(|stack| stack.status).unwrap_or_default();
+                return Err(StackError::MustBeDeleted {
+                    stack: name.to_owned(),
+                    status,
+                });
+            }
         };
         if let (ChangeSetKind::Update, Some(current)) = (kind, &current)
             && self.is_unchanged(input, current).await?

@@ -8,6 +8,7 @@ use futures::stream::FuturesUnordered;
 
 use super::change_set::Planned;
 use super::error::StackError;
+use super::readiness::{Readiness, readiness};
 use super::{ChangeSet, StackDescription, StackEvent, StackInput};
 use crate::connection::Aws;
 
@@ -110,6 +111,7 @@ impl Aws {
         report: Report<'_>,
     ) -> Result<StackOutcome, StackError> {
         let stack = input.name.clone();
+        self.clear_failed_creation(&stack, report).await?;
         report(StackProgress::Planning { stack: stack.clone() });
         let change_set = match self.plan_stack(input).await? {
             Planned::Unchanged(description) => {
@@ -144,6 +146,18 @@ impl Aws {
 }
 
 /// A dependency that nobody deploys or that leads back would be waited for without end.
+impl Aws {
+    /// A stack whose creation was undone holds nothing and takes no update; it is deleted, so that it can be made again.
+    async fn clear_failed_creation(&self, stack: &str, report: Report<'_>) -> Result<(), StackError> {
+        let found = self.describe_stack(stack).await.map_err(StackError::aws(stack))?;
+        if readiness(stack, found.as_ref().map(|found| found.status.as_str()))? == Readiness::Recreate {
+            self.destroy_stack(stack, &|event| report(StackProgress::Event(event.clone())))
+                .await?;
+        }
+        Ok(())
+    }
+}
+
 fn check_dependencies(inputs: &[StackInput]) -> Result<(), StackError> {
     let names: BTreeSet<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
     for input in inputs {

@@ -6,6 +6,8 @@ use super::error::StackError;
 pub(crate) enum Readiness {
     Create,
     Update,
+    /// Its creation failed and was undone: nothing of it stands, it can only be deleted and made again.
+    Recreate,
 }
 
 /// `status` is `None` where there is no stack.
@@ -23,9 +25,8 @@ pub(crate) fn readiness(stack: &str, status: Option<&str>) -> Result<Readiness, 
         | "UPDATE_FAILED"
         | "IMPORT_COMPLETE"
         | "IMPORT_ROLLBACK_COMPLETE" => Ok(Readiness::Update),
-        "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => {
-            Err(StackError::MustBeDeleted { stack, status })
-        }
+        "ROLLBACK_COMPLETE" => Ok(Readiness::Recreate),
+        "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => Err(StackError::MustBeDeleted { stack, status }),
         "UPDATE_ROLLBACK_FAILED" => Err(StackError::MustContinueRollback { stack, status }),
         busy if busy.ends_with("_IN_PROGRESS") => Err(StackError::InProgress { stack, status }),
         _ => Err(StackError::Stuck { stack, status }),
@@ -55,7 +56,8 @@ mod tests {
         );
         let refused = |status| readiness("S", Some(status)).unwrap_err().to_string();
         assert!(refused("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS").contains("wait"));
-        assert!(refused("ROLLBACK_COMPLETE").contains("delete"));
+        assert_eq!(readiness("S", Some("ROLLBACK_COMPLETE")).unwrap(), Readiness::Recreate);
+        assert!(refused("ROLLBACK_FAILED").contains("delete"));
         assert!(refused("UPDATE_ROLLBACK_FAILED").contains("continue-update-rollback"));
         assert!(refused("IMPORT_ROLLBACK_FAILED").contains("IMPORT_ROLLBACK_FAILED"));
     }
