@@ -51,7 +51,7 @@ pub fn rollouts(
         Some(release) => {
             let (inputs, manifests) = session.inputs(release.stacks)?;
             let stacks = Stacks(release.stacks.iter().map(|stack| stack.name.clone()).collect());
-            session.runtime.block_on(stacks.write(&ledger, &environment.name))?;
+            session.runtime.block_on(stacks.note(&ledger, &environment.name))?;
             (inputs, manifests, release.approval, stacks)
         }
         None => {

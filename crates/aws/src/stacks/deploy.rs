@@ -145,7 +145,6 @@ impl Aws {
     }
 }
 
-/// A dependency that nobody deploys or that leads back would be waited for without end.
 impl Aws {
     /// A stack whose creation was undone holds nothing and takes no update; it is deleted, so that it can be made again.
     async fn clear_failed_creation(&self, stack: &str, report: Report<'_>) -> Result<(), StackError> {
@@ -158,6 +157,7 @@ impl Aws {
     }
 }
 
+/// A dependency that nobody deploys or that leads back would be waited for without end.
 fn check_dependencies(inputs: &[StackInput]) -> Result<(), StackError> {
     let names: BTreeSet<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
     for input in inputs {

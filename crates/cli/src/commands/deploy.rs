@@ -17,7 +17,7 @@ use crate::assembly::Stack;
 use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
 use crate::refusal;
-use crate::rollout::{self, Release, Reporter, WithTraffic};
+use crate::rollout::{self, Release, Reporter, Stacks, WithTraffic};
 use crate::settings::Settings;
 
 pub fn run(options: &Deploy, settings: &Settings, console: &Console) -> Outcome<u8> {
@@ -28,7 +28,10 @@ pub fn run(options: &Deploy, settings: &Settings, console: &Console) -> Outcome<
         return blue_green(options, &session, &stacks, approval, console);
     }
     let (inputs, manifests) = session.inputs(&stacks)?;
+    let names = Stacks(stacks.iter().map(|stack| stack.name.clone()).collect());
+    let ledger = rollout::ledger(&session)?;
     let outcomes = session.runtime.block_on(async {
+        names.note(&ledger, &environment.name).await?;
         for manifest in &manifests {
             session
                 .aws

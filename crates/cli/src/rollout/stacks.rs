@@ -61,7 +61,18 @@ impl Stacks {
         Ok(record.stacks)
     }
 
-    pub async fn write(&self, ledger: &Arc<dyn ObjectStore>, environment: &str) -> Outcome {
+    /// Adds these to those that are noted. A deploy of some stacks leaves the others known.
+    pub async fn note(&self, ledger: &Arc<dyn ObjectStore>, environment: &str) -> Outcome {
+        let mut known = Self::read(ledger, environment).await?;
+        for stack in &self.0 {
+            if !known.0.contains(stack) {
+                known.0.push(stack.clone());
+            }
+        }
+        known.write(ledger, environment).await
+    }
+
+    async fn write(&self, ledger: &Arc<dyn ObjectStore>, environment: &str) -> Outcome {
         let unwritable = |error: anyhow::Error| {
             Failure::new(
                 Code::CloudUnavailable,
