@@ -22,7 +22,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
 
   test [ARGUMENTS]    install what the tests need, then run them all (arguments go to the test runner)
   tidy                check the repository's own rules
-  parity [CASE …]     synthesize the oracle's cases and compare them with aws-cdk-lib's templates
+  parity [CASE …]     synthesize the cases and compare them with aws-cdk-lib's templates
   parity --npm        make the expected templates again with aws-cdk-lib from npm
   schema              make the snapshot of CloudFormation's schema again
   bench [NAME …]      measure what the README claims

@@ -28,6 +28,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// Nothing was compared.
+    pub const fn is_empty(&self) -> bool {
+        self.stacks == 0
+    }
+
     pub const fn is_same(&self) -> bool {
         self.stacks > 0 && self.same_stacks == self.stacks
     }
@@ -54,29 +59,38 @@ impl fmt::Display for Report {
 
 /// Compares all templates of a folder with those of the same name in another.
 pub fn folders(expected: &Path, actual: &Path, report: &mut Report) -> Result<(), Failure> {
-    let mut names = BTreeSet::new();
+    let (wanted, made) = (templates(expected)?, templates(actual)?);
+    for name in &wanted {
+        let want = load(&expected.join(name))?;
+        report.stacks += 1;
+        report.resources += resources(&want).map_or(0, Map::len);
+        if made.contains(name) {
+            compare(name, &want, &load(&actual.join(name))?, report);
+        } else {
+            report.lines.push(format!("{name}: not synthesized"));
+        }
+    }
+    for name in made.difference(&wanted) {
+        report.stacks += 1;
+        report.lines.push(format!("{name}: aws-cdk-lib makes no such stack"));
+    }
+    Ok(())
+}
+
+/// The names of the templates in a folder.
+fn templates(folder: &Path) -> Result<BTreeSet<String>, Failure> {
     let file = |source| Failure::File {
-        path: expected.to_owned(),
+        path: folder.to_owned(),
         source,
     };
-    for entry in fs::read_dir(expected).map_err(file)? {
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(folder).map_err(file)? {
         let name = entry.map_err(file)?.file_name().to_string_lossy().into_owned();
         if name.ends_with(SUFFIX) {
             names.insert(name);
         }
     }
-    for name in names {
-        let want = load(&expected.join(&name))?;
-        report.stacks += 1;
-        report.resources += resources(&want).map_or(0, Map::len);
-        if !actual.join(&name).is_file() {
-            report.lines.push(format!("{name}: not synthesized"));
-            continue;
-        }
-        let have = load(&actual.join(&name))?;
-        compare(&name, &want, &have, report);
-    }
-    Ok(())
+    Ok(names)
 }
 
 fn compare(name: &str, want: &Json, have: &Json, report: &mut Report) {

@@ -10,51 +10,48 @@ mod wiring;
 
 use stack::App;
 
+/// Who wrote the TypeScript that a case is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The reference apps that the constructs were built for.
+    Oracle,
+    /// Apps of this repository, for options that the reference apps leave out.
+    Own,
+}
+
 pub struct Case {
     pub name: &'static str,
+    pub origin: Origin,
     pub build: fn(&App),
 }
 
-pub const CASES: [Case; 7] = [
-    Case {
-        name: "core",
-        build: core::build,
-    },
-    Case {
-        name: "phase2",
-        build: phase2::build,
-    },
-    Case {
-        name: "options",
-        build: options::build,
-    },
-    Case {
-        name: "restapi",
-        build: restapi::build,
-    },
-    Case {
-        name: "functions",
-        build: functions::build,
-    },
-    Case {
-        name: "vpc",
-        build: vpc::build,
-    },
-    Case {
-        name: "wiring",
-        build: wiring::build,
-    },
-];
+const fn oracle(name: &'static str, build: fn(&App)) -> Case {
+    let origin = Origin::Oracle;
+    Case { name, origin, build }
+}
 
-/// What runs when nobody names a case: the platform's stacks and what every stack leans on.
-pub const DEFAULT_CASES: [&str; 2] = ["core", "phase2"];
+const fn own(name: &'static str, build: fn(&App)) -> Case {
+    let origin = Origin::Own;
+    Case { name, origin, build }
+}
+
+pub const CASES: &[Case] = &[
+    oracle("core", core::build),
+    oracle("phase2", phase2::build),
+    oracle("restapi", restapi::build),
+    oracle("functions", functions::build),
+    oracle("vpc", vpc::build),
+    own("options", options::build),
+    own("wiring", wiring::build),
+];
 
 pub fn find(name: &str) -> Option<&'static Case> {
     CASES.iter().find(|case| case.name == name)
 }
 
 pub fn names() -> String {
-    CASES.map(|case| case.name).join(", ")
+    let names: Vec<&str> = CASES.iter().map(|case| case.name).collect();
+    names.join(", ")
 }
 
 /// A folder of `oracle/assets`.
