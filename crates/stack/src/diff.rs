@@ -4,7 +4,7 @@
 //! It reads templates as CloudFormation does, so those of any tool can be compared. It deliberately resolves nothing:
 //! two different expressions of the same value are a difference. The CLI calls it for `diff` and before a deploy.
 
-mod references;
+pub(crate) mod references;
 
 use std::collections::{BTreeMap, BTreeSet};
 

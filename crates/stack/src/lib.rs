@@ -21,6 +21,7 @@ mod element;
 mod environment;
 mod error;
 pub mod events;
+pub mod exports;
 pub mod iam;
 pub mod lambda;
 mod logical_id;
