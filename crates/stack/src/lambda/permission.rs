@@ -65,6 +65,10 @@ impl Permission {
 }
 
 /// What can be invoked: a function, a version of it, or an alias.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` cannot be invoked",
+    label = "a function, a version or an alias belongs here"
+)]
 pub trait Invocable: Scope {
     /// With the qualifier, for versions and aliases.
     fn invocable_arn(&self) -> Value<String>;
