@@ -34,6 +34,8 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make a project in a new folder that synthesizes at once
+    Init(Init),
     /// Run the app and write its CloudFormation templates
     Synth(Synth),
     /// List the app's stacks
@@ -66,6 +68,22 @@ pub struct AppOptions {
     /// A context value for the app; repeatable
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     pub context: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The project's folder; it must be new or empty
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+    /// The project's name; without it the folder's
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The region of its environments
+    #[arg(long, default_value = "us-east-1", value_parser = region)]
+    pub region: String,
+    /// Where the crate `stack` comes from: a checkout of llama-deploy, or a git URL
+    #[arg(long, value_name = "FOLDER|URL")]
+    pub crates: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -185,6 +203,18 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+/// The shape of a region's name; which there are changes too often to be known here.
+fn region(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split('-').collect();
+    let letters = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase());
+    match parts.split_last() {
+        Some((number, words)) if words.len() >= 2 && words.iter().all(letters) && number.parse::<u8>().is_ok() => {
+            Ok(text.to_owned())
+        }
+        _ => Err("expected a region such as eu-west-1".to_owned()),
     }
 }
 

@@ -4,6 +4,7 @@ mod deploy;
 mod diff;
 mod explain;
 mod history;
+mod init;
 mod list;
 mod local;
 mod migrate;
@@ -25,6 +26,7 @@ use crate::settings::{Environment, LOCAL, Settings, Surroundings};
 pub fn run(arguments: &Arguments, surroundings: &Surroundings, console: &Console) -> Outcome<u8> {
     let settings = || Settings::load(arguments.global.config.as_deref(), surroundings);
     match &arguments.command {
+        Command::Init(options) => init::run(options, surroundings, console),
         Command::Synth(options) => synth::run(options, &settings()?, surroundings, console),
         Command::List(options) => list::run(options, &settings()?, console),
         Command::Diff(options) => diff::run(options, &settings()?, console),

@@ -12,6 +12,8 @@ pub enum Code {
     ConfigInvalid,
     EnvironmentUnknown,
     SettingMissing,
+    FolderUnsuitable,
+    CratesUnknown,
     AppDoesNotCompile,
     AppFailed,
     AssemblyInvalid,
@@ -41,11 +43,13 @@ pub enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub const ALL: [Code; 29] = [
+    pub const ALL: [Code; 31] = [
         Code::ConfigMissing,
         Code::ConfigInvalid,
         Code::EnvironmentUnknown,
         Code::SettingMissing,
+        Code::FolderUnsuitable,
+        Code::CratesUnknown,
         Code::AppDoesNotCompile,
         Code::AppFailed,
         Code::AssemblyInvalid,
@@ -80,6 +84,8 @@ impl Code {
             Code::ConfigInvalid => "LD0102",
             Code::EnvironmentUnknown => "LD0103",
             Code::SettingMissing => "LD0104",
+            Code::FolderUnsuitable => "LD0105",
+            Code::CratesUnknown => "LD0106",
             Code::AppDoesNotCompile => "LD0201",
             Code::AppFailed => "LD0202",
             Code::AssemblyInvalid => "LD0203",
@@ -116,6 +122,8 @@ impl Code {
             | Code::ConfigInvalid
             | Code::EnvironmentUnknown
             | Code::SettingMissing
+            | Code::FolderUnsuitable
+            | Code::CratesUnknown
             | Code::AppDoesNotCompile
             | Code::AppFailed
             | Code::AssemblyInvalid
