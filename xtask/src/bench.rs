@@ -131,7 +131,7 @@ fn edit() -> Result<()> {
 fn oracle() -> Result<std::path::PathBuf> {
     let oracle = shell::root().join("tests/parity/oracle");
     if !oracle.join("node_modules/aws-cdk-lib").is_dir() {
-        shell::run(shell::command("npm", &["install", "--no-audit", "--no-fund"]).current_dir(&oracle))?;
+        shell::run(shell::command("npm", &["ci", "--no-audit", "--no-fund"]).current_dir(&oracle))?;
     }
     Ok(oracle)
 }

@@ -7,6 +7,7 @@ use crate::{shell, tools};
 pub fn run(arguments: &[String]) -> Result<()> {
     let python = tools::python()?;
     let postgres = tools::postgres()?;
+    let node = tools::node()?;
     // The end-to-end tests run the binary and the platform's functions as a user has them.
     shell::run(&mut shell::command(
         "cargo",
@@ -28,6 +29,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
         shell::command("cargo", runner)
             .args(arguments)
             .env("LLAMA_TEST_PYTHON", python)
-            .env("LLAMA_TEST_POSTGRES_BIN", postgres),
+            .env("LLAMA_TEST_POSTGRES_BIN", postgres)
+            .env("LLAMA_TEST_NODE", node),
     )
 }

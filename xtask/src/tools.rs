@@ -36,6 +36,39 @@ pub fn python() -> Result<PathBuf> {
     Ok(interpreter)
 }
 
+/// A folder whose `node_modules` hold what the oracle's lock file pins: aws-cdk-lib, the `cdk` CLI and tsx.
+pub fn node() -> Result<PathBuf> {
+    let target = folder().join("node");
+    let oracle = shell::root().join("tests/parity/oracle");
+    let read = |path: PathBuf| std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()));
+    let (package, lock) = (
+        read(oracle.join("package.json"))?,
+        read(oracle.join("package-lock.json"))?,
+    );
+    let installed = target.join("installed");
+    if std::fs::read(&installed).is_ok_and(|have| have == lock) {
+        return Ok(target);
+    }
+    if !shell::on_path("npm") {
+        bail!("the tests take apps of aws-cdk-lib and run the cdk CLI: install Node.js 20 or newer, with npm");
+    }
+    eprintln!(
+        "installing aws-cdk-lib, aws-cdk and tsx of tests/parity/oracle/package-lock.json into {}",
+        target.display()
+    );
+    let write = |name: &str, content: &[u8]| {
+        std::fs::write(target.join(name), content)
+            .with_context(|| format!("cannot write {name} in {}", target.display()))
+    };
+    std::fs::create_dir_all(&target).with_context(|| format!("cannot make {}", target.display()))?;
+    write("package.json", &package)?;
+    write("package-lock.json", &lock)?;
+    let quiet = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+    shell::run(shell::command("npm", &quiet).current_dir(&target))?;
+    write("installed", &lock)?;
+    Ok(target)
+}
+
 /// A folder with `initdb`, `postgres` and `pg_dump`.
 pub fn postgres() -> Result<PathBuf> {
     let on_path = std::env::var_os("PATH")

@@ -5,7 +5,8 @@
 mod background;
 mod poller;
 mod project;
+mod typescript;
 
 pub use background::Background;
-pub use poller::{Answer, Poller, get};
+pub use poller::{Answer, Poller, get, post};
 pub use project::{Ended, Project, settings};

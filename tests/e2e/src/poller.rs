@@ -48,13 +48,27 @@ impl Poller {
 
 /// One GET with a connection of its own: status and body.
 pub fn get(url: &str) -> std::io::Result<(u16, String)> {
+    exchange("GET", url, &[], "")
+}
+
+/// One POST with a connection of its own: status and body.
+pub fn post(url: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<(u16, String)> {
+    exchange("POST", url, headers, body)
+}
+
+fn exchange(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<(u16, String)> {
     let rest = url.strip_prefix("http://").unwrap_or(url);
     let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let headers: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
     write!(
         stream,
-        "GET /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        "{method} /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+        body.len()
     )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;

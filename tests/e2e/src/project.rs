@@ -111,6 +111,12 @@ impl Project {
         Background::start(self.command(arguments))
     }
 
+    /// Where the project's embedded cloud listens; started if it does not run.
+    pub fn endpoint(&self) -> String {
+        let up = self.run(&["local", "up", "--json"]).expect(0).json().remove(0);
+        up["endpoint"].as_str().expect("an endpoint").to_owned()
+    }
+
     /// The base URL of the live stage.
     pub fn live_url(&self) -> String {
         let status = self.run(&["status", "--json"]).expect(0).json();
