@@ -54,6 +54,11 @@ impl Schedule {
         Self(format!("cron({minute} {hour} * * ? *)"))
     }
 
+    /// As AWS reads it.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     fn problem(&self) -> Option<&'static str> {
         (self.0 == "rate(0 minutes)").then_some("a rate is a minute at least")
     }

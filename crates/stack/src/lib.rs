@@ -15,6 +15,7 @@ pub mod cloudwatch;
 mod collation;
 mod dependency;
 pub mod diff;
+pub mod dynamodb;
 pub mod ec2;
 pub mod elasticache;
 mod element;

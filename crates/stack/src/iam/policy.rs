@@ -111,6 +111,14 @@ impl Principal {
         }
     }
 
+    /// `lambda.amazonaws.com`, of a service.
+    pub(crate) fn service_name(&self) -> Option<&str> {
+        match &self.kind {
+            PrincipalKind::Service(name) => Some(name),
+            _ => None,
+        }
+    }
+
     fn entry(&self) -> Option<(&'static str, Expr)> {
         Some(match &self.kind {
             PrincipalKind::Service(name) => ("Service", Expr::text(name.clone())),
@@ -156,6 +164,8 @@ pub struct PolicyStatement {
     actions: Vec<Expr>,
     not_actions: Vec<Expr>,
     resources: Vec<Expr>,
+    /// A single resource stands in a list, too.
+    resources_as_list: bool,
     not_resources: Vec<Expr>,
     principals: Vec<Principal>,
     conditions: Map,
@@ -209,6 +219,16 @@ impl PolicyStatement {
     #[must_use]
     pub fn on(mut self, resource: impl IntoValue<String>) -> Self {
         push(&mut self.resources, resource.into_value().into_expr());
+        self
+    }
+
+    /// On these, written as a list even if it is only one.
+    #[must_use]
+    pub(crate) fn on_list(mut self, resources: impl IntoIterator<Item = Expr>) -> Self {
+        self.resources_as_list = true;
+        for resource in resources {
+            push(&mut self.resources, resource);
+        }
         self
     }
 
@@ -289,7 +309,12 @@ impl PolicyStatement {
             ),
         );
         set("Principal", self.render_principals());
-        set("Resource", one_or_many(&self.resources));
+        let resources = if self.resources_as_list {
+            Some(Expr::List(self.resources.clone()))
+        } else {
+            one_or_many(&self.resources)
+        };
+        set("Resource", resources);
         set("NotResource", one_or_many(&self.not_resources));
         set("Sid", self.sid.clone().map(Expr::text));
         map

@@ -5,6 +5,7 @@ mod functions;
 mod options;
 mod phase2;
 mod restapi;
+mod tables;
 mod vpc;
 mod wiring;
 
@@ -43,6 +44,7 @@ pub const CASES: &[Case] = &[
     oracle("vpc", vpc::build),
     own("options", options::build),
     own("wiring", wiring::build),
+    own("tables", tables::build),
 ];
 
 pub fn find(name: &str) -> Option<&'static Case> {
