@@ -1,17 +1,24 @@
 //! Reads a cloud assembly, ours or one that a TypeScript CDK app wrote: its stacks in the order of their dependencies.
 
+mod origin;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::failure::{Code, Failure, Outcome};
 
+pub use origin::Origin;
+
 /// The newest major version of the assembly's schema that we know.
 const KNOWN_SCHEMA: u64 = 55;
 
-#[derive(Clone, Debug)]
+/// Stages in stages; an assembly that holds itself must come to an end.
+const DEEPEST: u32 = 32;
+
+#[derive(Clone, Debug, Default)]
 pub struct Stack {
     /// The stack's path in the app, for example `Prod/Service`; what the CDK calls its display name.
     pub path: String,
@@ -26,9 +33,23 @@ pub struct Stack {
     pub parameters: BTreeMap<String, String>,
     /// Names in CloudFormation of the stacks that must be deployed before.
     pub dependencies: Vec<String>,
+    #[allow(dead_code, reason = "for deploy")]
+    /// Whether CloudFormation shall refuse to delete the stack.
+    pub termination_protection: bool,
+    #[allow(dead_code, reason = "for deploy")]
+    /// SNS topics that are told of the stack's events.
+    pub notification_arns: Vec<String>,
+    #[allow(dead_code, reason = "for deploy and diff")]
+    origins: BTreeMap<String, Origin>,
 }
 
 impl Stack {
+    #[allow(dead_code, reason = "for deploy and diff")]
+    /// The construct behind a logical id of the template; nothing where the app wrote no metadata.
+    pub fn origin(&self, logical_id: &str) -> Option<&Origin> {
+        self.origins.get(logical_id)
+    }
+
     pub fn template(&self) -> Outcome<Value> {
         read_json(&self.template_file)
     }
@@ -52,17 +73,27 @@ struct Artifact {
     #[serde(default)]
     dependencies: Vec<String>,
     display_name: Option<String>,
+    #[serde(default)]
+    metadata: Value,
+    /// Where newer versions of aws-cdk-lib put the metadata.
+    additional_metadata_file: Option<String>,
 }
 
 /// The stacks of the assembly in `folder` and of the assemblies nested in it, dependencies first.
 pub fn read(folder: &Path) -> Outcome<Vec<Stack>> {
     let mut stacks = Vec::new();
-    collect(folder, &mut stacks)?;
+    collect(folder, 0, &mut stacks)?;
     in_order(stacks)
 }
 
-fn collect(folder: &Path, stacks: &mut Vec<Stack>) -> Outcome {
+fn collect(folder: &Path, depth: u32, stacks: &mut Vec<Stack>) -> Outcome {
     let file = folder.join("manifest.json");
+    if depth > DEEPEST {
+        return Err(Failure::new(
+            Code::AssemblyInvalid,
+            format!("{} is nested more than {DEEPEST} assemblies deep", file.display()),
+        ));
+    }
     let manifest: Manifest = serde_json::from_value(read_json(&file)?).map_err(|error| {
         Failure::new(
             Code::AssemblyInvalid,
@@ -95,7 +126,7 @@ fn collect(folder: &Path, stacks: &mut Vec<Stack>) -> Outcome {
                     .get("directoryName")
                     .and_then(Value::as_str)
                     .unwrap_or(id);
-                collect(&folder.join(nested), stacks)?;
+                collect(&inside(folder, nested)?, depth + 1, stacks)?;
             }
             _ => {}
         }
@@ -134,6 +165,15 @@ fn stack(folder: &Path, id: &str, artifact: &Artifact, manifest: &Manifest) -> O
             .unwrap_or(name)
             .to_owned()
     });
+    let additional = artifact.additional_metadata_file.as_deref();
+    let additional = additional.map(|file| read_json(&folder.join(file))).transpose()?;
+    let mut origins = origin::read(&artifact.metadata);
+    origins.extend(additional.as_ref().map(origin::read).unwrap_or_default());
+    let arns = artifact.properties.get("notificationArns").and_then(Value::as_array);
+    let arns = arns
+        .into_iter()
+        .flatten()
+        .filter_map(|arn| Some(arn.as_str()?.to_owned()));
     Ok(Stack {
         path: artifact.display_name.clone().unwrap_or_else(|| id.to_owned()),
         name: text("stackName").unwrap_or(id).to_owned(),
@@ -146,7 +186,28 @@ fn stack(folder: &Path, id: &str, artifact: &Artifact, manifest: &Manifest) -> O
         tags: map("tags"),
         parameters: map("parameters"),
         dependencies: dependencies.collect(),
+        termination_protection: artifact.properties.get("terminationProtection") == Some(&Value::Bool(true)),
+        notification_arns: arns.collect(),
+        origins,
     })
+}
+
+/// A folder below; one that leads elsewhere could hold itself.
+fn inside(folder: &Path, name: &str) -> Outcome<PathBuf> {
+    if !name.is_empty()
+        && Path::new(name)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)))
+    {
+        return Ok(folder.join(name));
+    }
+    Err(Failure::new(
+        Code::AssemblyInvalid,
+        format!(
+            "the assembly in {} names the folder '{name}', which is not below it",
+            folder.display()
+        ),
+    ))
 }
 
 /// Dependencies first; stacks that do not depend on each other by path.
@@ -210,18 +271,16 @@ fn read_json(file: &Path) -> Outcome<Value> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn stack(name: &str, dependencies: &[&str]) -> Stack {
         Stack {
             path: name.into(),
             name: name.into(),
-            template_file: PathBuf::new(),
-            assets_file: None,
-            environment: String::new(),
-            tags: BTreeMap::new(),
-            parameters: BTreeMap::new(),
             dependencies: dependencies.iter().map(ToString::to_string).collect(),
+            ..Stack::default()
         }
     }
 
@@ -247,6 +306,48 @@ mod tests {
     fn a_circle_is_named() {
         let failure = in_order(vec![stack("a", &["b"]), stack("b", &["a"])]).unwrap_err();
         assert!(failure.message.contains("a, b"), "{}", failure.message);
+    }
+
+    #[test]
+    fn what_an_app_says_of_its_stack_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, value: Value| std::fs::write(folder.path().join(name), value.to_string()).unwrap();
+        write(
+            "manifest.json",
+            json!({ "version": "55.0.0", "artifacts": { "S": {
+                "type": "aws:cloudformation:stack",
+                "properties": {
+                    "templateFile": "S.json", "terminationProtection": true, "tags": { "a": "b" },
+                    "parameters": { "P": "1" }, "notificationArns": ["arn:aws:sns:eu-west-1:111111111111:t"]
+                },
+                "metadata": { "/S/A": [{ "type": "aws:cdk:logicalId", "data": "A" }] },
+                "additionalMetadataFile": "S.metadata.json"
+            } } }),
+        );
+        write(
+            "S.metadata.json",
+            json!({ "/S/B": [{ "type": "aws:cdk:logicalId", "data": "B" }] }),
+        );
+        let stacks = read(folder.path()).unwrap();
+        let stack = &stacks[0];
+        assert!(stack.termination_protection);
+        assert_eq!(stack.notification_arns, ["arn:aws:sns:eu-west-1:111111111111:t"]);
+        assert_eq!(stack.tags["a"], "b");
+        assert_eq!(stack.parameters["P"], "1");
+        assert_eq!(stack.origin("A").unwrap().path, "S/A");
+        assert_eq!(stack.origin("B").unwrap().path, "S/B");
+        assert_eq!(stack.origin("C"), None);
+    }
+
+    #[test]
+    fn an_assembly_that_holds_itself_comes_to_an_end() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".", "..", "/", ""] {
+            let nested = json!({ "type": "cdk:cloud-assembly", "properties": { "directoryName": name } });
+            let manifest = json!({ "version": "55.0.0", "artifacts": { "N": nested } });
+            std::fs::write(folder.path().join("manifest.json"), manifest.to_string()).unwrap();
+            assert_eq!(read(folder.path()).unwrap_err().code, Code::AssemblyInvalid, "{name}");
+        }
     }
 
     #[test]

@@ -4,12 +4,19 @@
 //! It reads templates as CloudFormation does, so those of any tool can be compared. It deliberately resolves nothing:
 //! two different expressions of the same value are a difference. The CLI calls it for `diff` and before a deploy.
 
+mod expression;
 pub(crate) mod references;
+mod security;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+
+pub use security::{
+    Direction, Effect, ExposureChange, ManagedPolicyChange, RuleChange, SecurityChanges, StatementChange, Traffic,
+    security,
+};
 
 /// What CloudFormation does when a property changes; from the resource's schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
