@@ -14,6 +14,7 @@ use serde_json::{Map as JsonMap, Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Errors};
+use crate::moves;
 use crate::stack::{FileAsset, Packaging, StackNode};
 use crate::stage;
 use crate::synthesis::{Rendered, Synthesis, bootstrap_parameter, duplicate_artifacts};
@@ -57,7 +58,8 @@ pub(crate) fn synthesize(root: &Construct, directory: &Path) -> Result<Assembly,
         }
         prepare.into_iter().for_each(|prepare| prepare());
     }
-    let errors = stage::recorded_errors(root);
+    let mut errors = stage::recorded_errors(root);
+    errors.extend(moves::check(&root.tree()));
     if !errors.is_empty() {
         return Err(Errors(errors));
     }

@@ -31,6 +31,14 @@ pub enum Error {
         location: Source,
     },
 
+    #[error("`{construct}` cannot have moved from `{from}`: {problem}")]
+    Moved {
+        construct: String,
+        from: String,
+        problem: String,
+        location: Source,
+    },
+
     #[error("the asset of `{construct}` is missing: `{path}`; build it first, or correct the path")]
     AssetMissing {
         construct: String,
@@ -124,6 +132,7 @@ impl Error {
             Self::Render { .. } => "LD1011",
             Self::Write { .. } => "LD1012",
             Self::Context { .. } | Self::ContextFile { .. } => "LD1013",
+            Self::Moved { .. } => "LD1015",
         }
     }
 
@@ -140,7 +149,8 @@ impl Error {
             | Self::NameAcrossStacks { location, .. }
             | Self::StackCycle { location, .. }
             | Self::DependencyOnParent { location, .. }
-            | Self::Render { location, .. } => Some(location),
+            | Self::Render { location, .. }
+            | Self::Moved { location, .. } => Some(location),
             Self::Write { .. } | Self::Context { .. } | Self::ContextFile { .. } => None,
         }
     }

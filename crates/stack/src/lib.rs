@@ -27,6 +27,7 @@ pub mod iam;
 pub mod lambda;
 mod logical_id;
 pub mod logs;
+mod moves;
 pub mod rds;
 pub mod s3;
 pub mod secretsmanager;

@@ -21,6 +21,8 @@ use crate::tree::{Element, Kind, LogicalId, NodeId, Tree};
 /// Joins the items of a list that is exported as one text.
 const LIST_DELIMITER: &str = "||";
 const MAX_EXPORT_NAME: usize = 255;
+const BOOTSTRAP_PARAMETER: &str = "BootstrapVersion";
+const BOOTSTRAP_RULE: &str = "CheckBootstrapVersion";
 /// Attributes that are lists of texts, of types that are often referred to across stacks: CloudFormation exports texts
 /// only, so a list must be known as one.
 const LIST_ATTRIBUTES: [(&str, &str); 9] = [
@@ -86,6 +88,10 @@ impl<'a> Synthesis<'a> {
         let mut exports = synthesis.exports.take();
         for done in &mut rendered {
             for (id, output) in exports.shift_remove(&done.stack).unwrap_or_default() {
+                if let Some((taken, _)) = done.elements.iter().find(|(_, name)| *name == id) {
+                    errors.push(synthesis.taken(id, format!("{}/Exports", tree.path(done.stack)), done.stack, *taken));
+                    continue;
+                }
                 done.template.outputs.insert(id.into(), output);
             }
             done.dependencies = dependencies
@@ -116,13 +122,7 @@ impl<'a> Synthesis<'a> {
             };
             let name = self.logical_id(at)?;
             if let Some(other) = taken.insert(name.clone(), at) {
-                errors.push(Error::DuplicateLogicalId {
-                    logical_id: name.into_owned(),
-                    path: tree.path(at),
-                    other_path: tree.path(other),
-                    other: tree.node(other).location,
-                    location: tree.node(at).location,
-                });
+                errors.push(self.taken(name.into_owned(), tree.path(at), at, other));
                 continue;
             }
             elements.push((at, name.clone()));
@@ -159,6 +159,12 @@ impl<'a> Synthesis<'a> {
             }
         }
         if node.bootstrap_rule {
+            for name in [BOOTSTRAP_PARAMETER, BOOTSTRAP_RULE] {
+                if let Some(other) = taken.get(name) {
+                    let path = format!("{}/{name}", tree.path(stack));
+                    errors.push(self.taken(name.to_owned(), path, stack, *other));
+                }
+            }
             add_bootstrap_rule(&mut template, node);
         }
         Ok(Rendered {
@@ -167,6 +173,17 @@ impl<'a> Synthesis<'a> {
             dependencies: Vec::new(),
             elements,
         })
+    }
+
+    /// A logical id that `other` has already.
+    fn taken(&self, logical_id: String, path: String, node: NodeId, other: NodeId) -> Error {
+        Error::DuplicateLogicalId {
+            logical_id,
+            path,
+            other_path: self.tree.path(other),
+            other: self.tree.node(other).location,
+            location: self.tree.node(node).location,
+        }
     }
 
     fn stack_node(&self, stack: NodeId) -> Result<&'a StackNode, Error> {
@@ -210,7 +227,7 @@ impl<'a> Synthesis<'a> {
     /// The logical id that follows from the path alone.
     pub(crate) fn id_from_path(&self, node: NodeId) -> Result<String, Error> {
         let stack = self.stack_of(node)?;
-        Ok(logical_id::unique_id(&self.tree.ids_below(stack, node)))
+        Ok(logical_id::unique_id(&self.tree.name_below(stack, node)))
     }
 
     fn names_for(&self, stack: NodeId, consumer: NodeId) -> Names<'_, 'a> {
@@ -246,7 +263,14 @@ impl<'a> Synthesis<'a> {
                 .flatten()
                 .copied()
                 .collect();
-            on.sort_by(|a, b| collation::compare(&self.tree.path(*a), &self.tree.path(*b)));
+            if on.len() > 1 {
+                let mut named: Vec<_> = on
+                    .into_iter()
+                    .map(|node| (self.tree.name_below(NodeId::ROOT, node).join("/"), node))
+                    .collect();
+                named.sort_by(|(a, _), (b, _)| collation::compare(a, b));
+                on = named.into_iter().map(|(_, node)| node).collect();
+            }
             on
         };
         for target in depends_on {
@@ -411,9 +435,8 @@ impl Resolver for Names<'_, '_> {
 
 /// The check that the account is bootstrapped with version 6 or newer, as the CDK writes it.
 fn add_bootstrap_rule(template: &mut Template, stack: &StackNode) {
-    const PARAMETER: &str = "BootstrapVersion";
     template.parameters.insert(
-        PARAMETER.into(),
+        BOOTSTRAP_PARAMETER.into(),
         cfn::Parameter {
             type_name: "AWS::SSM::Parameter::Value<String>".into(),
             default: Some(Expr::text(bootstrap_parameter(stack))),
@@ -426,7 +449,7 @@ fn add_bootstrap_rule(template: &mut Template, stack: &StackNode) {
         },
     );
     let old_versions = Expr::list(["1", "2", "3", "4", "5"]);
-    let version = Expr::reference(PARAMETER);
+    let version = Expr::reference(BOOTSTRAP_PARAMETER);
     let contains = Expr::map([("Fn::Contains", Expr::List(vec![old_versions, version]))]);
     let assertion = Expr::map([
         ("Assert", Intrinsic::Not(contains).into()),
@@ -438,7 +461,7 @@ fn add_bootstrap_rule(template: &mut Template, stack: &StackNode) {
         ),
     ]);
     let rule: Map = [("Assertions", Expr::List(vec![assertion]))].into_iter().collect();
-    template.rules.insert("CheckBootstrapVersion".into(), rule.into());
+    template.rules.insert(BOOTSTRAP_RULE.into(), rule.into());
 }
 
 pub(crate) fn bootstrap_parameter(stack: &StackNode) -> String {

@@ -4,6 +4,7 @@
 //! knows a service. Mistakes are recorded with [`Construct::report`] and come out of synthesis together.
 
 use std::cell::{Ref, RefCell, RefMut};
+use std::collections::HashMap;
 use std::panic::Location;
 use std::rc::Rc;
 
@@ -14,6 +15,7 @@ use serde_json::Value as Json;
 use crate::dependency::Dependency;
 use crate::error::{Error, Source};
 use crate::logical_id;
+use crate::moves::Moves;
 use crate::stack::StackNode;
 use crate::stage::StageNode;
 use crate::synthesis::Synthesis;
@@ -89,10 +91,16 @@ pub(crate) struct Node {
 
 pub(crate) struct Tree {
     nodes: Vec<Node>,
+    /// Of constructs with many children, these by their ids.
+    crowds: HashMap<NodeId, HashMap<String, NodeId>>,
     pub(crate) errors: Vec<Error>,
     pub(crate) context: IndexMap<String, Json>,
     pub(crate) prepare: Vec<Prepare>,
+    pub(crate) moves: Moves,
 }
+
+/// Up to here a list of children is searched faster than a map.
+const FEW_CHILDREN: usize = 16;
 
 impl Tree {
     pub(crate) fn new(location: Source, stage: StageNode) -> Self {
@@ -109,9 +117,11 @@ impl Tree {
         };
         Self {
             nodes: vec![root],
+            crowds: HashMap::new(),
             errors: Vec::new(),
             context: IndexMap::new(),
             prepare: Vec::new(),
+            moves: Moves::default(),
         }
     }
 
@@ -124,11 +134,24 @@ impl Tree {
     }
 
     pub(crate) fn find_child(&self, parent: NodeId, id: &str) -> Option<NodeId> {
-        self.node(parent)
-            .children
-            .iter()
-            .copied()
-            .find(|child| self.node(*child).id == id)
+        let children = &self.node(parent).children;
+        if children.len() <= FEW_CHILDREN {
+            return children.iter().copied().find(|child| self.node(*child).id == id);
+        }
+        self.crowds.get(&parent)?.get(id).copied()
+    }
+
+    fn add_child(&mut self, parent: NodeId, child: NodeId) {
+        let children = &mut self.nodes[parent.index()].children;
+        children.push(child);
+        if children.len() <= FEW_CHILDREN {
+            return;
+        }
+        let crowd = self.crowds.entry(parent).or_default();
+        let known = crowd.len();
+        for child in &self.nodes[parent.index()].children[known..] {
+            crowd.insert(self.nodes[child.index()].id.clone(), *child);
+        }
     }
 
     /// The nodes from the root (included) down to `node` (included).
@@ -153,6 +176,30 @@ impl Tree {
         while at != ancestor {
             ids.push(self.node(at).id.as_str());
             match self.node(at).parent {
+                Some(parent) => at = parent,
+                None => break,
+            }
+        }
+        ids.reverse();
+        ids
+    }
+
+    /// As [`Tree::ids_below`] a stack, a stage or the root, for names: what moved is named by the place where it stood.
+    pub(crate) fn name_below(&self, ancestor: NodeId, node: NodeId) -> Vec<&str> {
+        let mut ids = Vec::new();
+        let mut at = node;
+        while at != ancestor {
+            let parent = match (self.moves.origin(at), self.stack_of(at)) {
+                (Some(origin), Some(stack)) if stack != at => {
+                    ids.extend(origin.iter().rev().map(String::as_str));
+                    Some(stack)
+                }
+                _ => {
+                    ids.push(self.node(at).id.as_str());
+                    self.node(at).parent
+                }
+            };
+            match parent {
                 Some(parent) => at = parent,
                 None => break,
             }
@@ -284,7 +331,8 @@ impl Construct {
             location
         };
         // A separator in an id would make paths ambiguous; the CDK writes it this way.
-        let mut id = id.replace('/', "--");
+        let asked_id = id.replace('/', "--");
+        let mut id = asked_id.clone();
         if let Some(first) = tree.find_child(self.node, &id) {
             let error = Error::DuplicateId {
                 path: tree.path(first),
@@ -308,7 +356,8 @@ impl Construct {
             dependencies: Vec::new(),
             tags: Vec::new(),
         });
-        tree.node_mut(self.node).children.push(node);
+        tree.add_child(self.node, node);
+        tree.moves.adopt(self.node, &asked_id, node);
         drop(tree);
         self.at(node)
     }
@@ -363,7 +412,14 @@ impl Construct {
 
     /// An id that is unique in the app, for names: path and hash, letters and digits only.
     pub fn unique_id(&self) -> String {
-        logical_id::unique_id(&self.tree().ids_below(NodeId::ROOT, self.node))
+        self.tree_mut().moves.note_name(self.node);
+        logical_id::unique_id(&self.tree().name_below(NodeId::ROOT, self.node))
+    }
+
+    /// The path for descriptions and `Name` tags: as [`Construct::path`], but what moved keeps its old one.
+    pub(crate) fn path_for_names(&self) -> String {
+        self.tree_mut().moves.note_name(self.node);
+        self.tree().name_below(NodeId::ROOT, self.node).join("/")
     }
 
     /// A value of the app's context: `--context KEY=VALUE`, or what the app was made with.

@@ -142,7 +142,7 @@ impl FlowLogBuilder {
             PolicyStatement::allow(["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"])
                 .on(log_group.log_group_arn().cast::<String>()),
         );
-        Tags::of(&construct).add("Name", self.name.unwrap_or_else(|| construct.path()));
+        Tags::of(&construct).add("Name", self.name.unwrap_or_else(|| construct.path_for_names()));
         let mut properties = cfn::ec2::FlowLog::new()
             .resource_id(self.resource_id)
             .resource_type(self.resource_type)

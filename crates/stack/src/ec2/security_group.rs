@@ -165,7 +165,7 @@ impl SecurityGroupBuilder {
             self.scope
                 .construct()
                 .add(self.id, "ec2.SecurityGroup", crate::tree::Kind::Plain, self.location);
-        let description = self.description.unwrap_or_else(|| construct.path());
+        let description = self.description.unwrap_or_else(|| construct.path_for_names());
         let mut properties = cfn::ec2::SecurityGroup::new()
             .group_description(description)
             .vpc_id(self.vpc.vpc_id());

@@ -65,7 +65,7 @@ pub(crate) struct SubnetRequest {
 impl Subnet {
     pub(crate) fn make(vpc: &Construct, request: SubnetRequest) -> Self {
         let construct = vpc.add(request.id, "ec2.Subnet", crate::tree::Kind::Plain, vpc.location());
-        Tags::of(&construct).add("Name", construct.path());
+        Tags::of(&construct).add("Name", construct.path_for_names());
         let internet = DependencyGroup::new();
         let subnet = cfn::ec2::Subnet::new()
             .vpc_id(&request.vpc_id)

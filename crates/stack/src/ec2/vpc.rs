@@ -194,7 +194,7 @@ impl VpcBuilder {
             .enable_dns_hostnames(self.dns_hostnames.unwrap_or(true))
             .enable_dns_support(self.dns_support.unwrap_or(true));
         let resource = CfnResource::new(&construct, "Resource", properties);
-        Tags::of(&construct).add("Name", self.name.clone().unwrap_or_else(|| construct.path()));
+        Tags::of(&construct).add("Name", self.name.clone().unwrap_or_else(|| construct.path_for_names()));
 
         let zones = self.availability_zones.clone().unwrap_or_else(|| {
             let mut zones = Stack::of(&construct).availability_zones();

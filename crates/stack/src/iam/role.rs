@@ -245,12 +245,13 @@ impl Policy {
         let path = {
             let tree = construct.tree();
             let stack = tree.stack_of(construct.node()).unwrap_or(crate::tree::NodeId::ROOT);
-            logical_id::unique_id(&tree.ids_below(stack, resource.construct().node()))
+            logical_id::unique_id(&tree.name_below(stack, resource.construct().node()))
         };
         // The name is the logical id, so that it is unique in the account without a random part.
         let name = if path.len() <= MAX_POLICY_NAME {
             resource.logical_id()
         } else {
+            construct.tree_mut().moves.note_name(construct.node());
             Expr::text(logical_id::last_characters(&path, MAX_POLICY_NAME).to_owned())
         };
         resource.set("PolicyName", Some(name));
