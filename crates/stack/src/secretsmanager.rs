@@ -1,18 +1,23 @@
 //! Secrets that AWS generates. Their values never stand in a template, only dynamic references to them.
 
-use cfn::secretsmanager::secret::GenerateSecretString;
-use cfn::{Expr, IntoValue, Value, id};
+use cfn::secretsmanager::secret::{GenerateSecretString, ReplicaRegion};
+use cfn::{Builder, Expr, IntoValue, Map, Value, id};
 
+use crate::cloudwatch::json_text::json_text;
 use crate::element::{CfnResource, RemovalPolicy};
 use crate::iam::{Grant, Grantee, PolicyStatement, ResourcePolicy};
 use crate::site::Site;
+use crate::stack::{Arn, ArnFormat, Stack};
 use crate::tree::{Construct, Scope};
 
 #[derive(Clone)]
 pub struct Secret {
     construct: Construct,
     arn: Value<id::secretsmanager::SecretId>,
-    policy: ResourcePolicy,
+    /// How policies name it: of a secret that is known by name only, the end of the ARN is open.
+    arn_for_policies: Value<String>,
+    /// None of a secret that exists already.
+    policy: Option<ResourcePolicy>,
 }
 
 impl Scope for Secret {
@@ -26,6 +31,7 @@ pub struct SecretBuilder {
     site: Site,
     properties: cfn::secretsmanager::Secret,
     generate: GenerateSecretString,
+    replica_regions: Vec<Expr>,
     removal_policy: RemovalPolicy,
 }
 
@@ -49,6 +55,31 @@ impl SecretBuilder {
         self
     }
 
+    /// As [`SecretBuilder::template`], with references among the fields.
+    pub(crate) fn template_of(mut self, fields: Map, key: &'static str) -> Self {
+        self.generate = self
+            .generate
+            .secret_string_template(json_text(&fields.into()).cast::<String>())
+            .generate_string_key(key);
+        self
+    }
+
+    /// Another region that has a copy.
+    pub fn replica_region(self, region: impl IntoValue<String>) -> Self {
+        self.replica(ReplicaRegion::new().region(region))
+    }
+
+    /// As [`SecretBuilder::replica_region`], encrypted with a key of that region.
+    pub fn replica_region_with_key(self, region: impl IntoValue<String>, key: impl IntoValue<id::kms::AnyKey>) -> Self {
+        self.replica(ReplicaRegion::new().region(region).kms_key_id(key))
+    }
+
+    fn replica(mut self, replica: ReplicaRegion<cfn::Set>) -> Self {
+        let replica: Value<ReplicaRegion> = replica.into_value();
+        self.replica_regions.push(replica.into_expr());
+        self
+    }
+
     /// How the value is generated: length, alphabet.
     pub fn generate(mut self, how: impl FnOnce(GenerateSecretString) -> GenerateSecretString) -> Self {
         self.generate = how(self.generate);
@@ -68,17 +99,13 @@ impl SecretBuilder {
 
     pub fn build(self) -> Secret {
         let construct = self.site.make("secretsmanager.Secret");
-        let resource = CfnResource::new(
-            &construct,
-            "Resource",
-            self.properties.generate_secret_string(self.generate),
-        );
-        resource.apply_removal_policy(self.removal_policy);
-        Secret {
-            construct,
-            arn: resource.reference(),
-            policy: ResourcePolicy::new("ResourcePolicy"),
+        let mut properties = self.properties.generate_secret_string(self.generate);
+        if !self.replica_regions.is_empty() {
+            properties = properties.property("ReplicaRegions", Expr::List(self.replica_regions));
         }
+        let resource = CfnResource::new(&construct, "Resource", properties);
+        resource.apply_removal_policy(self.removal_policy);
+        Secret::owned(construct, resource.reference())
     }
 }
 
@@ -89,12 +116,61 @@ impl Secret {
         reason = "every construct begins with `new` and ends with `build`"
     )]
     pub fn new(scope: &impl Scope, id: impl Into<String>) -> SecretBuilder {
+        Self::at(Site::new(scope, id))
+    }
+
+    pub(crate) fn at(site: Site) -> SecretBuilder {
         SecretBuilder {
-            site: Site::new(scope, id),
+            site,
             properties: cfn::secretsmanager::Secret::new(),
             generate: GenerateSecretString::new(),
+            replica_regions: Vec::new(),
             removal_policy: RemovalPolicy::Destroy,
         }
+    }
+
+    fn owned(construct: Construct, arn: Value<id::secretsmanager::SecretId>) -> Self {
+        Self {
+            construct,
+            arn_for_policies: arn.clone().cast(),
+            arn,
+            policy: Some(ResourcePolicy::new("ResourcePolicy")),
+        }
+    }
+
+    /// A secret that exists already, by its ARN with the six characters at the end.
+    #[track_caller]
+    pub fn from_arn(scope: &impl Scope, id: impl Into<String>, arn: impl IntoValue<String>) -> Self {
+        let construct = Site::new(scope, id).make("secretsmanager.Secret");
+        let arn = arn.into_value();
+        Self::existing(construct, arn.clone(), arn)
+    }
+
+    /// A secret that exists already in the stack's account and region, by its name.
+    #[track_caller]
+    pub fn from_name(scope: &impl Scope, id: impl Into<String>, name: impl IntoValue<String>) -> Self {
+        let construct = Site::new(scope, id).make("secretsmanager.Secret");
+        let arn = Arn::new("secretsmanager", "secret")
+            .name(name.into_value())
+            .format(ArnFormat::Colon);
+        let arn = Stack::of(&construct).format_arn(arn);
+        let for_policies = Expr::concat([arn.clone(), "-??????".into()]);
+        Self::existing(construct, arn.cast(), for_policies.cast())
+    }
+
+    fn existing(construct: Construct, arn: Value<String>, arn_for_policies: Value<String>) -> Self {
+        Self {
+            construct,
+            arn: arn.cast(),
+            arn_for_policies,
+            policy: None,
+        }
+    }
+
+    /// Stands where there is no secret and none was asked for; who asks is told by the construct.
+    pub(crate) fn nowhere(construct: &Construct) -> Self {
+        let nothing = || Value::from_expr(Expr::text(""));
+        Self::existing(construct.clone(), nothing(), nothing())
     }
 
     pub fn secret_arn(&self) -> Value<id::secretsmanager::SecretId> {
@@ -121,17 +197,13 @@ impl Secret {
             .target_id(target_id)
             .target_type(target_type);
         let resource = CfnResource::new(&construct, "Resource", properties);
-        Self {
-            construct,
-            arn: resource.reference().cast(),
-            policy: ResourcePolicy::new("ResourcePolicy"),
-        }
+        Self::owned(construct, resource.reference().cast())
     }
 
     pub fn grant_read(&self, grantee: impl Into<Grantee>) {
         let grant = Grant::new(
             ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
-            [self.arn.clone()],
+            [self.arn_for_policies.clone()],
         );
         grant.to(&grantee.into(), |statement| self.add_to_resource_policy(statement));
     }
@@ -142,12 +214,15 @@ impl Secret {
             "secretsmanager:UpdateSecret",
             "secretsmanager:UpdateSecretVersionStage",
         ];
-        Grant::new(actions, [self.arn.clone()]).to(&grantee.into(), |statement| self.add_to_resource_policy(statement));
+        Grant::new(actions, [self.arn_for_policies.clone()])
+            .to(&grantee.into(), |statement| self.add_to_resource_policy(statement));
     }
 
-    /// Adds to the policy of the secret itself, which is made with the first statement.
+    /// Adds to the policy of the secret itself, which is made with the first statement. A secret that exists already
+    /// keeps the policy that it has.
     pub fn add_to_resource_policy(&self, statement: PolicyStatement) {
-        self.policy.add(statement, |document| {
+        let Some(policy) = &self.policy else { return };
+        policy.add(statement, |document| {
             let construct = Site::new(self, "Policy").make("secretsmanager.ResourcePolicy");
             let properties = cfn::secretsmanager::ResourcePolicy::new()
                 .secret_id(&self.arn)

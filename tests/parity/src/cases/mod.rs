@@ -1,6 +1,7 @@
 //! The oracle's cases in Rust, construct by construct: compare each with its namesake in `oracle/cases`.
 
 mod core;
+mod database;
 mod functions;
 mod options;
 mod phase2;
@@ -39,6 +40,7 @@ const fn own(name: &'static str, build: fn(&App)) -> Case {
 pub const CASES: &[Case] = &[
     oracle("core", core::build),
     oracle("phase2", phase2::build),
+    oracle("database", database::build),
     oracle("restapi", restapi::build),
     oracle("functions", functions::build),
     oracle("vpc", vpc::build),
