@@ -422,6 +422,18 @@ impl Construct {
         self.tree().name_below(NodeId::ROOT, self.node).join("/")
     }
 
+    /// A name that is unique among stacks, from the name of the stack and the path in it, shortened in its middle.
+    pub(crate) fn unique_resource_name(&self, max_length: usize) -> String {
+        let tree = self.tree();
+        let stack = tree.stack_of(self.node);
+        let name = stack
+            .and_then(|stack| tree.stack(stack))
+            .map(|stack| stack.name.as_str());
+        let mut components: Vec<&str> = name.into_iter().collect();
+        components.extend(tree.ids_below(stack.unwrap_or(NodeId::ROOT), self.node));
+        logical_id::unique_resource_name(&components, "", max_length)
+    }
+
     /// A value of the app's context: `--context KEY=VALUE`, or what the app was made with.
     pub fn context(&self, key: &str) -> Option<Json> {
         self.tree().context.get(key).cloned()

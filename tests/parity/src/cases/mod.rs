@@ -2,6 +2,7 @@
 
 mod core;
 mod database;
+mod dns;
 mod functions;
 mod options;
 mod phase2;
@@ -44,6 +45,7 @@ pub const CASES: &[Case] = &[
     oracle("restapi", restapi::build),
     oracle("functions", functions::build),
     oracle("vpc", vpc::build),
+    own("dns", dns::build),
     own("options", options::build),
     own("wiring", wiring::build),
     own("tables", tables::build),

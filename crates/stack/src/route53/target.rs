@@ -1,0 +1,106 @@
+//! What a record leads to: values, or another name of AWS that stands for addresses.
+
+use cfn::{Expr, IntoValue, List, Value};
+
+use super::record_set::RecordSet;
+use crate::ec2::InterfaceEndpoint;
+
+/// The zone of all accelerators (aws-cdk-lib 2.276, `aws-route53-targets/lib/global-accelerator-target.js`).
+const GLOBAL_ACCELERATOR_ZONE: &str = "Z2BJ6XQ5FK7U4H";
+
+/// What is answered: values, or an alias, which is followed inside of AWS, at no cost and with the addresses of the
+/// moment.
+#[derive(Clone, Debug)]
+pub struct RecordTarget(pub(super) Answer);
+
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    Values(Value<List<String>>),
+    Alias(AliasTarget),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct AliasTarget {
+    pub(super) dns_name: Expr,
+    /// The record's own zone if nothing is said.
+    pub(super) hosted_zone_id: Option<Expr>,
+    pub(super) evaluate_target_health: Option<bool>,
+}
+
+impl RecordTarget {
+    /// As the type of the record writes them.
+    pub fn values(values: impl IntoIterator<Item = impl IntoValue<String>>) -> Self {
+        Self::list(values.into_iter().collect::<Vec<_>>())
+    }
+
+    /// As [`RecordTarget::values`], of a list that may be known at deployment only.
+    pub fn list(values: impl IntoValue<List<String>>) -> Self {
+        Self(Answer::Values(values.into_value()))
+    }
+
+    /// IP addresses.
+    pub fn addresses(addresses: impl IntoIterator<Item = impl IntoValue<String>>) -> Self {
+        Self::values(addresses)
+    }
+
+    /// Anything with a name and a zone of its own.
+    pub fn alias(dns_name: impl IntoValue<String>, hosted_zone_id: impl IntoValue<String>) -> Self {
+        Self::alias_in(dns_name, Some(hosted_zone_id.into_value().into_expr()))
+    }
+
+    fn alias_in(dns_name: impl IntoValue<String>, hosted_zone_id: Option<Expr>) -> Self {
+        Self(Answer::Alias(AliasTarget {
+            dns_name: dns_name.into_value().into_expr(),
+            hosted_zone_id,
+            evaluate_target_health: None,
+        }))
+    }
+
+    /// Another record of the same zone.
+    pub fn record(record: &RecordSet) -> Self {
+        Self::name_in_zone(record.domain_name())
+    }
+
+    /// A name in the same zone that is not of this app.
+    pub fn name_in_zone(dns_name: impl IntoValue<String>) -> Self {
+        Self::alias_in(dns_name, None)
+    }
+
+    /// A load balancer by its `DNSName` and `CanonicalHostedZoneID`, with IPv4 and IPv6.
+    pub fn load_balancer(dns_name: impl IntoValue<String>, canonical_hosted_zone_id: impl IntoValue<String>) -> Self {
+        let name = Expr::concat(["dualstack.".into(), dns_name.into_value().into_expr()]);
+        Self::alias(name.cast::<String>(), canonical_hosted_zone_id)
+    }
+
+    /// A custom domain of an HTTP or WebSocket API by its `RegionalDomainName` and `RegionalHostedZoneId`.
+    pub fn http_api_domain(
+        regional_domain_name: impl IntoValue<String>,
+        regional_hosted_zone_id: impl IntoValue<String>,
+    ) -> Self {
+        Self::alias(regional_domain_name, regional_hosted_zone_id)
+    }
+
+    /// An accelerator by its `DnsName`.
+    pub fn global_accelerator(dns_name: impl IntoValue<String>) -> Self {
+        Self::alias(dns_name, GLOBAL_ACCELERATOR_ZONE)
+    }
+
+    pub fn interface_endpoint(endpoint: &InterfaceEndpoint) -> Self {
+        // The first of `ZONE:NAME`.
+        let entries: Value<List<String>> = endpoint.resource().dns_entries();
+        let part = |index: i64| {
+            let first = cfn::intrinsics::select(0, entries.clone());
+            cfn::intrinsics::select(index, cfn::intrinsics::split(":", first))
+        };
+        Self::alias(part(1), part(0))
+    }
+
+    /// Whether an alias answers only while what it leads to is healthy.
+    #[must_use]
+    pub fn evaluate_target_health(mut self, on: bool) -> Self {
+        if let Answer::Alias(alias) = &mut self.0 {
+            alias.evaluate_target_health = Some(on);
+        }
+        self
+    }
+}
