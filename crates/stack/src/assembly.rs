@@ -13,13 +13,16 @@ use serde::Serialize;
 use serde_json::{Map as JsonMap, Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use crate::aspects;
 use crate::error::{Error, Errors};
+use crate::limits::{self, Measured, Verdict};
 use crate::moves;
 use crate::stack::{FileAsset, Packaging, StackNode};
 use crate::stage;
 use crate::synthesis::{Rendered, Synthesis, bootstrap_parameter, duplicate_artifacts};
 use crate::tags;
 use crate::tree::{Construct, Kind, NodeId, Tree};
+use crate::warnings::{Noted, Warning};
 
 /// The lowest version of the schema that holds what is written here; readers take all that are not newer than they are.
 const SCHEMA_VERSION: &str = "41.0.0";
@@ -32,6 +35,8 @@ pub struct Assembly {
     pub directory: PathBuf,
     /// All stacks, also those of stages.
     pub stacks: Vec<SynthesizedStack>,
+    /// What deserves a look.
+    pub warnings: Vec<Warning>,
 }
 
 #[derive(Debug)]
@@ -50,6 +55,33 @@ impl Assembly {
 }
 
 pub(crate) fn synthesize(root: &Construct, directory: &Path) -> Result<Assembly, Errors> {
+    prepare(root);
+    aspects::visit(root);
+    prepare(root);
+    let mut errors = stage::recorded_errors(root);
+    errors.extend(moves::check(&root.tree()));
+    if !errors.is_empty() {
+        return Err(Errors(errors));
+    }
+    let tree = root.tree();
+    // Everything is rendered before anything is written, so that an app that is wrong leaves no half assembly.
+    let mut warnings = tree.warnings.clone();
+    let rendered = render(&tree, NodeId::ROOT, &mut warnings).map_err(Errors)?;
+    let mut stacks = Vec::new();
+    let writer = Writer {
+        tree: &tree,
+        root: directory,
+        warnings: &warnings,
+    };
+    writer.stage(rendered, directory, &mut stacks)?;
+    Ok(Assembly {
+        directory: directory.to_owned(),
+        stacks,
+        warnings: warnings.iter().map(|noted| noted.told(&tree)).collect(),
+    })
+}
+
+fn prepare(root: &Construct) {
     // Preparing may register more to prepare.
     loop {
         let prepare = std::mem::take(&mut root.tree_mut().prepare);
@@ -58,47 +90,47 @@ pub(crate) fn synthesize(root: &Construct, directory: &Path) -> Result<Assembly,
         }
         prepare.into_iter().for_each(|prepare| prepare());
     }
-    let mut errors = stage::recorded_errors(root);
-    errors.extend(moves::check(&root.tree()));
-    if !errors.is_empty() {
-        return Err(Errors(errors));
-    }
-    let tree = root.tree();
-    // Everything is rendered before anything is written, so that an app that is wrong leaves no half assembly.
-    let rendered = render(&tree, NodeId::ROOT).map_err(Errors)?;
-    let mut stacks = Vec::new();
-    let writer = Writer {
-        tree: &tree,
-        root: directory,
-    };
-    writer.stage(rendered, directory, &mut stacks)?;
-    Ok(Assembly {
-        directory: directory.to_owned(),
-        stacks,
-    })
 }
 
 /// A stage with the stages in it, rendered.
 struct RenderedStage {
     stage: NodeId,
-    stacks: Vec<Rendered>,
+    stacks: Vec<RenderedStack>,
     nested: Vec<RenderedStage>,
 }
 
-fn render(tree: &Tree, stage: NodeId) -> Result<RenderedStage, Vec<Error>> {
+struct RenderedStack {
+    stack: Rendered,
+    /// The template as it is written.
+    text: String,
+    tags: IndexMap<String, String>,
+}
+
+fn render(tree: &Tree, stage: NodeId, warnings: &mut Vec<Noted>) -> Result<RenderedStage, Vec<Error>> {
     let mut errors = Vec::new();
     let mut stacks = Vec::new();
     match Synthesis::stage(tree, stage) {
-        Ok(rendered) => stacks = rendered,
+        Ok(rendered) => {
+            for stack in rendered {
+                match render_stack(tree, stack) {
+                    Ok((stack, verdict)) => {
+                        stacks.push(stack);
+                        errors.extend(verdict.errors);
+                        warnings.extend(verdict.warnings);
+                    }
+                    Err(error) => errors.push(error),
+                }
+            }
+        }
         Err(more) => errors.extend(more),
     }
     errors.extend(duplicate_artifacts(
         tree,
-        &stacks.iter().map(|done| done.stack).collect::<Vec<_>>(),
+        &stacks.iter().map(|done| done.stack.stack).collect::<Vec<_>>(),
     ));
     let mut nested = Vec::new();
     for child in stages_in(tree, stage) {
-        match render(tree, child) {
+        match render(tree, child, warnings) {
             Ok(rendered) => nested.push(rendered),
             Err(more) => errors.extend(more),
         }
@@ -108,6 +140,32 @@ fn render(tree: &Tree, stage: NodeId) -> Result<RenderedStage, Vec<Error>> {
     } else {
         Err(errors)
     }
+}
+
+fn render_stack(tree: &Tree, stack: Rendered) -> Result<(RenderedStack, Verdict), Error> {
+    let to_text = |indent| {
+        to_text(&stack.template, indent).map_err(|source| Error::Render {
+            stack: tree.path(stack.stack),
+            location: tree.node(stack.stack).location,
+            source,
+        })
+    };
+    let mut text = to_text(Some(" "))?;
+    if text.len() > limits::TEMPLATE_BYTES {
+        // Only for people; CloudFormation counts it.
+        text = to_text(None)?;
+    }
+    let own_tags = tree.stack(stack.stack).map(|stack| &stack.tags);
+    let tags = own_tags.map_or_else(IndexMap::new, |own| tags::of_stack(tree, stack.stack, own));
+    let verdict = Measured {
+        tree,
+        stack: stack.stack,
+        template: &stack.template,
+        text: &text,
+        tags: &tags,
+    }
+    .check();
+    Ok((RenderedStack { stack, text, tags }, verdict))
 }
 
 /// The stages directly in this one.
@@ -124,6 +182,7 @@ struct Writer<'a> {
     tree: &'a Tree,
     /// Assets of all stages are staged here.
     root: &'a Path,
+    warnings: &'a [Noted],
 }
 
 impl Writer<'_> {
@@ -147,7 +206,7 @@ impl Writer<'_> {
             self.stage(nested, &directory.join(&id), stacks)?;
         }
         for done in rendered.stacks {
-            let Some(stack) = self.tree.stack(done.stack) else {
+            let Some(stack) = self.tree.stack(done.stack.stack) else {
                 continue;
             };
             missing.extend(
@@ -179,19 +238,18 @@ impl Writer<'_> {
     fn stack(
         &self,
         stack: &StackNode,
-        done: Rendered,
+        rendered: RenderedStack,
         directory: &Path,
         artifacts: &mut JsonMap<String, Json>,
     ) -> Result<SynthesizedStack, Error> {
+        let RenderedStack {
+            stack: done,
+            text,
+            tags,
+        } = rendered;
         let id = &stack.artifact_id;
         let template_file = format!("{id}.template.json");
         let template_path = directory.join(&template_file);
-        let location = self.tree.node(done.stack).location;
-        let text = to_text(&done.template, Some(" ")).map_err(|source| Error::Render {
-            stack: self.tree.path(done.stack),
-            location,
-            source,
-        })?;
         write(&template_path, text.as_bytes())?;
 
         let template_hash = hex::encode(Sha256::digest(text.as_bytes()));
@@ -236,7 +294,6 @@ impl Writer<'_> {
                 "arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/cdk-${{Qualifier}}-{name}-role-${{AWS::AccountId}}-${{AWS::Region}}"
             ))
         };
-        let tags = tags::of_stack(self.tree, done.stack, &stack.tags);
         let mut properties = json!({
             "templateFile": template_file,
             "terminationProtection": stack.termination_protection,
@@ -284,21 +341,38 @@ impl Writer<'_> {
         })
     }
 
-    /// For each element its logical id and the line of the app that made it.
+    /// For each element its logical id and the line of the app that made it; what there is to warn of.
     fn metadata(&self, done: &Rendered, tags: &IndexMap<String, String>) -> Json {
-        let mut metadata = JsonMap::new();
+        let mut metadata: JsonMap<String, Json> = JsonMap::new();
+        let mut add = |node: NodeId, entry: Json| {
+            let entries = metadata
+                .entry(format!("/{}", self.tree.path(node)))
+                .or_insert_with(|| json!([]));
+            if let Json::Array(entries) = entries {
+                entries.push(entry);
+            }
+        };
+        let trace = |node: NodeId| [self.tree.node(node).location.to_string()];
         if !tags.is_empty() {
             let tags: Vec<Json> = tags
                 .iter()
                 .map(|(key, value)| json!({ "Key": key, "Value": value }))
                 .collect();
-            let entry = json!([{ "type": "aws:cdk:stack-tags", "data": tags }]);
-            metadata.insert(format!("/{}", self.tree.path(done.stack)), entry);
+            add(done.stack, json!({ "type": "aws:cdk:stack-tags", "data": tags }));
         }
         for (node, logical_id) in &done.elements {
-            let trace = self.tree.node(*node).location.to_string();
-            let entry = json!([{ "type": "aws:cdk:logicalId", "data": logical_id, "trace": [trace] }]);
-            metadata.insert(format!("/{}", self.tree.path(*node)), entry);
+            add(
+                *node,
+                json!({ "type": "aws:cdk:logicalId", "data": logical_id, "trace": trace(*node) }),
+            );
+        }
+        for Noted { node, message } in self.warnings {
+            if self.tree.stack_of(*node) == Some(done.stack) {
+                add(
+                    *node,
+                    json!({ "type": "aws:cdk:warning", "data": message, "trace": trace(*node) }),
+                );
+            }
         }
         metadata.into()
     }

@@ -278,6 +278,19 @@ impl Construct {
         })
     }
 
+    /// The construct as a resource, if it is itself one of this type: `construct.as_resource("AWS::SQS::Queue")`.
+    pub fn as_resource(&self, type_name: &str) -> Option<CfnResource> {
+        let is_one = {
+            let tree = self.tree();
+            tree.resource(self.node())
+                .is_some_and(|node| node.resource.type_name == type_name)
+        };
+        is_one.then(|| CfnResource {
+            construct: self.clone(),
+            handle: Handle::new(self.node().element()),
+        })
+    }
+
     /// As [`Construct::default_child`], for constructs of our own that always have one.
     pub(crate) fn resource(&self) -> CfnResource {
         self.default_child().unwrap_or_else(|| CfnResource {

@@ -54,6 +54,13 @@ pub enum Error {
         location: Source,
     },
 
+    #[error("the stack `{stack}` is too large: {problem}")]
+    Limit {
+        stack: String,
+        problem: String,
+        location: Source,
+    },
+
     #[error("`{construct}` stands in no stack; only stages and stacks may stand outside of one")]
     OutsideOfStack { construct: String, location: Source },
 
@@ -133,6 +140,7 @@ impl Error {
             Self::Write { .. } => "LD1012",
             Self::Context { .. } | Self::ContextFile { .. } => "LD1013",
             Self::Moved { .. } => "LD1015",
+            Self::Limit { .. } => "LD1016",
         }
     }
 
@@ -150,6 +158,7 @@ impl Error {
             | Self::StackCycle { location, .. }
             | Self::DependencyOnParent { location, .. }
             | Self::Render { location, .. }
+            | Self::Limit { location, .. }
             | Self::Moved { location, .. } => Some(location),
             Self::Write { .. } | Self::Context { .. } | Self::ContextFile { .. } => None,
         }

@@ -8,6 +8,7 @@
 //! Deliberately absent: network, async, clocks, randomness, an SDK, and the environment beyond the app protocol.
 
 pub mod apigateway;
+mod aspects;
 mod assembly;
 pub mod asset;
 mod blue_green;
@@ -26,6 +27,7 @@ pub mod events;
 pub mod exports;
 pub mod iam;
 pub mod lambda;
+mod limits;
 mod logical_id;
 pub mod logs;
 mod moves;
@@ -43,7 +45,9 @@ mod synthesis;
 mod tags;
 mod tree;
 pub mod units;
+mod warnings;
 
+pub use aspects::Aspects;
 pub use assembly::{Assembly, SynthesizedStack};
 pub use blue_green::{BlueGreen, BlueGreenBuilder, COLOR_VARIABLE, COLORS, METADATA_KEY};
 pub use dependency::DependencyGroup;
@@ -55,3 +59,4 @@ pub use stack::{Arn, ArnFormat, AssetLocation, Stack, StackBuilder};
 pub use stage::{App, Stage, StageBuilder, run};
 pub use tags::{TagOptions, Tags};
 pub use tree::{Construct, Scope};
+pub use warnings::Warning;

@@ -134,7 +134,12 @@ pub fn run(build: impl FnOnce(&App)) -> ExitCode {
         return ExitCode::from(EXIT_INVALID);
     }
     match app.synth() {
-        Ok(_) => ExitCode::SUCCESS,
+        Ok(assembly) => {
+            for warning in &assembly.warnings {
+                say(&warning.to_string());
+            }
+            ExitCode::SUCCESS
+        }
         Err(errors) => refuse(&errors),
     }
 }

@@ -12,6 +12,7 @@ use cfn::{ElementId, Expr, Map, Parameter};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
+use crate::aspects::Aspect;
 use crate::dependency::Dependency;
 use crate::error::{Error, Source};
 use crate::logical_id;
@@ -20,6 +21,7 @@ use crate::stack::StackNode;
 use crate::stage::StageNode;
 use crate::synthesis::Synthesis;
 use crate::tags::TagRule;
+use crate::warnings::Noted;
 
 /// The index of a node. Also its [`ElementId`]: an expression that refers to an element holds this number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -97,6 +99,8 @@ pub(crate) struct Tree {
     pub(crate) context: IndexMap<String, Json>,
     pub(crate) prepare: Vec<Prepare>,
     pub(crate) moves: Moves,
+    pub(crate) aspects: Vec<Aspect>,
+    pub(crate) warnings: Vec<Noted>,
 }
 
 /// Up to here a list of children is searched faster than a map.
@@ -122,6 +126,8 @@ impl Tree {
             context: IndexMap::new(),
             prepare: Vec::new(),
             moves: Moves::default(),
+            aspects: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
@@ -249,18 +255,26 @@ impl Tree {
         }
     }
 
+    /// `node` and everything below it, parents first.
+    pub(crate) fn everything_below(&self, node: NodeId) -> Vec<NodeId> {
+        self.below(node, |_| false)
+    }
+
     /// `node` and everything below it, parents first, without what lies in stages further down; with `into_stacks`
     /// false also without what lies in stacks further down.
     pub(crate) fn descendants(&self, node: NodeId, into_stacks: bool) -> Vec<NodeId> {
+        self.below(node, |kind| match kind {
+            Kind::Stage(_) => true,
+            Kind::Stack(_) => !into_stacks,
+            Kind::Plain | Kind::Element(_) => false,
+        })
+    }
+
+    fn below(&self, node: NodeId, stops: impl Fn(&Kind) -> bool) -> Vec<NodeId> {
         let mut found = Vec::new();
         let mut pending = vec![node];
         while let Some(at) = pending.pop() {
-            let stops = match &self.node(at).kind {
-                Kind::Stage(_) => true,
-                Kind::Stack(_) => !into_stacks,
-                Kind::Plain | Kind::Element(_) => false,
-            };
-            if stops && at != node {
+            if at != node && stops(&self.node(at).kind) {
                 continue;
             }
             found.push(at);
