@@ -126,16 +126,18 @@ impl DatabaseInstanceBuilder<Standalone> {
             .engine(product.name)
             .engine_version(product.full_version())
             .when_some(storage, cfn::rds::DBInstance::allocated_storage);
-        if let Some((import, export)) = engine.s3_features().filter(|_| !roles.is_empty()) {
-            let roles = roles.associations(Some(import), Some(export), true);
+        let associations = engine
+            .s3_features()
+            .map(|(import, export)| roles.associations(Some(import), Some(export), true))
+            .unwrap_or_default();
+        if !associations.is_empty() {
             let role = |(arn, feature): (_, Option<&str>)| {
                 DBInstanceRole::new()
                     .role_arn(arn)
                     .feature_name(feature.unwrap_or_default())
             };
-            self.properties = self
-                .properties
-                .associated_roles(roles.into_iter().map(role).collect::<Vec<_>>());
+            let associations: Vec<_> = associations.into_iter().map(role).collect();
+            self.properties = self.properties.associated_roles(associations);
         }
         let login = self.log_in(&construct);
         let secret = login.secret.clone();

@@ -2,6 +2,7 @@
 
 mod core;
 mod database;
+mod databases;
 mod dns;
 mod functions;
 mod options;
@@ -49,6 +50,7 @@ pub const CASES: &[Case] = &[
     own("options", options::build),
     own("wiring", wiring::build),
     own("tables", tables::build),
+    own("databases", databases::build),
 ];
 
 pub fn find(name: &str) -> Option<&'static Case> {
