@@ -298,6 +298,11 @@ impl Certificate {
         self.resource.as_ref()
     }
 
+    /// The region in the ARN, where the ARN is known.
+    pub(crate) fn known_region(&self) -> Option<&str> {
+        self.arn.as_text()?.split(':').nth(3)
+    }
+
     /// Days until it ends: the least within a day.
     pub fn metric_days_to_expiry(&self) -> Metric {
         Metric::new("AWS/CertificateManager", "DaysToExpiry")

@@ -254,6 +254,15 @@ impl Bucket {
         ]))
     }
 
+    /// `s3://bucket/key`.
+    pub fn s3_url_for_object(&self, key: &str) -> Value<String> {
+        Value::from_expr(Expr::concat([
+            "s3://".into(),
+            self.bucket_name().into_expr(),
+            format!("/{}", key.trim_start_matches('/')).into(),
+        ]))
+    }
+
     pub fn resource(&self) -> &CfnResource<cfn::s3::Bucket> {
         &self.resource
     }

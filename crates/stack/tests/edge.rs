@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
+use stack::apigateway::{
+    BasePathMappingOptions, DomainName, DomainNameOptions, EndpointAccessMode, EndpointType, MethodOptions,
+    MockIntegration, RestApi, SecurityPolicy,
+};
 use stack::certificatemanager::Certificate;
 use stack::ec2::Vpc;
 use stack::route53::{
@@ -70,4 +74,38 @@ fn names_that_are_too_long() {
         Certificate::new(stack, "Certificate", format!("{label}.com")).build();
     });
     assert_says(&said, &["at most 63 characters", "at most 64 characters"]);
+}
+
+#[test]
+fn domain_names_that_api_gateway_refuses() {
+    let said = mistakes(|stack| {
+        let api = RestApi::new(stack, "Api").build();
+        api.root()
+            .add_method("GET", MockIntegration::new(), MethodOptions::new());
+        let arn = "arn:aws:acm:eu-west-1:123456789012:certificate/1";
+        let certificate = Certificate::from_arn(stack, "Certificate", arn);
+        let named = |name: &str| DomainNameOptions::new(name, &certificate);
+        let edge = named("API.example.com")
+            .endpoint_type(EndpointType::Edge)
+            .security_policy(SecurityPolicy::Tls13Of2025)
+            .base_path("a/b");
+        DomainName::new(stack, "Edge", edge).mapping(&api).build();
+        let old = named("old.example.com").endpoint_access_mode(EndpointAccessMode::Basic);
+        let old = DomainName::new(stack, "Old", old).mapping(&api).build();
+        old.add_base_path_mapping(&api, BasePathMappingOptions::new());
+        old.add_base_path_mapping(&api, BasePathMappingOptions::new().base_path("/x"));
+        RecordTarget::rest_api(&api);
+    });
+    let wanted = [
+        "no capital letters",
+        "needs an access mode",
+        "SecurityPolicy_TLS13_1_3_2025_09 is not for an edge endpoint",
+        "of us-east-1, not of eu-west-1",
+        "several parts needs a regional domain name",
+        "newer security policies only",
+        "the base path / leads somewhere already",
+        "`/x` is no base path",
+        "without a custom domain name",
+    ];
+    assert_says(&said, &wanted);
 }

@@ -3,6 +3,7 @@
 mod authorizer;
 mod cors;
 mod deployment;
+mod domain_name;
 mod integration;
 mod method;
 mod model;
@@ -14,6 +15,10 @@ mod usage_plan;
 pub use authorizer::{Authorizer, AuthorizerBuilder, IdentitySource, RequestAuthorizer, TokenAuthorizer};
 pub use cors::CorsOptions;
 pub use deployment::{Deployment, DeploymentBuilder};
+pub use domain_name::{
+    BasePathMapping, BasePathMappingOptions, DomainName, DomainNameBuilder, DomainNameOptions, EndpointAccessMode,
+    SecurityPolicy,
+};
 pub use integration::{HttpIntegration, Integration, LambdaIntegration, MockIntegration};
 pub use method::{AuthorizationType, Method, MethodOptions};
 pub use model::{GatewayResponse, Model, RequestValidator};

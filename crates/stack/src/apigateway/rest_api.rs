@@ -8,6 +8,7 @@ use cfn::{Expr, IntoValue, Value, id};
 
 use super::cors::CorsOptions;
 use super::deployment::Deployment;
+use super::domain_name::{DomainName, DomainNameOptions};
 use super::integration::{Integration, LambdaIntegration};
 use super::method::MethodOptions;
 use super::model::{GatewayResponse, Model, RequestValidator};
@@ -32,6 +33,16 @@ pub enum EndpointType {
     Private,
 }
 
+impl EndpointType {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Edge => "EDGE",
+            Self::Regional => "REGIONAL",
+            Self::Private => "PRIVATE",
+        }
+    }
+}
+
 #[derive(Clone)]
 pub struct RestApi {
     construct: Construct,
@@ -48,6 +59,7 @@ struct State {
     methods: Vec<CfnResource<cfn::apigateway::Method>>,
     account: Option<Construct>,
     root: Option<Resource>,
+    domain_name: Option<DomainName>,
 }
 
 impl Scope for RestApi {
@@ -68,6 +80,7 @@ pub struct RestApiBuilder {
     cloud_watch_role: bool,
     endpoint_export_name: Option<Expr>,
     defaults: Defaults,
+    domain_name: Option<DomainNameOptions>,
 }
 
 impl RestApiBuilder {
@@ -85,12 +98,7 @@ impl RestApiBuilder {
     }
 
     pub fn endpoint_types(mut self, types: impl IntoIterator<Item = EndpointType>) -> Self {
-        let name = |of| match of {
-            EndpointType::Edge => "EDGE",
-            EndpointType::Regional => "REGIONAL",
-            EndpointType::Private => "PRIVATE",
-        };
-        let types = types.into_iter().map(name).collect::<Vec<_>>();
+        let types = types.into_iter().map(EndpointType::as_str).collect::<Vec<_>>();
         self.properties = self
             .properties
             .endpoint_configuration(rest_api::EndpointConfiguration::new().types(types));
@@ -167,6 +175,12 @@ impl RestApiBuilder {
         self
     }
 
+    /// A name of one's own under which the API is reached.
+    pub fn domain_name(mut self, options: DomainNameOptions) -> Self {
+        self.domain_name = Some(options);
+        self
+    }
+
     /// The name under which other stacks import the URL.
     pub fn endpoint_export_name(mut self, name: impl IntoValue<String>) -> Self {
         self.endpoint_export_name = Some(name.into_value().into_expr());
@@ -217,6 +231,9 @@ impl RestApiBuilder {
             api.construct
                 .report("options of a stage say nothing where there is no deployment");
         }
+        if let Some(options) = self.domain_name {
+            api.add_domain_name("CustomDomain", options);
+        }
         let root = Resource::root(&api, api.resource.root_resource_id(), self.defaults);
         api.state.borrow_mut().root = Some(root);
         let checked = api.clone();
@@ -247,6 +264,7 @@ impl RestApi {
             cloud_watch_role: true,
             endpoint_export_name: None,
             defaults: Defaults::default(),
+            domain_name: None,
         }
     }
 
@@ -294,6 +312,22 @@ impl RestApi {
     #[track_caller]
     pub fn add_usage_plan(&self, id: impl Into<String>) -> UsagePlan {
         UsagePlan::new(self, id)
+    }
+
+    /// A further name of one's own under which the API is reached.
+    #[track_caller]
+    pub fn add_domain_name(&self, id: impl Into<String>, options: DomainNameOptions) -> DomainName {
+        let domain = DomainName::new(self, id, options).mapping(self).build();
+        self.state
+            .borrow_mut()
+            .domain_name
+            .get_or_insert_with(|| domain.clone());
+        domain
+    }
+
+    /// The first name of one's own under which the API is reached.
+    pub fn domain_name(&self) -> Option<DomainName> {
+        self.state.borrow().domain_name.clone()
     }
 
     /// One account has one such role, so it must outlive the stack that happened to set it.

@@ -3,7 +3,9 @@
 use cfn::{Expr, IntoValue, List, Value};
 
 use super::record_set::RecordSet;
+use crate::apigateway::{DomainName, RestApi};
 use crate::ec2::InterfaceEndpoint;
+use crate::tree::Scope;
 
 /// The zone of all accelerators (aws-cdk-lib 2.276, `aws-route53-targets/lib/global-accelerator-target.js`).
 const GLOBAL_ACCELERATOR_ZONE: &str = "Z2BJ6XQ5FK7U4H";
@@ -70,6 +72,23 @@ impl RecordTarget {
     pub fn load_balancer(dns_name: impl IntoValue<String>, canonical_hosted_zone_id: impl IntoValue<String>) -> Self {
         let name = Expr::concat(["dualstack.".into(), dns_name.into_value().into_expr()]);
         Self::alias(name.cast::<String>(), canonical_hosted_zone_id)
+    }
+
+    /// A custom domain name of a REST API.
+    pub fn rest_api_domain(domain: &DomainName) -> Self {
+        Self::alias(domain.alias_domain_name(), domain.alias_hosted_zone_id())
+    }
+
+    /// The first custom domain name of a REST API.
+    pub fn rest_api(api: &RestApi) -> Self {
+        match api.domain_name() {
+            Some(domain) => Self::rest_api_domain(&domain),
+            None => {
+                api.construct()
+                    .report("an API without a custom domain name is no target of a record");
+                Self::alias("", "")
+            }
+        }
     }
 
     /// A custom domain of an HTTP or WebSocket API by its `RegionalDomainName` and `RegionalHostedZoneId`.

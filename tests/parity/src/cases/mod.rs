@@ -4,6 +4,7 @@ mod core;
 mod database;
 mod databases;
 mod dns;
+mod domains;
 mod functions;
 mod options;
 mod phase2;
@@ -47,6 +48,7 @@ pub const CASES: &[Case] = &[
     oracle("functions", functions::build),
     oracle("vpc", vpc::build),
     own("dns", dns::build),
+    own("domains", domains::build),
     own("options", options::build),
     own("wiring", wiring::build),
     own("tables", tables::build),
