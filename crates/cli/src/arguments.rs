@@ -44,6 +44,8 @@ pub enum Command {
     Diff(Diff),
     /// Deploy the stacks; with --blue-green also release, test and shift the traffic
     Deploy(Deploy),
+    /// Delete stacks, after saying what would be lost and asking for the environment's name
+    Destroy(Destroy),
     /// Turn the traffic back to the previous release, or to a named one
     Rollback(Rollback),
     /// What is live, since when, and what happened last
@@ -132,6 +134,23 @@ pub struct Deploy {
     /// Answer yes where the environment asks for approval
     #[arg(long, short)]
     pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Destroy {
+    /// Only these stacks and those that use them; without any, all that the environment has
+    pub stacks: Vec<String>,
+    #[command(flatten)]
+    pub app: AppOptions,
+    /// The environment's name, where nobody can be asked to type it
+    #[arg(long, value_name = "ENV")]
+    pub confirm: Option<String>,
+    /// Delete without asking; only of the environment `local`
+    #[arg(long, short)]
+    pub yes: bool,
+    /// After a deletion has failed: the logical id of a resource to leave where it is; repeatable
+    #[arg(long, value_name = "LOGICAL_ID")]
+    pub retain: Vec<String>,
 }
 
 #[derive(Debug, Args)]

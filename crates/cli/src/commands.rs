@@ -1,6 +1,7 @@
 //! One module a command: arguments and settings in, one library call, what to show out.
 
 mod deploy;
+mod destroy;
 mod diff;
 mod explain;
 mod history;
@@ -31,6 +32,7 @@ pub fn run(arguments: &Arguments, surroundings: &Surroundings, console: &Console
         Command::List(options) => list::run(options, &settings()?, console),
         Command::Diff(options) => diff::run(options, &settings()?, console),
         Command::Deploy(options) => deploy::run(options, &settings()?, console),
+        Command::Destroy(options) => destroy::run(options, &settings()?, console),
         Command::Rollback(options) => rollback::run(options, &settings()?, console),
         Command::Status(options) => status::run(options, &settings()?, console),
         Command::History(options) => history::run(options, &settings()?, console),

@@ -26,6 +26,8 @@ pub enum Code {
     StackBusy,
     TemplateInvalid,
     ApprovalNeeded,
+    DeletionRefused,
+    DeletionFailed,
     LockHeld,
     JournalDamaged,
     SmokeFailed,
@@ -43,7 +45,7 @@ pub enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub const ALL: [Code; 31] = [
+    pub const ALL: [Code; 33] = [
         Code::ConfigMissing,
         Code::ConfigInvalid,
         Code::EnvironmentUnknown,
@@ -62,6 +64,8 @@ impl Code {
         Code::StackBusy,
         Code::TemplateInvalid,
         Code::ApprovalNeeded,
+        Code::DeletionRefused,
+        Code::DeletionFailed,
         Code::LockHeld,
         Code::JournalDamaged,
         Code::SmokeFailed,
@@ -98,6 +102,8 @@ impl Code {
             Code::StackBusy => "LD0402",
             Code::TemplateInvalid => "LD0403",
             Code::ApprovalNeeded => "LD0404",
+            Code::DeletionRefused => "LD0421",
+            Code::DeletionFailed => "LD0422",
             Code::LockHeld => "LD0501",
             Code::JournalDamaged => "LD0502",
             Code::SmokeFailed => "LD0503",
@@ -132,6 +138,7 @@ impl Code {
             | Code::FunctionDoesNotCompile
             | Code::TemplateInvalid
             | Code::ApprovalNeeded
+            | Code::DeletionRefused
             | Code::ReleaseUnknown
             | Code::NothingToRelease => 2,
             Code::SmokeFailed | Code::RolledBack => 3,
@@ -141,6 +148,7 @@ impl Code {
             Code::LocalPortTaken
             | Code::LocalUnavailable
             | Code::StackFailed
+            | Code::DeletionFailed
             | Code::MigrationFailed
             | Code::DatabaseUnavailable
             | Code::CloudDenied

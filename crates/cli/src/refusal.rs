@@ -59,6 +59,24 @@ pub fn deploying(error: StackError) -> Failure {
     Failure::new(code, message).because(error)
 }
 
+pub fn destroying(error: StackError) -> Failure {
+    let (code, message, hint) = match &error {
+        StackError::Failed { cause, .. } => {
+            let id = cause.as_ref().map_or("LOGICAL_ID", |event| event.logical_id.as_str());
+            let hint =
+                format!("remove what blocks it and run the same command; or leave it where it is with --retain {id}");
+            (Code::DeletionFailed, "a stack could not be deleted", hint)
+        }
+        StackError::TimedOut { .. } => (
+            Code::DeletionFailed,
+            "a stack takes longer than we wait",
+            "the same command follows it further".to_owned(),
+        ),
+        _ => return deploying(error),
+    };
+    Failure::new(code, message).because(error).hint(hint)
+}
+
 pub fn code_of(kind: PortErrorKind) -> Code {
     match kind {
         PortErrorKind::Denied => Code::CloudDenied,

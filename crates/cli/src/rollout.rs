@@ -21,6 +21,7 @@ use tokio::sync::OnceCell;
 
 use self::checks::ConfiguredSmoke;
 use self::clock::SystemClock;
+pub use self::clock::now;
 pub use self::ending::{ended, failed, rolled_back};
 pub use self::migrations::{Connection, DatabaseMigrations};
 pub use self::observer::Reporter;

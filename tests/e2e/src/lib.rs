@@ -5,6 +5,7 @@
 mod background;
 mod poller;
 mod project;
+mod templates;
 mod typescript;
 
 pub use background::Background;

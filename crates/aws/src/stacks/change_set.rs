@@ -412,6 +412,7 @@ mod tests {
             exports: BTreeMap::new(),
             parameters: BTreeMap::from([("A".to_owned(), "0".to_owned()), ("C".to_owned(), "3".to_owned())]),
             tags: BTreeMap::new(),
+            termination_protection: false,
             changed_at: None,
         };
         let sent = |current| {

@@ -122,6 +122,7 @@ fn description(stack: Stack) -> StackDescription {
             .into_iter()
             .map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()))
             .collect(),
+        termination_protection: stack.enable_termination_protection.unwrap_or(false),
         changed_at: stack
             .last_updated_time
             .or(stack.creation_time)

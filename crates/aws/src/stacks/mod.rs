@@ -21,6 +21,7 @@ use crate::assets::ObjectLocation;
 pub use change_set::Planned;
 pub use deploy::{Approval, Approved, StackOutcome, StackProgress};
 pub(crate) use describe::timestamp;
+pub use destroy::{Removal, RemovalProgress};
 pub use error::StackError;
 pub(crate) use readiness::readiness;
 
@@ -57,6 +58,8 @@ pub struct StackDescription {
     pub exports: BTreeMap<String, String>,
     pub parameters: BTreeMap<String, String>,
     pub tags: BTreeMap<String, String>,
+    /// CloudFormation deletes no stack that is protected.
+    pub termination_protection: bool,
     /// When it was last changed, or created.
     pub changed_at: Option<Timestamp>,
 }

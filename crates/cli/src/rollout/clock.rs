@@ -4,12 +4,16 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use orchestrator::ports::Clock;
 
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
 pub struct SystemClock;
 
 #[async_trait]
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        now()
     }
 
     async fn sleep_until(&self, deadline: Timestamp) {

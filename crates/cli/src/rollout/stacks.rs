@@ -72,6 +72,17 @@ impl Stacks {
         known.write(ledger, environment).await
     }
 
+    /// These stacks are gone.
+    pub async fn forget(ledger: &Arc<dyn ObjectStore>, environment: &str, gone: &[String]) -> Outcome {
+        let mut known = Self::read(ledger, environment).await?;
+        let before = known.0.len();
+        known.0.retain(|stack| !gone.contains(stack));
+        if known.0.len() == before {
+            return Ok(());
+        }
+        known.write(ledger, environment).await
+    }
+
     async fn write(&self, ledger: &Arc<dyn ObjectStore>, environment: &str) -> Outcome {
         let unwritable = |error: anyhow::Error| {
             Failure::new(
