@@ -314,22 +314,22 @@ impl TableReference {
 
     /// To an identity, or in the table's own policy.
     fn give(&self, grantee: &Grantee, actions: impl IntoIterator<Item = impl Into<String>>) {
-        match grantee {
-            Grantee::Role(role) => role.add_to_policy(self.on_table(actions)),
-            Grantee::Principal(principal) => {
-                if principal
-                    .service_name()
-                    .is_some_and(|service| !SERVICES.contains(&service))
-                {
-                    self.construct.report(
-                        "the policy of a table names no service of this kind; say it with `add_to_resource_policy`",
-                    );
-                }
-                if self.policy.is_some() {
-                    let statement = PolicyStatement::allow(actions).on_all().by(principal.clone());
-                    self.add_to_resource_policy(statement);
-                }
-            }
+        let actions: Vec<String> = actions.into_iter().map(Into::into).collect();
+        let (identity, principal) = grantee.parties();
+        if let Some(identity) = identity {
+            identity.add_to_policy(self.on_table(actions.clone()));
+        }
+        let Some(principal) = principal else { return };
+        if principal
+            .service_name()
+            .is_some_and(|service| !SERVICES.contains(&service))
+        {
+            self.construct
+                .report("the policy of a table names no service of this kind; say it with `add_to_resource_policy`");
+        }
+        if self.policy.is_some() {
+            let statement = PolicyStatement::allow(actions).on_all().by(principal.clone());
+            self.add_to_resource_policy(statement);
         }
     }
 
@@ -344,8 +344,8 @@ impl TableReference {
     }
 
     fn add_to_identity(&self, grantee: &Grantee, statement: PolicyStatement) {
-        if let Grantee::Role(role) = grantee {
-            role.add_to_policy(statement);
+        if let (Some(identity), _) = grantee.parties() {
+            identity.add_to_policy(statement);
         }
     }
 

@@ -2,21 +2,38 @@
 
 use cfn::Expr;
 
+use super::identity::Identity;
 use super::policy::{PolicyStatement, Principal};
-use super::role::Role;
 
 /// Who is granted something.
 #[derive(Clone)]
 pub enum Grantee {
     /// Gets a statement in its own policy.
-    Role(Role),
+    Identity(Identity),
     /// Is named in the policy of the resource.
     Principal(Principal),
 }
 
-impl From<&Role> for Grantee {
-    fn from(role: &Role) -> Self {
-        Self::Role(role.clone())
+impl Grantee {
+    /// Whose own policy gets the statement, and who is named in the policy of the resource. Both, of a role that exists
+    /// already and may belong to another account: both accounts have to agree then.
+    pub(crate) fn parties(&self) -> (Option<&Identity>, Option<&Principal>) {
+        match self {
+            Self::Identity(identity) => (
+                Some(identity).filter(|identity| identity.has_policy()),
+                identity.outside(),
+            ),
+            Self::Principal(principal) => (None, Some(principal)),
+        }
+    }
+}
+
+impl<T> From<&T> for Grantee
+where
+    for<'a> &'a T: Into<Identity>,
+{
+    fn from(identity: &T) -> Self {
+        Self::Identity(identity.into())
     }
 }
 
@@ -49,9 +66,12 @@ impl Grant {
         for resource in self.resources {
             statement = statement.on(resource.cast::<String>());
         }
-        match grantee {
-            Grantee::Role(role) => role.add_to_policy(statement),
-            Grantee::Principal(principal) => resource_policy(statement.by(principal.clone())),
+        let (identity, principal) = grantee.parties();
+        if let Some(identity) = identity {
+            identity.add_to_policy(statement.clone());
+        }
+        if let Some(principal) = principal {
+            resource_policy(statement.by(principal.clone()));
         }
     }
 }

@@ -17,6 +17,7 @@ pub enum Effect {
 pub struct Principal {
     kind: PrincipalKind,
     conditions: Map,
+    session_tags: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +40,7 @@ impl Principal {
         Self {
             kind,
             conditions: Map::new(),
+            session_tags: false,
         }
     }
 
@@ -80,6 +82,26 @@ impl Principal {
         })
     }
 
+    /// An identity of a SAML provider, by the provider's ARN.
+    pub fn saml(provider: impl IntoValue<String>) -> Self {
+        Self::new(PrincipalKind::Federated {
+            provider: provider.into_value().into_expr(),
+            action: "sts:AssumeRoleWithSAML",
+        })
+    }
+
+    /// All accounts of an organization: `o-1234567890`.
+    pub fn organization(id: impl Into<Expr>) -> Self {
+        Self::any().condition("StringEquals", [("aws:PrincipalOrgID", id.into())])
+    }
+
+    /// It may also pass tags for the session when it takes on a role.
+    #[must_use]
+    pub const fn with_session_tags(mut self) -> Self {
+        self.session_tags = true;
+        self
+    }
+
     pub fn canonical_user(id: impl IntoValue<String>) -> Self {
         Self::new(PrincipalKind::CanonicalUser(id.into_value().into_expr()))
     }
@@ -95,10 +117,16 @@ impl Principal {
         self
     }
 
-    pub(crate) fn assume_action(&self) -> &'static str {
-        match &self.kind {
+    /// What it needs to be allowed to take on a role.
+    pub(crate) fn assume_actions(&self) -> Vec<&'static str> {
+        let assume = match &self.kind {
             PrincipalKind::Federated { action, .. } => action,
             _ => "sts:AssumeRole",
+        };
+        if self.session_tags {
+            vec![assume, "sts:TagSession"]
+        } else {
+            vec![assume]
         }
     }
 

@@ -6,45 +6,28 @@ use std::time::Duration;
 
 use cfn::{Expr, IntoValue, Value, id};
 
+use super::grant::Grantee;
+use super::identity::{Attachments, Identity, Import};
+use super::managed_policy::ManagedPolicy;
 use super::policy::{PolicyDocument, PolicyStatement, Principal};
 use crate::element::{CfnResource, RemovalPolicy};
 use crate::logical_id;
 use crate::site::Site;
+use crate::stack::{Arn, Stack};
 use crate::tree::{Construct, Scope};
 
 /// What IAM takes as the name of a policy.
 const MAX_POLICY_NAME: usize = 128;
+const ROLES: &str = "Roles";
 
-/// A policy that exists on its own, by ARN.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ManagedPolicy(Expr);
-
-impl ManagedPolicy {
-    /// One of AWS's own: `service-role/AWSLambdaBasicExecutionRole`.
-    pub fn aws(name: &str) -> Self {
-        Self(Expr::concat([
-            "arn:".into(),
-            cfn::pseudo::partition().into_expr(),
-            format!(":iam::aws:policy/{name}").into(),
-        ]))
-    }
-
-    pub fn arn(arn: impl IntoValue<String>) -> Self {
-        Self(arn.into_value().into_expr())
-    }
-}
-
+/// A role: made here, or taken over by its ARN.
 #[derive(Clone)]
 pub struct Role {
     construct: Construct,
-    resource: CfnResource<cfn::iam::Role>,
-    state: Rc<RefCell<State>>,
-}
-
-#[derive(Default)]
-struct State {
-    managed_policies: Vec<ManagedPolicy>,
-    default_policy: Option<Policy>,
+    arn: Value<id::iam::RoleArn>,
+    name: Value<id::iam::RoleName>,
+    resource: Option<CfnResource<cfn::iam::Role>>,
+    identity: Identity,
 }
 
 impl Scope for Role {
@@ -76,8 +59,8 @@ impl RoleBuilder {
         self
     }
 
-    pub fn managed_policy(mut self, policy: ManagedPolicy) -> Self {
-        self.managed_policies.push(policy);
+    pub fn managed_policy(mut self, policy: impl Into<ManagedPolicy>) -> Self {
+        self.managed_policies.push(policy.into());
         self
     }
 
@@ -109,10 +92,12 @@ impl RoleBuilder {
         self
     }
 
-    pub fn permissions_boundary(mut self, policy: &ManagedPolicy) -> Self {
+    /// The most that the role may ever do.
+    pub fn permissions_boundary(mut self, policy: impl Into<ManagedPolicy>) -> Self {
+        let arn = policy.into().policy_arn().clone();
         self.properties = self
             .properties
-            .permissions_boundary(policy.0.clone().cast::<id::iam::ManagedPolicyPolicyArn>());
+            .permissions_boundary(arn.cast::<id::iam::ManagedPolicyPolicyArn>());
         self
     }
 
@@ -126,7 +111,7 @@ impl RoleBuilder {
         let construct = self.site.make("iam.Role");
         let mut trust = PolicyDocument::default();
         for principal in self.assumed_by {
-            let mut statement = PolicyStatement::allow([principal.assume_action()]).by(principal);
+            let mut statement = PolicyStatement::allow(principal.assume_actions()).by(principal);
             if !self.external_ids.is_empty() {
                 let ids = match self.external_ids.as_slice() {
                     [only] => Expr::text(only.clone()),
@@ -146,15 +131,17 @@ impl RoleBuilder {
             properties = properties.policies(policies.collect::<Vec<_>>());
         }
         let resource = CfnResource::new(&construct, "Resource", properties);
-        let role = Role {
-            construct,
-            resource,
-            state: Rc::default(),
-        };
+        let identity = Identity::made(&construct, ROLES, &resource);
         for policy in self.managed_policies {
-            role.add_managed_policy(policy);
+            identity.add_managed_policy(policy);
         }
-        role
+        Role {
+            construct,
+            arn: resource.arn(),
+            name: resource.reference(),
+            resource: Some(resource),
+            identity,
+        }
     }
 }
 
@@ -175,42 +162,100 @@ impl Role {
         }
     }
 
+    /// A role that exists already. What is granted to it goes into a policy of this stack that is attached to it, unless
+    /// it belongs to another account; where that is not known, resources name the role too.
+    #[track_caller]
+    pub fn from_role_arn(scope: &impl Scope, id: impl Into<String>, arn: impl IntoValue<String>) -> Self {
+        let arn = arn.into_value().into_expr();
+        let account = arn.as_text().and_then(|arn| arn.split(':').nth(4)).map(str::to_owned);
+        let principal = Principal::arn(arn.clone().cast::<String>());
+        let (home, _) = Stack::of(scope).known_environment();
+        let import = match (account, home) {
+            (Some(account), Some(home)) if account == home => Import::Here,
+            (Some(_), Some(_)) => Import::Untouched(principal),
+            _ => Import::Anywhere(principal),
+        };
+        Self::imported(Site::new(scope, id), arn, import)
+    }
+
+    /// A role that exists already and is not touched: resources name it in their own policies.
+    #[track_caller]
+    pub fn from_immutable_role_arn(scope: &impl Scope, id: impl Into<String>, arn: impl IntoValue<String>) -> Self {
+        let arn = arn.into_value().into_expr();
+        let import = Import::Untouched(Principal::arn(arn.clone().cast::<String>()));
+        Self::imported(Site::new(scope, id), arn, import)
+    }
+
+    fn imported(site: Site, arn: Expr, import: Import) -> Self {
+        let construct = site.make("iam.Role");
+        let name = match arn.as_text().and_then(|arn| arn.rsplit('/').next()) {
+            Some(name) => Expr::text(name.to_owned()),
+            None => Arn::name_of(&arn),
+        };
+        Self {
+            identity: Identity::imported(&construct, ROLES, name.clone(), import),
+            construct,
+            arn: arn.cast(),
+            name: name.cast(),
+            resource: None,
+        }
+    }
+
     pub fn role_arn(&self) -> Value<id::iam::RoleArn> {
-        self.resource.arn()
+        self.arn.clone()
     }
 
     pub fn role_name(&self) -> Value<id::iam::RoleName> {
-        self.resource.reference()
+        self.name.clone()
     }
 
-    pub fn resource(&self) -> &CfnResource<cfn::iam::Role> {
-        &self.resource
+    /// The role as whom a policy names.
+    pub fn principal(&self) -> Principal {
+        Principal::arn(self.arn.clone().cast::<String>())
+    }
+
+    /// None of a role that exists already.
+    pub const fn resource(&self) -> Option<&CfnResource<cfn::iam::Role>> {
+        self.resource.as_ref()
     }
 
     pub fn apply_removal_policy(&self, policy: RemovalPolicy) {
-        self.resource.apply_removal_policy(policy);
-    }
-
-    pub fn add_managed_policy(&self, policy: ManagedPolicy) {
-        let mut state = self.state.borrow_mut();
-        if state.managed_policies.contains(&policy) {
-            return;
+        if let Some(resource) = &self.resource {
+            resource.apply_removal_policy(policy);
         }
-        state.managed_policies.push(policy);
-        let arns = state.managed_policies.iter().map(|ManagedPolicy(arn)| arn.clone());
-        self.resource.set("ManagedPolicyArns", Some(Expr::List(arns.collect())));
     }
 
-    /// Adds a statement to the role's own policy, which is made with the first one.
+    pub fn add_managed_policy(&self, policy: impl Into<ManagedPolicy>) {
+        self.identity.add_managed_policy(policy.into());
+    }
+
+    /// Adds a statement to the role's own policy, which is made with the first one. A role that is not touched stays as
+    /// it is.
     pub fn add_to_policy(&self, statement: PolicyStatement) {
-        let policy = self.state.borrow().default_policy.clone();
-        let policy = policy.unwrap_or_else(|| {
-            let policy = Policy::new(self, "DefaultPolicy");
-            policy.attach_to(self);
-            self.state.borrow_mut().default_policy = Some(policy.clone());
-            policy
-        });
-        policy.add(statement);
+        self.identity.add_to_policy(statement);
+    }
+
+    /// Lets somebody hand the role to a service.
+    pub fn grant_pass_role(&self, grantee: impl Into<Grantee>) {
+        self.grant(grantee, ["iam:PassRole"]);
+    }
+
+    /// Lets an identity take on the role. Who may do so at all is said where the role is made.
+    pub fn grant_assume_role(&self, identity: impl Into<Identity>) {
+        self.grant(Grantee::Identity(identity.into()), ["sts:AssumeRole"]);
+    }
+
+    /// A principal has no policy of its own, and a role none that names others: it is then given nothing.
+    pub fn grant(&self, grantee: impl Into<Grantee>, actions: impl IntoIterator<Item = impl Into<String>>) {
+        if let (Some(identity), _) = grantee.into().parties() {
+            identity.add_to_policy(PolicyStatement::allow(actions).on(self.role_arn()));
+        }
+    }
+}
+
+impl From<&Role> for Identity {
+    fn from(role: &Role) -> Self {
+        role.identity.clone()
     }
 }
 
@@ -219,13 +264,8 @@ impl Role {
 pub struct Policy {
     construct: Construct,
     resource: CfnResource<cfn::iam::Policy>,
-    state: Rc<RefCell<PolicyState>>,
-}
-
-#[derive(Default)]
-struct PolicyState {
-    document: PolicyDocument,
-    roles: Vec<Expr>,
+    document: Rc<RefCell<PolicyDocument>>,
+    attached: Attachments,
 }
 
 impl Scope for Policy {
@@ -258,26 +298,32 @@ impl Policy {
         Self {
             construct,
             resource,
-            state: Rc::default(),
+            document: Rc::default(),
+            attached: Attachments::default(),
         }
+    }
+
+    /// A policy whose name is given; without one it is the logical id.
+    #[track_caller]
+    pub fn named(scope: &impl Scope, id: impl Into<String>, name: impl IntoValue<String>) -> Self {
+        let policy = Self::new(scope, id);
+        policy.resource.set("PolicyName", Some(name.into_value().into_expr()));
+        policy
     }
 
     pub fn add(&self, statement: PolicyStatement) {
         if let Some(problem) = statement.problem_for_identity() {
             self.construct.report(problem);
         }
-        let mut state = self.state.borrow_mut();
-        state.document.add(statement);
-        self.resource.set("PolicyDocument", Some(state.document.render()));
+        let mut document = self.document.borrow_mut();
+        document.add(statement);
+        self.resource.set("PolicyDocument", Some(document.render()));
     }
 
-    pub fn attach_to(&self, role: &Role) {
-        let mut state = self.state.borrow_mut();
-        let name = role.role_name().into_expr();
-        if !state.roles.contains(&name) {
-            state.roles.push(name);
-            self.resource.set("Roles", Some(Expr::List(state.roles.clone())));
-        }
+    /// To a role, a user or a group.
+    pub fn attach_to(&self, identity: impl Into<Identity>) {
+        self.attached
+            .add(&identity.into(), |list, names| self.resource.set(list, Some(names)));
     }
 
     pub fn resource(&self) -> &CfnResource<cfn::iam::Policy> {

@@ -9,7 +9,7 @@ use super::function::Function;
 use super::permission::{GivenName, Invocable};
 use super::version_hash;
 use crate::element::{CfnResource, RemovalPolicy};
-use crate::iam::{Grantee, Role};
+use crate::iam::{Identity, Role};
 use crate::site::Site;
 use crate::tree::{Construct, LogicalId, Scope};
 
@@ -253,8 +253,9 @@ impl Invocable for Alias {
     }
 }
 
-impl From<&Alias> for Grantee {
+/// Its role.
+impl From<&Alias> for Identity {
     fn from(alias: &Alias) -> Self {
-        Self::Role(alias.role().clone())
+        alias.role().into()
     }
 }

@@ -14,7 +14,7 @@ use super::permission::{GivenName, Invocable};
 use crate::cloudwatch::Metric;
 use crate::ec2::{Connectable, Connections, SecurityGroup, Subnet, SubnetSelection, Vpc};
 use crate::element::CfnResource;
-use crate::iam::{Grantee, ManagedPolicy, PolicyStatement, Principal, Role};
+use crate::iam::{Identity, ManagedPolicy, PolicyStatement, Principal, Role};
 use crate::logs::LogGroup;
 use crate::site::Site;
 use crate::sqs::Queue;
@@ -594,8 +594,9 @@ impl Connectable for Function {
     }
 }
 
-impl From<&Function> for Grantee {
+/// Its role.
+impl From<&Function> for Identity {
     fn from(function: &Function) -> Self {
-        Self::Role(function.role().clone())
+        function.role().into()
     }
 }

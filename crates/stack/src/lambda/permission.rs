@@ -123,21 +123,21 @@ pub trait Invocable: Scope {
     where
         Self: Sized,
     {
-        match grantee.into() {
-            Grantee::Role(role) => {
-                let mut statement = PolicyStatement::allow(["lambda:InvokeFunction"]);
-                for arn in self.arns_to_invoke() {
-                    statement = statement.on(arn);
-                }
-                role.add_to_policy(statement);
+        let grantee = grantee.into();
+        let (identity, principal) = grantee.parties();
+        if let Some(identity) = identity {
+            let mut statement = PolicyStatement::allow(["lambda:InvokeFunction"]);
+            for arn in self.arns_to_invoke() {
+                statement = statement.on(arn);
             }
-            Grantee::Principal(principal) => {
-                // The id that the CDK gives: a hash of the principal, with what base64 holds beside letters and digits.
-                let subject = format!(r#"{{"principal":"{}","conditions":{{}}}}"#, principal.display());
-                let id = format!("Invoke{}", sha256_base64(&subject));
-                if self.construct().find_child(&id.replace('/', "--")).is_none() {
-                    self.add_permission(&id, &Permission::new(principal));
-                }
+            identity.add_to_policy(statement);
+        }
+        if let Some(principal) = principal {
+            // The id that the CDK gives: a hash of the principal, with what base64 holds beside letters and digits.
+            let subject = format!(r#"{{"principal":"{}","conditions":{{}}}}"#, principal.display());
+            let id = format!("Invoke{}", sha256_base64(&subject));
+            if self.construct().find_child(&id.replace('/', "--")).is_none() {
+                self.add_permission(&id, &Permission::new(principal.clone()));
             }
         }
     }
