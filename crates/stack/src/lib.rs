@@ -8,6 +8,7 @@
 //! Deliberately absent: network, async, clocks, randomness, an SDK, and the environment beyond the app protocol.
 
 pub mod apigateway;
+pub mod apigatewayv2;
 mod aspects;
 mod assembly;
 pub mod asset;

@@ -26,6 +26,15 @@ impl Site {
         }
     }
 
+    /// As [`Site::new`], for work that was asked for at a line further up.
+    pub(crate) fn at(scope: &impl Scope, id: impl Into<String>, location: Source) -> Self {
+        Self {
+            scope: scope.construct().clone(),
+            id: id.into(),
+            location,
+        }
+    }
+
     pub(crate) fn id(&self) -> &str {
         &self.id
     }

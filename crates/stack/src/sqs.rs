@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cfn::{Builder, Expr, IntoValue, Value, id};
 
+use crate::cloudwatch::Metric;
 use crate::element::{CfnResource, RemovalPolicy};
 use crate::iam::{Grant, Grantee, PolicyStatement, Principal, ResourcePolicy};
 use crate::site::Site;
@@ -26,6 +27,7 @@ pub struct Queue {
     construct: Construct,
     resource: CfnResource<cfn::sqs::Queue>,
     policy: ResourcePolicy,
+    fifo: bool,
 }
 
 impl Scope for Queue {
@@ -161,6 +163,7 @@ impl QueueBuilder {
             construct,
             resource,
             policy: ResourcePolicy::new("PolicyDocument"),
+            fifo,
         };
         if self.enforce_ssl {
             let statement = PolicyStatement::deny_without_tls("sqs:*")
@@ -199,6 +202,59 @@ impl Queue {
 
     pub fn queue_url(&self) -> Value<id::sqs::QueueUrl> {
         self.resource.reference()
+    }
+
+    /// Whether it keeps messages in order.
+    pub fn is_fifo(&self) -> bool {
+        self.fifo
+    }
+
+    /// A metric of `AWS/SQS` about this queue.
+    pub fn metric(&self, name: impl Into<String>) -> Metric {
+        Metric::new("AWS/SQS", name)
+            .dimension("QueueName", self.queue_name())
+            .attached_to(&self.construct)
+    }
+
+    /// How long the oldest message has been waiting, in seconds: the greatest.
+    pub fn metric_approximate_age_of_oldest_message(&self) -> Metric {
+        self.metric("ApproximateAgeOfOldestMessage").maximum()
+    }
+
+    /// Messages that are not to be received yet: the most.
+    pub fn metric_approximate_number_of_messages_delayed(&self) -> Metric {
+        self.metric("ApproximateNumberOfMessagesDelayed").maximum()
+    }
+
+    /// Messages that were received and not deleted yet: the most.
+    pub fn metric_approximate_number_of_messages_not_visible(&self) -> Metric {
+        self.metric("ApproximateNumberOfMessagesNotVisible").maximum()
+    }
+
+    /// Messages that wait: the most.
+    pub fn metric_approximate_number_of_messages_visible(&self) -> Metric {
+        self.metric("ApproximateNumberOfMessagesVisible").maximum()
+    }
+
+    pub fn metric_number_of_empty_receives(&self) -> Metric {
+        self.metric("NumberOfEmptyReceives").sum()
+    }
+
+    pub fn metric_number_of_messages_deleted(&self) -> Metric {
+        self.metric("NumberOfMessagesDeleted").sum()
+    }
+
+    pub fn metric_number_of_messages_received(&self) -> Metric {
+        self.metric("NumberOfMessagesReceived").sum()
+    }
+
+    pub fn metric_number_of_messages_sent(&self) -> Metric {
+        self.metric("NumberOfMessagesSent").sum()
+    }
+
+    /// The average, in bytes.
+    pub fn metric_sent_message_size(&self) -> Metric {
+        self.metric("SentMessageSize").average()
     }
 
     pub fn resource(&self) -> &CfnResource<cfn::sqs::Queue> {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use cfn::lambda::{alias, version};
-use cfn::{IntoValue, Value, id};
+use cfn::{Expr, IntoValue, Value, id};
 
 use super::function::Function;
 use super::permission::{GivenName, Invocable};
@@ -228,6 +228,13 @@ impl Alias {
 
     pub fn alias_arn(&self) -> Value<id::lambda::AliasArn> {
         self.resource.reference()
+    }
+
+    /// `function:alias`, cut out of the alias's ARN so that it is known only when the alias exists.
+    pub(super) fn qualified_name(&self) -> Value<String> {
+        let name = cfn::intrinsics::select(6, cfn::intrinsics::split(":", self.alias_arn().cast::<String>()));
+        let qualifier = Expr::text(format!(":{}", self.name));
+        Value::from_expr(Expr::concat([Value::<String>::into_expr(name), qualifier]))
     }
 
     pub fn function(&self) -> &Function {

@@ -8,6 +8,7 @@ mod domains;
 mod functions;
 mod options;
 mod phase2;
+mod realtime;
 mod restapi;
 mod tables;
 mod vpc;
@@ -49,6 +50,7 @@ pub const CASES: &[Case] = &[
     oracle("vpc", vpc::build),
     own("dns", dns::build),
     own("domains", domains::build),
+    oracle("realtime", realtime::build),
     own("options", options::build),
     own("wiring", wiring::build),
     own("tables", tables::build),
