@@ -12,7 +12,7 @@ use super::function::Function;
 use crate::cloudwatch::json_text::json_text;
 use crate::dynamodb::TableReference;
 use crate::element::CfnResource;
-use crate::iam::{Grantee, Role};
+use crate::iam::Role;
 use crate::s3::Bucket;
 use crate::site::Site;
 use crate::sns::Topic;
@@ -327,7 +327,7 @@ impl StreamEventSource {
         }
         let mapping = target.add(&construct, properties);
         match &self.stream {
-            Stream::Table(table) => table.grant_stream_read(Grantee::Role(target.role.clone())),
+            Stream::Table(table) => table.grant_stream_read(&target.role),
         }
         mapping
     }
