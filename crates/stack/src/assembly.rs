@@ -17,6 +17,7 @@ use crate::aspects;
 use crate::error::{Error, Errors};
 use crate::limits::{self, Measured, Verdict};
 use crate::moves;
+use crate::policy::{self, Inspected, Origin};
 use crate::stack::{FileAsset, Packaging, StackNode};
 use crate::stage;
 use crate::synthesis::{Rendered, Synthesis, bootstrap_parameter, duplicate_artifacts};
@@ -58,6 +59,7 @@ pub(crate) fn synthesize(root: &Construct, directory: &Path) -> Result<Assembly,
     prepare(root);
     aspects::visit(root);
     prepare(root);
+    policy::write(root);
     let mut errors = stage::recorded_errors(root);
     errors.extend(moves::check(&root.tree()));
     if !errors.is_empty() {
@@ -157,7 +159,7 @@ fn render_stack(tree: &Tree, stack: Rendered) -> Result<(RenderedStack, Verdict)
     }
     let own_tags = tree.stack(stack.stack).map(|stack| &stack.tags);
     let tags = own_tags.map_or_else(IndexMap::new, |own| tags::of_stack(tree, stack.stack, own));
-    let verdict = Measured {
+    let mut verdict = Measured {
         tree,
         stack: stack.stack,
         template: &stack.template,
@@ -165,7 +167,45 @@ fn render_stack(tree: &Tree, stack: Rendered) -> Result<(RenderedStack, Verdict)
         tags: &tags,
     }
     .check();
+    judge(tree, &stack, &mut verdict)?;
     Ok((RenderedStack { stack, text, tags }, verdict))
+}
+
+/// What the app's own policies say about a template.
+fn judge(tree: &Tree, stack: &Rendered, verdict: &mut Verdict) -> Result<(), Error> {
+    if tree.policies.is_empty() {
+        return Ok(());
+    }
+    let own = tree.node(stack.stack);
+    let template = stack.template.to_json().map_err(|source| Error::Render {
+        stack: tree.path(stack.stack),
+        location: own.location,
+        source,
+    })?;
+    let origin = |node: NodeId| Origin {
+        path: Some(tree.path(node)),
+        source: Some(tree.node(node).location.to_string()),
+    };
+    let origins = stack.elements.iter();
+    let inspected = Inspected {
+        stack: tree.stack(stack.stack).map_or("", |stack| &stack.name),
+        template: &template,
+        origins: origins.map(|(node, name)| (name.to_string(), origin(*node))).collect(),
+    };
+    for finding in policy::check(&tree.policies, &inspected) {
+        let element = stack.elements.iter().find(|(_, name)| *name == finding.logical_id);
+        let node = element.map_or(stack.stack, |(node, _)| *node);
+        if finding.is_violation() {
+            verdict.errors.push(Error::Policy {
+                finding: Box::new(finding),
+                location: tree.node(node).location,
+            });
+        } else if finding.suppressed.is_none() {
+            let message = format!("{} ({}); {}", finding.message, finding.rule, finding.fix);
+            verdict.warnings.push(Noted { node, message });
+        }
+    }
+    Ok(())
 }
 
 /// The stages directly in this one.

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::policy::Finding;
+
 /// The line of the user's program that made a construct.
 pub type Source = &'static Location<'static>;
 
@@ -60,6 +62,9 @@ pub enum Error {
         problem: String,
         location: Source,
     },
+
+    #[error("{finding} ({})", finding.reason)]
+    Policy { finding: Box<Finding>, location: Source },
 
     #[error("`{construct}` stands in no stack; only stages and stacks may stand outside of one")]
     OutsideOfStack { construct: String, location: Source },
@@ -141,6 +146,7 @@ impl Error {
             Self::Context { .. } | Self::ContextFile { .. } => "LD1013",
             Self::Moved { .. } => "LD1015",
             Self::Limit { .. } => "LD1016",
+            Self::Policy { .. } => "LD1017",
         }
     }
 
@@ -159,6 +165,7 @@ impl Error {
             | Self::DependencyOnParent { location, .. }
             | Self::Render { location, .. }
             | Self::Limit { location, .. }
+            | Self::Policy { location, .. }
             | Self::Moved { location, .. } => Some(location),
             Self::Write { .. } | Self::Context { .. } | Self::ContextFile { .. } => None,
         }

@@ -32,6 +32,7 @@ mod limits;
 mod logical_id;
 pub mod logs;
 mod moves;
+pub mod policy;
 pub mod rds;
 pub mod route53;
 pub mod s3;

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use crate::assembly::{self, Assembly};
 use crate::environment::Protocol;
 use crate::error::{Error, Errors, Source};
+use crate::policy::Pack;
 use crate::tree::{Construct, Kind, Scope, Tree};
 
 /// Where the assembly goes when nobody says.
@@ -93,6 +94,18 @@ impl App {
 
     pub fn default_region(&self) -> Option<&str> {
         self.default_region.as_deref()
+    }
+
+    /// Checks every template against a pack of rules when the app is synthesized: what a rule of severity error does
+    /// not allow is an error of the app, the rest warnings.
+    ///
+    /// ```
+    /// use stack::policy::Pack;
+    /// # let app = stack::App::new("unused");
+    /// app.policy(Pack::security());
+    /// ```
+    pub fn policy(&self, pack: Pack) {
+        self.construct.tree_mut().policies.push(pack);
     }
 
     /// Writes the assembly.

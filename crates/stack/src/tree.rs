@@ -17,6 +17,7 @@ use crate::dependency::Dependency;
 use crate::error::{Error, Source};
 use crate::logical_id;
 use crate::moves::Moves;
+use crate::policy::{Pack, Suppression};
 use crate::stack::StackNode;
 use crate::stage::StageNode;
 use crate::synthesis::Synthesis;
@@ -101,6 +102,8 @@ pub(crate) struct Tree {
     pub(crate) moves: Moves,
     pub(crate) aspects: Vec<Aspect>,
     pub(crate) warnings: Vec<Noted>,
+    pub(crate) suppressions: Vec<Suppression>,
+    pub(crate) policies: Vec<Pack>,
 }
 
 /// Up to here a list of children is searched faster than a map.
@@ -128,6 +131,8 @@ impl Tree {
             moves: Moves::default(),
             aspects: Vec::new(),
             warnings: Vec::new(),
+            suppressions: Vec::new(),
+            policies: Vec::new(),
         }
     }
 
