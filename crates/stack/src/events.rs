@@ -1,16 +1,27 @@
 //! EventBridge: rules that answer events or the clock.
 //!
-//! Targets in another account or region, and inputs that pick fields out of the event, are not offered here.
+//! Targets in another account or region are not offered here.
 
-use std::cell::RefCell;
+mod bus;
+mod destination;
+mod input;
+mod matching;
+
+pub use bus::{Archive, ArchiveBuilder, EventBus, EventBusBuilder};
+pub use destination::{
+    ApiDestination, ApiDestinationBuilder, Authorization, Connection, ConnectionBuilder, HttpParameter,
+};
+pub use input::{EventField, Input};
+pub use matching::Match;
+
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use cfn::{Expr, IntoValue, Json, Map, Value, id};
 
-use crate::cloudwatch::json_text::json_text;
 use crate::element::CfnResource;
-use crate::iam::{PolicyStatement, Principal};
+use crate::iam::{PolicyStatement, Principal, Role};
 use crate::lambda::{Invocable, Permission};
 use crate::site::Site;
 use crate::sns::Topic;
@@ -116,36 +127,13 @@ impl EventPattern {
     }
 }
 
-/// What a target gets instead of the event.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// A text, which arrives as a JSON string.
-    Text(String),
-    /// A JSON value, which may hold references.
-    Object(Expr),
-    /// A part of the event: `$.detail`.
-    Path(String),
-}
-
-impl Input {
-    pub fn text(text: impl Into<String>) -> Self {
-        Self::Text(text.into())
-    }
-
-    pub fn object(value: impl IntoValue<Json>) -> Self {
-        Self::Object(value.into_value().into_expr())
-    }
-
-    pub fn path(path: impl Into<String>) -> Self {
-        Self::Path(path.into())
-    }
-}
-
 #[derive(Clone)]
 enum Receiver {
     Function(Rc<dyn Invocable>),
     Queue(Queue),
     Topic(Topic),
+    Bus(EventBus),
+    Destination(ApiDestination),
 }
 
 /// Who gets what a rule lets through.
@@ -157,6 +145,8 @@ pub struct Target {
     max_event_age: Option<Duration>,
     dead_letter_queue: Option<Queue>,
     message_group: Option<String>,
+    headers: Map,
+    query: Map,
 }
 
 impl Target {
@@ -168,6 +158,8 @@ impl Target {
             max_event_age: None,
             dead_letter_queue: None,
             message_group: None,
+            headers: Map::new(),
+            query: Map::new(),
         }
     }
 
@@ -182,6 +174,30 @@ impl Target {
 
     pub fn topic(topic: &Topic) -> Self {
         Self::new(Receiver::Topic(topic.clone()))
+    }
+
+    /// Another bus; the rule gets a role that may put events there.
+    pub fn event_bus(bus: &EventBus) -> Self {
+        Self::new(Receiver::Bus(bus.clone()))
+    }
+
+    /// An address outside of AWS.
+    pub fn api_destination(destination: &ApiDestination) -> Self {
+        Self::new(Receiver::Destination(destination.clone()))
+    }
+
+    /// A header of the request to an API destination.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl IntoValue<String>) -> Self {
+        self.headers.insert(name.into(), value.into_value().into_expr());
+        self
+    }
+
+    /// A parameter in the query of the request to an API destination.
+    #[must_use]
+    pub fn query_string(mut self, name: impl Into<String>, value: impl IntoValue<String>) -> Self {
+        self.query.insert(name.into(), value.into_value().into_expr());
+        self
     }
 
     /// This instead of the event.
@@ -241,6 +257,19 @@ impl Target {
                 topic.grant_publish(events_service());
                 target.insert("Arn", topic.topic_arn());
             }
+            Receiver::Bus(bus) => {
+                let role = rule.role.of(&rule.construct);
+                role.add_to_policy(PolicyStatement::allow(["events:PutEvents"]).on(bus.event_bus_arn()));
+                target.insert("Arn", bus.event_bus_arn());
+                target.insert("RoleArn", role.role_arn());
+            }
+            Receiver::Destination(destination) => {
+                let role = destination.delivery_role();
+                let invoke = PolicyStatement::allow(["events:InvokeApiDestination"]);
+                role.add_to_policy(invoke.on(destination.api_destination_arn()));
+                target.insert("Arn", destination.api_destination_arn());
+                target.insert("RoleArn", role.role_arn());
+            }
         }
         if let Some(queue) = &self.dead_letter_queue {
             let statement = PolicyStatement::allow(["sqs:SendMessage"])
@@ -252,12 +281,21 @@ impl Target {
             config.insert("Arn", queue.queue_arn());
             target.insert("DeadLetterConfig", config);
         }
-        match &self.input {
-            Some(Input::Text(text)) => target.insert("Input", json_text(&text.clone().into())),
-            Some(Input::Object(value)) => target.insert("Input", json_text(value)),
-            Some(Input::Path(path)) => target.insert("InputPath", path.clone()),
-            None => None,
-        };
+        if let Some(input) = &self.input {
+            input.render(&mut target);
+        }
+        let mut request = Map::new();
+        for (part, values) in [
+            ("HeaderParameters", &self.headers),
+            ("QueryStringParameters", &self.query),
+        ] {
+            if !values.is_empty() {
+                request.insert(part, values.clone());
+            }
+        }
+        if !request.is_empty() {
+            target.insert("HttpParameters", request);
+        }
         if self.retry_attempts.is_some() || self.max_event_age.is_some() {
             let mut policy = Map::new();
             if let Some(count) = self.retry_attempts {
@@ -277,11 +315,23 @@ impl Target {
     }
 }
 
+/// The role by which EventBridge delivers for a construct, made when the first delivery needs it.
+#[derive(Clone, Default)]
+struct DeliveryRole(Rc<OnceCell<Role>>);
+
+impl DeliveryRole {
+    fn of(&self, construct: &Construct) -> &Role {
+        self.0
+            .get_or_init(|| Role::new(construct, "EventsRole", events_service()).build())
+    }
+}
+
 #[derive(Clone)]
 pub struct Rule {
     construct: Construct,
     resource: CfnResource<cfn::events::Rule>,
     targets: Rc<RefCell<Vec<Map>>>,
+    role: DeliveryRole,
 }
 
 impl Scope for Rule {
@@ -366,6 +416,7 @@ impl RuleBuilder {
             construct,
             resource,
             targets: Rc::default(),
+            role: DeliveryRole::default(),
         };
         for target in &self.targets {
             rule.add_target(target);

@@ -1,11 +1,20 @@
-//! Log groups.
+//! Log groups, and what is made of the events in them: metrics, deliveries, saved queries.
+
+mod filter;
+mod query;
+
+pub use filter::{FilterPattern, MetricFilter, MetricFilterBuilder, SubscriptionFilter, SubscriptionFilterBuilder};
+pub use query::{QueryDefinition, QueryString};
 
 use std::time::Duration;
 
 use cfn::{IntoValue, Value, id};
 
+use crate::cloudwatch::json_text::json_text;
 use crate::element::{CfnResource, RemovalPolicy};
+use crate::iam::{Grant, Grantee, PolicyStatement, ResourcePolicy};
 use crate::site::Site;
+use crate::stack::{Arn, ArnFormat, Stack};
 use crate::tree::{Construct, Scope};
 use crate::units::whole_days;
 
@@ -16,6 +25,7 @@ const DEFAULT_RETENTION_DAYS: u64 = 731;
 pub struct LogGroup {
     construct: Construct,
     resource: CfnResource<cfn::logs::LogGroup>,
+    policy: ResourcePolicy,
 }
 
 impl Scope for LogGroup {
@@ -50,6 +60,25 @@ impl LogGroupBuilder {
         self
     }
 
+    /// Encrypts with a key of the account's own.
+    pub fn encryption_key(mut self, arn: impl IntoValue<id::kms::AnyKey>) -> Self {
+        self.properties = self.properties.kms_key_id(arn);
+        self
+    }
+
+    /// Cheaper to write and without metric filters, live tail and alarms: `INFREQUENT_ACCESS`, against `STANDARD`; or
+    /// `DELIVERY`, for what is only passed on.
+    pub fn log_group_class(mut self, class: impl IntoValue<String>) -> Self {
+        self.properties = self.properties.log_group_class(class);
+        self
+    }
+
+    /// Sets what is not offered here on the resource itself.
+    pub fn with(mut self, change: impl FnOnce(cfn::logs::LogGroup) -> cfn::logs::LogGroup) -> Self {
+        self.properties = change(self.properties);
+        self
+    }
+
     /// Kept if nothing is said: logs outlive what wrote them.
     pub fn removal_policy(mut self, policy: RemovalPolicy) -> Self {
         self.removal_policy = policy;
@@ -64,7 +93,11 @@ impl LogGroupBuilder {
         }
         let resource = CfnResource::new(&construct, "Resource", properties);
         resource.apply_removal_policy(self.removal_policy);
-        LogGroup { construct, resource }
+        LogGroup {
+            construct,
+            resource,
+            policy: ResourcePolicy::new("PolicyDocument").in_text(),
+        }
     }
 }
 
@@ -93,5 +126,60 @@ impl LogGroup {
 
     pub fn resource(&self) -> &CfnResource<cfn::logs::LogGroup> {
         &self.resource
+    }
+
+    /// A stream in it, for what writes to a stream that it did not make. Kept when it leaves the stack.
+    #[track_caller]
+    pub fn add_stream(
+        &self,
+        scope: &impl Scope,
+        id: impl Into<String>,
+        name: Option<&str>,
+    ) -> CfnResource<cfn::logs::LogStream> {
+        let construct = Site::new(scope, id).make("logs.LogStream");
+        let mut properties = cfn::logs::LogStream::new().log_group_name(self.log_group_name());
+        if let Some(name) = name {
+            properties = properties.log_stream_name(name);
+        }
+        let resource = CfnResource::new(&construct, "Resource", properties);
+        resource.apply_removal_policy(RemovalPolicy::Retain);
+        resource
+    }
+
+    /// May make streams and write to them.
+    pub fn grant_write(&self, grantee: impl Into<Grantee>) {
+        self.grant(grantee, ["logs:CreateLogStream", "logs:PutLogEvents"]);
+    }
+
+    pub fn grant_read(&self, grantee: impl Into<Grantee>) {
+        let actions = [
+            "logs:FilterLogEvents",
+            "logs:GetLogEvents",
+            "logs:GetLogGroupFields",
+            "logs:DescribeLogGroups",
+            "logs:DescribeLogStreams",
+        ];
+        let own = Arn::new("logs", "log-group")
+            .name(self.log_group_name())
+            .format(ArnFormat::Colon);
+        let own = Stack::of(self).format_arn(own);
+        Grant::new(actions, [own, self.log_group_arn().into_expr()])
+            .to(&grantee.into(), |statement| self.add_to_resource_policy(statement));
+    }
+
+    pub fn grant(&self, grantee: impl Into<Grantee>, actions: impl IntoIterator<Item = impl Into<String>>) {
+        Grant::new(actions, [self.log_group_arn()])
+            .to(&grantee.into(), |statement| self.add_to_resource_policy(statement));
+    }
+
+    /// Adds to the policy by which services may write; the account has ten of them at most.
+    pub fn add_to_resource_policy(&self, statement: PolicyStatement) {
+        self.policy.add(statement, |document| {
+            let construct = Site::new(self, "Policy").make("logs.ResourcePolicy");
+            let properties = cfn::logs::ResourcePolicy::new()
+                .policy_document(json_text(&document.render()).cast::<String>())
+                .policy_name(construct.unique_id());
+            CfnResource::new(&construct, "ResourcePolicy", properties).untyped()
+        });
     }
 }

@@ -295,6 +295,15 @@ impl PolicyStatement {
         self
     }
 
+    pub(crate) fn sid_text(&self) -> Option<&str> {
+        self.sid.as_deref()
+    }
+
+    /// The statement alone, where a property takes one without a document around it.
+    pub(crate) fn render_alone(&self) -> Expr {
+        self.render().into()
+    }
+
     /// What is wrong with it as part of an identity's policy.
     pub(crate) fn problem_for_identity(&self) -> Option<&'static str> {
         if self.actions.is_empty() && self.not_actions.is_empty() {

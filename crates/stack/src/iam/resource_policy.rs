@@ -6,6 +6,7 @@ use std::rc::Rc;
 use cfn::Expr;
 
 use super::policy::{PolicyDocument, PolicyStatement};
+use crate::cloudwatch::json_text::json_text;
 use crate::element::CfnResource;
 
 /// A policy that is made with its first statement.
@@ -35,6 +36,12 @@ impl ResourcePolicy {
     /// Statements without an id get their position as one.
     pub(crate) fn with_ids(mut self) -> Self {
         self.render = PolicyDocument::render_with_ids;
+        self
+    }
+
+    /// The property takes the document as a text of JSON.
+    pub(crate) fn in_text(mut self) -> Self {
+        self.render = |document| json_text(&document.render());
         self
     }
 

@@ -22,7 +22,9 @@ const ROLES: &str = "Roles";
 
 /// A role: made here, or taken over by its ARN.
 #[derive(Clone)]
-pub struct Role {
+pub struct Role(Rc<Parts>);
+
+struct Parts {
     construct: Construct,
     arn: Value<id::iam::RoleArn>,
     name: Value<id::iam::RoleName>,
@@ -32,7 +34,7 @@ pub struct Role {
 
 impl Scope for Role {
     fn construct(&self) -> &Construct {
-        &self.construct
+        &self.0.construct
     }
 }
 
@@ -135,13 +137,13 @@ impl RoleBuilder {
         for policy in self.managed_policies {
             identity.add_managed_policy(policy);
         }
-        Role {
+        Role(Rc::new(Parts {
             construct,
             arn: resource.arn(),
             name: resource.reference(),
             resource: Some(resource),
             identity,
-        }
+        }))
     }
 }
 
@@ -192,47 +194,47 @@ impl Role {
             Some(name) => Expr::text(name.to_owned()),
             None => Arn::name_of(&arn),
         };
-        Self {
+        Self(Rc::new(Parts {
             identity: Identity::imported(&construct, ROLES, name.clone(), import),
             construct,
             arn: arn.cast(),
             name: name.cast(),
             resource: None,
-        }
+        }))
     }
 
     pub fn role_arn(&self) -> Value<id::iam::RoleArn> {
-        self.arn.clone()
+        self.0.arn.clone()
     }
 
     pub fn role_name(&self) -> Value<id::iam::RoleName> {
-        self.name.clone()
+        self.0.name.clone()
     }
 
     /// The role as whom a policy names.
     pub fn principal(&self) -> Principal {
-        Principal::arn(self.arn.clone().cast::<String>())
+        Principal::arn(self.0.arn.clone().cast::<String>())
     }
 
     /// None of a role that exists already.
-    pub const fn resource(&self) -> Option<&CfnResource<cfn::iam::Role>> {
-        self.resource.as_ref()
+    pub fn resource(&self) -> Option<&CfnResource<cfn::iam::Role>> {
+        self.0.resource.as_ref()
     }
 
     pub fn apply_removal_policy(&self, policy: RemovalPolicy) {
-        if let Some(resource) = &self.resource {
+        if let Some(resource) = &self.0.resource {
             resource.apply_removal_policy(policy);
         }
     }
 
     pub fn add_managed_policy(&self, policy: impl Into<ManagedPolicy>) {
-        self.identity.add_managed_policy(policy.into());
+        self.0.identity.add_managed_policy(policy.into());
     }
 
     /// Adds a statement to the role's own policy, which is made with the first one. A role that is not touched stays as
     /// it is.
     pub fn add_to_policy(&self, statement: PolicyStatement) {
-        self.identity.add_to_policy(statement);
+        self.0.identity.add_to_policy(statement);
     }
 
     /// Lets somebody hand the role to a service.
@@ -255,7 +257,7 @@ impl Role {
 
 impl From<&Role> for Identity {
     fn from(role: &Role) -> Self {
-        role.identity.clone()
+        role.0.identity.clone()
     }
 }
 

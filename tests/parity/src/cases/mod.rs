@@ -6,6 +6,7 @@ mod databases;
 mod dns;
 mod domains;
 mod functions;
+mod identities;
 mod options;
 mod phase2;
 mod realtime;
@@ -53,6 +54,7 @@ pub const CASES: &[Case] = &[
     oracle("realtime", realtime::build),
     own("options", options::build),
     own("wiring", wiring::build),
+    own("identities", identities::build),
     own("tables", tables::build),
     own("databases", databases::build),
 ];
