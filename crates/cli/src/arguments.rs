@@ -111,7 +111,13 @@ pub struct Diff {
     pub stacks: Vec<String>,
     #[command(flatten)]
     pub app: AppOptions,
-    /// End with status 1 when something differs
+    /// Compare with another assembly's folder or with a template file (JSON or YAML), not with what is deployed
+    #[arg(long, value_name = "PATH")]
+    pub against: Option<PathBuf>,
+    /// Show also what the CDK keeps its books with: paths in metadata, its version, its bootstrap version
+    #[arg(long)]
+    pub strict: bool,
+    /// For pipelines: end with status 1 when something differs, 0 when nothing does, 2 on any error
     #[arg(long)]
     pub fail: bool,
 }

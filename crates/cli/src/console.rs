@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::paint::Paint;
 
 #[derive(Clone)]
 pub struct Console {
@@ -24,6 +25,15 @@ impl Console {
         Self {
             json,
             line: interactive.then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())),
+        }
+    }
+
+    /// Colours for stdout, on a terminal and unless `NO_COLOR` is set (<https://no-color.org>).
+    pub fn paint(&self) -> Paint {
+        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+        Paint {
+            colours: !self.json && std::io::stdout().is_terminal() && !is_set("NO_COLOR") && !dumb,
         }
     }
 

@@ -20,6 +20,7 @@ pub enum Code {
     StackUnknown,
     ArtifactMissing,
     FunctionDoesNotCompile,
+    ComparisonMissing,
     LocalPortTaken,
     LocalUnavailable,
     StackFailed,
@@ -45,7 +46,7 @@ pub enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub const ALL: [Code; 33] = [
+    pub const ALL: [Code; 34] = [
         Code::ConfigMissing,
         Code::ConfigInvalid,
         Code::EnvironmentUnknown,
@@ -58,6 +59,7 @@ impl Code {
         Code::StackUnknown,
         Code::ArtifactMissing,
         Code::FunctionDoesNotCompile,
+        Code::ComparisonMissing,
         Code::LocalPortTaken,
         Code::LocalUnavailable,
         Code::StackFailed,
@@ -96,6 +98,7 @@ impl Code {
             Code::StackUnknown => "LD0204",
             Code::ArtifactMissing => "LD0205",
             Code::FunctionDoesNotCompile => "LD0206",
+            Code::ComparisonMissing => "LD0207",
             Code::LocalPortTaken => "LD0301",
             Code::LocalUnavailable => "LD0302",
             Code::StackFailed => "LD0401",
@@ -136,6 +139,7 @@ impl Code {
             | Code::StackUnknown
             | Code::ArtifactMissing
             | Code::FunctionDoesNotCompile
+            | Code::ComparisonMissing
             | Code::TemplateInvalid
             | Code::ApprovalNeeded
             | Code::DeletionRefused
@@ -167,6 +171,8 @@ pub struct Failure {
     pub hints: Vec<String>,
     /// Why, from the outside in.
     pub cause: Option<anyhow::Error>,
+    /// Instead of the code's own.
+    status: Option<u8>,
 }
 
 impl Failure {
@@ -176,7 +182,20 @@ impl Failure {
             message: message.into(),
             hints: Vec::new(),
             cause: None,
+            status: None,
         }
+    }
+
+    /// For a command whose status 1 means something else: an end with 1 becomes one with `status`.
+    pub fn ending_with(mut self, status: u8) -> Self {
+        if self.code.exit_status() == 1 {
+            self.status = Some(status);
+        }
+        self
+    }
+
+    pub fn exit_status(&self) -> u8 {
+        self.status.unwrap_or_else(|| self.code.exit_status())
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -12,6 +12,7 @@ mod commands;
 mod console;
 mod embedded;
 mod failure;
+mod paint;
 mod refusal;
 mod rollout;
 mod session;
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
             console.failure(&failure);
-            ExitCode::from(failure.code.exit_status())
+            ExitCode::from(failure.exit_status())
         }
     }
 }

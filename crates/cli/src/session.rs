@@ -59,12 +59,12 @@ impl<'a> Session<'a> {
             .block_on(self.aws.stack_template(stack))
             .map_err(refusal::calling)?;
         let Some(text) = text else { return Ok(None) };
-        serde_json::from_str(&text).map(Some).map_err(|error| {
+        localcloud::parse_template(&text).map(Some).map_err(|error| {
             Failure::new(
                 Code::TemplateInvalid,
-                format!("the deployed template of {stack} is not JSON"),
+                format!("the deployed template of {stack} cannot be read"),
             )
-            .because(error)
+            .because(anyhow::anyhow!("{error}"))
         })
     }
 

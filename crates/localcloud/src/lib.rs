@@ -34,3 +34,5 @@ pub mod store;
 mod sts;
 #[cfg(test)]
 mod testing;
+
+pub use cloudformation::parse_template;

@@ -1,18 +1,29 @@
 //! What a new template would change of the one that is deployed: property by property, with what CloudFormation will
-//! have to replace, followed through references.
+//! have to replace, followed through references; and what it would allow ([`security`]).
 //!
-//! It reads templates as CloudFormation does, so those of any tool can be compared. It deliberately resolves nothing:
-//! two different expressions of the same value are a difference. The CLI calls it for `diff` and before a deploy.
+//! It reads templates as CloudFormation does, so those of any tool can be compared: `5` is `"5"`, the order of keys says
+//! nothing, both forms of `Fn::GetAtt` are one. It deliberately resolves nothing: two different expressions of the same
+//! value are a difference. The CLI calls it for `diff` and before a deploy.
 
 mod expression;
+mod follow;
+mod leaves;
+mod lists;
+mod noise;
 pub(crate) mod references;
+mod renames;
+mod same;
 mod security;
+#[cfg(test)]
+mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+pub use expression::{compact, shown};
+pub use same::same;
 pub use security::{
     Direction, Effect, ExposureChange, ManagedPolicyChange, RuleChange, SecurityChanges, StatementChange, Traffic,
     security,
@@ -29,8 +40,9 @@ pub enum UpdateBehavior {
 
 /// Knows the schemas.
 pub trait UpdateBehaviors {
-    /// Of a top-level property. What is not known counts as changed in place.
-    fn of(&self, resource_type: &str, property: &str) -> UpdateBehavior;
+    /// Of a value below `Properties`: `["Tags", "[Owner]", "Value"]`, where a segment in brackets is an element of a
+    /// list. What is not known counts as changed in place.
+    fn of(&self, resource_type: &str, path: &[&str]) -> UpdateBehavior;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -55,39 +67,92 @@ impl Change {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PropertyDiff {
-    /// Below the resource, for example `Properties/Environment/Variables/DB_HOST` or `DeletionPolicy`.
+    /// Below the resource, for example `Properties/Environment/Variables/DB_HOST`, `Properties/Tags/[Owner]/Value` or
+    /// `DeletionPolicy`. An element of a list goes by its name, where it has one, or by its number from 0: that in the new
+    /// list, or in the old one where it is gone.
     pub path: String,
     pub old: Option<Value>,
     pub new: Option<Value>,
     pub update: UpdateBehavior,
-    /// The replaced resource through which the value changes, although its expression does not.
+    /// Through what the value changes although its expression does not: a replaced or changed resource by its logical
+    /// id, or `Mappings/Sizes`, `Conditions/IsProd`, `Parameters/Size`.
     pub because_of: Option<String>,
+    /// False where only CloudFormation sees whether the value changes.
+    pub certain: bool,
+}
+
+impl PropertyDiff {
+    /// `Environment`, of `Properties/Environment/Variables/DB_HOST`.
+    pub fn property(&self) -> &str {
+        let path = self.path.strip_prefix("Properties/").unwrap_or(&self.path);
+        path.split('/').next().unwrap_or(path)
+    }
+}
+
+/// What stays of a resource that is removed or replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remains {
+    #[default]
+    Nothing,
+    Snapshot,
+    /// The resource itself, outside the stack.
+    Everything,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ResourceDiff {
     pub logical_id: String,
     pub resource_type: String,
+    /// The deployed type, where it is another one. CloudFormation refuses to change it.
+    pub old_type: Option<String>,
     pub change: Change,
+    /// What stays of the deployed resource when the change removes or replaces it.
+    pub remains: Remains,
     pub properties: Vec<PropertyDiff>,
+    /// Of a removed and an added resource that are equal: the logical id on the other side.
+    pub looks_like: Option<String>,
+    /// The construct's path in the deployed template, where the app wrote it there.
+    pub old_path: Option<String>,
+}
+
+impl ResourceDiff {
+    /// The properties that replace the resource, or may.
+    pub fn reasons(&self) -> Vec<&str> {
+        let wanted = match self.change {
+            Change::Replace => UpdateBehavior::Replaces,
+            Change::MayReplace => UpdateBehavior::MayReplace,
+            _ => return Vec::new(),
+        };
+        let properties = self.properties.iter().filter(|property| property.update == wanted);
+        let mut reasons: Vec<&str> = properties.map(PropertyDiff::property).collect();
+        reasons.dedup();
+        reasons
+    }
 }
 
 /// A difference outside the resources, for example in `Outputs`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SectionDiff {
     pub section: String,
+    /// Empty for a section that has no entries, such as `Description`.
     pub name: String,
     pub old: Option<Value>,
     pub new: Option<Value>,
+    /// What differs inside, where both sides have the entry; paths are below the entry.
+    pub parts: Vec<PropertyDiff>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct TemplateDiff {
     pub resources: Vec<ResourceDiff>,
     pub sections: Vec<SectionDiff>,
+    /// Paths of differences that mean nothing for what runs, left out above: the CDK's bookkeeping.
+    pub folded: Vec<String>,
 }
 
 impl TemplateDiff {
+    /// Whether nothing differs that matters; something may be folded.
     pub fn is_empty(&self) -> bool {
         self.resources.is_empty() && self.sections.is_empty()
     }
@@ -97,42 +162,49 @@ impl TemplateDiff {
     }
 }
 
-/// The CDK's own bookkeeping, which an app may bring or leave out without changing anything that runs.
-const BOOKKEEPING: [(&str, &str); 2] = [("Parameters", "BootstrapVersion"), ("Rules", "CheckBootstrapVersion")];
-
-/// `old` may be null, for a stack that does not exist yet.
+/// What matters for what runs; the rest is in [`TemplateDiff::folded`]. `old` may be null, for a stack that does not
+/// exist yet.
 pub fn diff(old: &Value, new: &Value, behaviors: &dyn UpdateBehaviors) -> TemplateDiff {
-    let empty = Map::new();
-    let section = |template: &'_ Value, name: &str| {
-        template
-            .get(name)
-            .and_then(Value::as_object)
-            .cloned()
-            .unwrap_or_default()
-    };
-    let sections: BTreeSet<&String> = [old, new]
-        .into_iter()
-        .flat_map(|template| template.as_object().unwrap_or(&empty).keys())
-        .collect();
-    let mut differences = TemplateDiff::default();
-    for name in sections.into_iter().filter(|name| *name != "Resources") {
-        for (key, (old, new)) in pairs(section(old, name), section(new, name)) {
-            if old != new && !BOOKKEEPING.contains(&(name.as_str(), key.as_str())) {
-                differences.sections.push(SectionDiff {
-                    section: name.clone(),
-                    name: key,
-                    old,
-                    new,
-                });
-            }
-        }
-    }
-    differences.resources = resources(section(old, "Resources"), section(new, "Resources"), behaviors);
-    differences
+    let mut difference = strict(old, new, behaviors);
+    noise::fold(&mut difference);
+    difference
 }
 
-fn pairs(old: Map<String, Value>, new: Map<String, Value>) -> BTreeMap<String, (Option<Value>, Option<Value>)> {
-    let mut pairs: BTreeMap<String, (Option<Value>, Option<Value>)> = BTreeMap::new();
+/// The same with everything that differs and nothing folded.
+pub fn strict(old: &Value, new: &Value, behaviors: &dyn UpdateBehaviors) -> TemplateDiff {
+    let (old, new) = (entries(old), entries(new));
+    let mut difference = TemplateDiff::default();
+    for (name, (old, new)) in pairs(&old, &new) {
+        if name != "Resources" {
+            section(name, old, new, &mut difference.sections);
+        }
+    }
+    let none = Map::new();
+    let resources_of = |template: &'_ Map<String, Value>| template.get("Resources").cloned().unwrap_or_default();
+    let (old_resources, new_resources) = (resources_of(&old), resources_of(&new));
+    let old_resources = old_resources.as_object().unwrap_or(&none);
+    let new_resources = new_resources.as_object().unwrap_or(&none);
+    let mut found: BTreeMap<String, ResourceDiff> = pairs(old_resources, new_resources)
+        .into_iter()
+        .filter_map(|(logical_id, (old, new))| {
+            Some((logical_id.to_owned(), resource(logical_id, old, new, behaviors)?))
+        })
+        .collect();
+    let templates = follow::Templates { old: &old, new: &new };
+    follow::causes(templates, new_resources, &difference.sections, behaviors, &mut found);
+    renames::mark(old_resources, new_resources, &mut found);
+    difference.resources = found.into_values().collect();
+    difference
+}
+
+fn entries(template: &Value) -> Map<String, Value> {
+    template.as_object().cloned().unwrap_or_default()
+}
+
+type Pairs<'a> = BTreeMap<&'a str, (Option<&'a Value>, Option<&'a Value>)>;
+
+fn pairs<'a>(old: &'a Map<String, Value>, new: &'a Map<String, Value>) -> Pairs<'a> {
+    let mut pairs: Pairs<'a> = BTreeMap::new();
     for (key, value) in old {
         pairs.entry(key).or_default().0 = Some(value);
     }
@@ -142,55 +214,94 @@ fn pairs(old: Map<String, Value>, new: Map<String, Value>) -> BTreeMap<String, (
     pairs
 }
 
-fn resources(old: Map<String, Value>, new: Map<String, Value>, behaviors: &dyn UpdateBehaviors) -> Vec<ResourceDiff> {
-    let mut found: BTreeMap<String, ResourceDiff> = BTreeMap::new();
-    for (logical_id, (old, new)) in pairs(old, new.clone()) {
-        if old != new {
-            let difference = resource(logical_id.clone(), old.as_ref(), new.as_ref(), behaviors);
-            found.insert(logical_id, difference);
+fn section(section: &str, old: Option<&Value>, new: Option<&Value>, found: &mut Vec<SectionDiff>) {
+    let difference = |name: &str, old: Option<&Value>, new: Option<&Value>| SectionDiff {
+        section: section.to_owned(),
+        name: name.to_owned(),
+        old: old.cloned(),
+        new: new.cloned(),
+        parts: match (old, new) {
+            (Some(_), Some(_)) => leaves::of("", old, new, &|_| UpdateBehavior::InPlace),
+            _ => Vec::new(),
+        },
+    };
+    let is_entries = |value: Option<&Value>| value.is_none_or(Value::is_object);
+    if !is_entries(old) || !is_entries(new) {
+        if !same::optional(old, new) {
+            found.push(difference("", old, new));
+        }
+        return;
+    }
+    let none = Map::new();
+    let old_entries = old.and_then(Value::as_object).unwrap_or(&none);
+    let new_entries = new.and_then(Value::as_object).unwrap_or(&none);
+    for (name, (old, new)) in pairs(old_entries, new_entries) {
+        if !same::optional(old, new) {
+            found.push(difference(name, old, new));
         }
     }
-    follow_replacements(&new, &mut found, behaviors);
-    found.into_values().collect()
 }
 
+fn type_of(resource: &Value) -> &str {
+    resource.get("Type").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Nothing where the two are the same to CloudFormation.
 fn resource(
-    logical_id: String,
+    logical_id: &str,
     old: Option<&Value>,
     new: Option<&Value>,
     behaviors: &dyn UpdateBehaviors,
-) -> ResourceDiff {
-    let type_of = |resource: &Value| {
-        resource
-            .get("Type")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
+) -> Option<ResourceDiff> {
+    let mut difference = ResourceDiff {
+        logical_id: logical_id.to_owned(),
+        resource_type: new.or(old).map(type_of).unwrap_or_default().to_owned(),
+        old_type: None,
+        change: Change::Add,
+        remains: Remains::Nothing,
+        properties: Vec::new(),
+        looks_like: None,
+        old_path: old
+            .and_then(|old| old.pointer("/Metadata/aws:cdk:path")?.as_str())
+            .map(str::to_owned),
     };
-    let (change, resource_type, properties) = match (old, new) {
-        (Some(old), Some(new)) if type_of(old) == type_of(new) => {
-            let resource_type = type_of(new);
-            let properties = attributes(old, new, &resource_type, behaviors);
-            (change_of(&properties), resource_type, properties)
-        }
-        (Some(_), Some(new)) => (Change::Replace, type_of(new), Vec::new()),
-        (None, Some(new)) => (Change::Add, type_of(new), Vec::new()),
-        (old, None) => {
-            let old = old.unwrap_or(&Value::Null);
-            let policy = old.get("DeletionPolicy").and_then(Value::as_str).unwrap_or_default();
-            let change = if policy.starts_with("Retain") {
-                Change::Release
+    match (old, new) {
+        (Some(old), Some(new)) => {
+            difference.properties = attributes(old, new, behaviors);
+            if type_of(old) != type_of(new) {
+                difference.old_type = Some(type_of(old).to_owned());
+                difference.change = Change::Replace;
+            } else if difference.properties.is_empty() {
+                return None;
             } else {
-                Change::Remove
-            };
-            (change, type_of(old), Vec::new())
+                difference.change = change_of(&difference.properties);
+            }
+            if difference.change.is_destructive() {
+                difference.remains = remains(new, "UpdateReplacePolicy");
+            }
         }
-    };
-    ResourceDiff {
-        logical_id,
-        resource_type,
-        change,
-        properties,
+        (Some(old), None) => {
+            difference.remains = remains(old, "DeletionPolicy");
+            difference.change = match difference.remains {
+                Remains::Everything => Change::Release,
+                Remains::Nothing | Remains::Snapshot => Change::Remove,
+            };
+        }
+        (None, _) => {}
+    }
+    Some(difference)
+}
+
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html>: clusters of
+/// RDS, and its instances outside of one, leave a snapshot by default.
+fn remains(resource: &Value, policy: &str) -> Remains {
+    let outside_of_a_cluster = || resource.pointer("/Properties/DBClusterIdentifier").is_none();
+    match (resource.get(policy).and_then(Value::as_str), type_of(resource)) {
+        (Some("Retain" | "RetainExceptOnCreate"), _) => Remains::Everything,
+        (Some("Snapshot"), _) => Remains::Snapshot,
+        (None, "AWS::RDS::DBCluster") if policy == "DeletionPolicy" => Remains::Snapshot,
+        (None, "AWS::RDS::DBInstance") if policy == "DeletionPolicy" && outside_of_a_cluster() => Remains::Snapshot,
+        _ => Remains::Nothing,
     }
 }
 
@@ -202,244 +313,28 @@ fn change_of(properties: &[PropertyDiff]) -> Change {
     }
 }
 
-fn attributes(old: &Value, new: &Value, resource_type: &str, behaviors: &dyn UpdateBehaviors) -> Vec<PropertyDiff> {
-    let object = |value: &Value| value.as_object().cloned().unwrap_or_default();
+fn attributes(old: &Value, new: &Value, behaviors: &dyn UpdateBehaviors) -> Vec<PropertyDiff> {
+    let none = Map::new();
+    let resource_type = type_of(new);
     let mut found = Vec::new();
-    for (attribute, (old, new)) in pairs(object(old), object(new)) {
-        if attribute != "Properties" {
-            leaves(
-                &attribute,
-                old.as_ref(),
-                new.as_ref(),
-                UpdateBehavior::InPlace,
-                &mut found,
-            );
-            continue;
-        }
-        let properties = |value: Option<Value>| value.as_ref().map(object).unwrap_or_default();
-        for (property, (old, new)) in pairs(properties(old), properties(new)) {
-            let path = format!("Properties/{property}");
-            leaves(
-                &path,
-                old.as_ref(),
-                new.as_ref(),
-                behaviors.of(resource_type, &property),
-                &mut found,
-            );
+    let (old, new) = (old.as_object().unwrap_or(&none), new.as_object().unwrap_or(&none));
+    for (attribute, (old, new)) in pairs(old, new) {
+        match attribute {
+            "Type" => {}
+            "DependsOn" => leaves::dependencies(old, new, &mut found),
+            "Properties" => {
+                let empty = Value::Object(Map::new());
+                let behavior = |path: &[&str]| behaviors.of(resource_type, path);
+                let properties = leaves::of(
+                    "Properties",
+                    Some(old.unwrap_or(&empty)),
+                    Some(new.unwrap_or(&empty)),
+                    &behavior,
+                );
+                found.extend(properties);
+            }
+            _ => found.extend(leaves::of(attribute, old, new, &|_| UpdateBehavior::InPlace)),
         }
     }
     found
-}
-
-/// Goes down into maps and into lists of equal length, so that a difference names the smallest part that differs.
-fn leaves(path: &str, old: Option<&Value>, new: Option<&Value>, update: UpdateBehavior, found: &mut Vec<PropertyDiff>) {
-    match (old, new) {
-        (Some(old), Some(new)) if old == new => {}
-        (Some(Value::Object(old)), Some(Value::Object(new))) if !is_intrinsic(old) && !is_intrinsic(new) => {
-            for (key, (old, new)) in pairs(old.clone(), new.clone()) {
-                leaves(&format!("{path}/{key}"), old.as_ref(), new.as_ref(), update, found);
-            }
-        }
-        (Some(Value::Array(old)), Some(Value::Array(new))) if old.len() == new.len() => {
-            for (index, (old, new)) in old.iter().zip(new).enumerate() {
-                leaves(&format!("{path}/{index}"), Some(old), Some(new), update, found);
-            }
-        }
-        (old, new) => {
-            found.push(PropertyDiff {
-                path: path.to_owned(),
-                old: old.cloned(),
-                new: new.cloned(),
-                update,
-                because_of: None,
-            });
-        }
-    }
-}
-
-fn is_intrinsic(value: &Map<String, Value>) -> bool {
-    value.len() == 1 && value.keys().all(|key| key == "Ref" || key.starts_with("Fn::"))
-}
-
-/// A replaced resource gets a new physical id, so every property that refers to it changes too, until nothing more
-/// follows.
-fn follow_replacements(
-    resources: &Map<String, Value>,
-    found: &mut BTreeMap<String, ResourceDiff>,
-    behaviors: &dyn UpdateBehaviors,
-) {
-    let replaced = |change: Change| matches!(change, Change::Replace | Change::MayReplace);
-    let mut waiting: Vec<String> = found
-        .values()
-        .filter(|resource| replaced(resource.change))
-        .map(|resource| resource.logical_id.clone())
-        .collect();
-    while let Some(cause) = waiting.pop() {
-        let certain = found
-            .get(&cause)
-            .is_some_and(|resource| resource.change == Change::Replace);
-        for (logical_id, resource) in resources.iter().filter(|(logical_id, _)| **logical_id != cause) {
-            let resource_type = resource.get("Type").and_then(Value::as_str).unwrap_or_default();
-            let properties = resource.get("Properties").and_then(Value::as_object);
-            for (property, value) in properties.into_iter().flatten() {
-                if !references::any(value, &cause) {
-                    continue;
-                }
-                let update = match behaviors.of(resource_type, property) {
-                    UpdateBehavior::Replaces if !certain => UpdateBehavior::MayReplace,
-                    update => update,
-                };
-                let entry = found.entry(logical_id.clone()).or_insert_with(|| ResourceDiff {
-                    logical_id: logical_id.clone(),
-                    resource_type: resource_type.to_owned(),
-                    change: Change::Update,
-                    properties: Vec::new(),
-                });
-                let path = format!("Properties/{property}");
-                let known = entry.properties.iter_mut().find(|known| known.path == path);
-                let grew = match known {
-                    Some(known) if known.update >= update => false,
-                    Some(known) => {
-                        known.update = update;
-                        true
-                    }
-                    None => {
-                        let because_of = Some(cause.clone());
-                        let (old, new) = (Some(value.clone()), Some(value.clone()));
-                        entry.properties.push(PropertyDiff {
-                            path,
-                            old,
-                            new,
-                            update,
-                            because_of,
-                        });
-                        true
-                    }
-                };
-                if grew && matches!(entry.change, Change::Update | Change::MayReplace) {
-                    let before = entry.change;
-                    entry.change = change_of(&entry.properties);
-                    if entry.change != before && replaced(entry.change) {
-                        waiting.push(logical_id.clone());
-                    }
-                }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    struct Schema;
-
-    impl UpdateBehaviors for Schema {
-        fn of(&self, _: &str, property: &str) -> UpdateBehavior {
-            match property {
-                "Name" | "VpcId" => UpdateBehavior::Replaces,
-                "Engine" => UpdateBehavior::MayReplace,
-                _ => UpdateBehavior::InPlace,
-            }
-        }
-    }
-
-    fn changes(old: Value, new: Value) -> Vec<(String, Change)> {
-        let differences = diff(&json!({ "Resources": old }), &json!({ "Resources": new }), &Schema);
-        differences
-            .resources
-            .into_iter()
-            .map(|resource| (resource.logical_id, resource.change))
-            .collect()
-    }
-
-    #[test]
-    fn the_same_template_differs_in_nothing() {
-        let template = json!({ "Resources": { "A": { "Type": "T" } }, "Outputs": { "O": { "Value": 1 } } });
-        assert!(diff(&template, &template, &Schema).is_empty());
-    }
-
-    #[test]
-    fn a_difference_names_the_smallest_part() {
-        let with = |value: u32| json!({ "Resources": { "A": { "Type": "T", "Properties": { "E": { "V": { "x": value, "y": 1 } } } } } });
-        let differences = diff(&with(1), &with(2), &Schema);
-        let property = &differences.resources[0].properties[0];
-        assert_eq!(
-            (property.path.as_str(), &property.old, &property.new),
-            ("Properties/E/V/x", &Some(json!(1)), &Some(json!(2)))
-        );
-    }
-
-    #[test]
-    fn replacement_follows_references_to_the_end() {
-        let stack = |name: &str| {
-            json!({
-                "Vpc": { "Type": "T", "Properties": { "Name": name } },
-                "Subnet": { "Type": "T", "Properties": { "VpcId": { "Ref": "Vpc" } } },
-                "Group": { "Type": "T", "Properties": { "Subnets": [{ "Fn::GetAtt": ["Subnet", "Id"] }] } },
-                "Text": { "Type": "T", "Properties": { "Name": { "Fn::Sub": "x-${Subnet.Arn}-${!Literal}" } } },
-                "Other": { "Type": "T", "Properties": { "Name": "o" } }
-            })
-        };
-        assert_eq!(
-            changes(stack("a"), stack("b")),
-            [
-                ("Group".into(), Change::Update),
-                ("Subnet".into(), Change::Replace),
-                ("Text".into(), Change::Replace),
-                ("Vpc".into(), Change::Replace)
-            ]
-        );
-    }
-
-    #[test]
-    fn what_may_be_replaced_may_replace_others() {
-        let stack = |engine: &str| {
-            json!({
-                "Db": { "Type": "T", "Properties": { "Engine": engine } },
-                "User": { "Type": "T", "Properties": { "Name": { "Ref": "Db" } } }
-            })
-        };
-        assert_eq!(
-            changes(stack("a"), stack("b")),
-            [("Db".into(), Change::MayReplace), ("User".into(), Change::MayReplace)]
-        );
-    }
-
-    #[test]
-    fn removal_knows_what_is_retained() {
-        let old = json!({ "A": { "Type": "T", "DeletionPolicy": "Retain" }, "B": { "Type": "T" } });
-        assert_eq!(
-            changes(old, json!({ "C": { "Type": "T" } })),
-            [
-                ("A".into(), Change::Release),
-                ("B".into(), Change::Remove),
-                ("C".into(), Change::Add)
-            ]
-        );
-    }
-
-    #[test]
-    fn another_type_is_a_replacement() {
-        assert_eq!(
-            changes(json!({ "A": { "Type": "T" } }), json!({ "A": { "Type": "U" } })),
-            [("A".into(), Change::Replace)]
-        );
-    }
-
-    #[test]
-    fn a_circle_of_references_ends() {
-        let stack = |name: &str| {
-            json!({
-                "A": { "Type": "T", "Properties": { "Name": [name, { "Ref": "B" }] } },
-                "B": { "Type": "T", "Properties": { "Name": { "Ref": "A" } } }
-            })
-        };
-        assert_eq!(
-            changes(stack("a"), stack("b")),
-            [("A".into(), Change::Replace), ("B".into(), Change::Replace)]
-        );
-    }
 }

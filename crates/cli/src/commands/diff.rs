@@ -1,43 +1,104 @@
-//! `llama-deploy diff`: the app's templates beside the deployed ones.
+//! `llama-deploy diff`: the app's templates beside the deployed ones, beside another assembly, or beside a file.
 
-use cfn::schema::Replaces;
+mod report;
+mod security;
+mod source;
+mod values;
+
+use cfn::schema::{PropertyType, Replaces, ResourceSchema};
 use serde_json::{Value, json};
-use stack::diff::{self, Change, PropertyDiff, TemplateDiff, UpdateBehavior, UpdateBehaviors};
+use stack::diff::{self, SecurityChanges, TemplateDiff, UpdateBehavior, UpdateBehaviors};
 
-use super::{Session, assemble_selected};
+use self::report::{Presence, Report};
+use self::source::{Compared, Source};
+use super::assemble;
 use crate::arguments::Diff;
+use crate::assembly::Origin;
 use crate::console::Console;
 use crate::failure::Outcome;
-use crate::settings::Settings;
+use crate::settings::{LOCAL, Settings};
 
-/// 1 when something differs and `--fail` was given.
+/// With `--fail` 1 when something differs, and 2 for whatever else goes wrong, so that a pipeline tells them apart.
 pub fn run(options: &Diff, settings: &Settings, console: &Console) -> Outcome<u8> {
-    let (environment, stacks) = assemble_selected(settings, &options.app, &options.stacks, console)?;
-    let session = Session::open(settings, environment, console)?;
-    let mut differing = 0;
-    let mut documents = Vec::new();
-    for stack in &stacks {
-        let deployed = session.deployed_template(&stack.name)?;
-        let difference = diff::diff(&deployed.unwrap_or_default(), &stack.template()?, &Schemas);
-        differing += usize::from(!difference.is_empty());
-        console.print(&render(&stack.path, &difference));
-        documents.push(json!({ "path": stack.path, "name": stack.name, "diff": difference }));
-    }
-    console.print(&format!("{differing} of {} stacks differ", stacks.len()));
-    console.print_json(&json!({ "stacks": documents }));
-    Ok(u8::from(options.fail && differing > 0))
+    compare(options, settings, console).map_err(|failure| if options.fail { failure.ending_with(2) } else { failure })
 }
 
-/// What the schema of CloudFormation says of a property.
+fn compare(options: &Diff, settings: &Settings, console: &Console) -> Outcome<u8> {
+    let folder = settings.environment_folder(options.app.environment.as_deref().unwrap_or(LOCAL));
+    // What is compared with is read first: the app may write its assembly into the same folder.
+    let source = options.against.as_deref().map(Source::read).transpose()?;
+    let (environment, stacks) = assemble(settings, &options.app, folder.join("assembly"), console)?;
+    let source = match source {
+        Some(source) => source,
+        None => Source::deployed(settings, environment, console)?,
+    };
+    let pairs = source.pairs(stacks, &options.stacks)?;
+    let mut shown: Vec<(&Compared, TemplateDiff, SecurityChanges)> = Vec::with_capacity(pairs.len());
+    for pair in &pairs {
+        let difference = if options.strict {
+            diff::strict(&pair.old, &pair.new, &Schemas)
+        } else {
+            diff::diff(&pair.old, &pair.new, &Schemas)
+        };
+        shown.push((pair, difference, diff::security(&pair.old, &pair.new)));
+    }
+    let root = settings.root.to_string_lossy();
+    for (pair, difference, security) in &shown {
+        let origin = |logical_id: &str| pair.stack.origin(logical_id).map(|origin| below(&root, origin));
+        let report = Report {
+            path: &pair.stack.path,
+            presence: Presence::of(&pair.old, &pair.new),
+            difference,
+            security,
+            origin: &origin,
+            paint: console.paint(),
+        };
+        console.print(&report.text());
+    }
+    let all = shown.iter().map(|(_, difference, security)| (difference, security));
+    console.print(&report::summary(shown.len(), all));
+    let documents: Vec<Value> = shown
+        .iter()
+        .map(|(pair, difference, security)| document(pair, difference, security))
+        .collect();
+    console.print_json(&json!({ "stacks": documents }));
+    let differs = shown.iter().any(|(_, difference, _)| !difference.is_empty());
+    Ok(u8::from(options.fail && differs))
+}
+
+/// A source line as one sees it from the project's folder.
+fn below(root: &str, origin: &Origin) -> Origin {
+    let source = origin.source.as_deref().map(|source| {
+        let relative = source.strip_prefix(root).and_then(|rest| rest.strip_prefix('/'));
+        relative.unwrap_or(source).to_owned()
+    });
+    Origin {
+        path: origin.path.clone(),
+        source,
+    }
+}
+
+fn document(pair: &Compared, difference: &TemplateDiff, security: &SecurityChanges) -> Value {
+    let mut document = json!({
+        "path": pair.stack.path, "name": pair.stack.name, "diff": difference, "security": security,
+        "broadens": security.broadens(), "destructive": difference.is_destructive(),
+    });
+    let resources = document.pointer_mut("/diff/resources").and_then(Value::as_array_mut);
+    for (resource, found) in resources.into_iter().flatten().zip(&difference.resources) {
+        if let Some(origin) = pair.stack.origin(&found.logical_id) {
+            resource["path"] = json!(origin.path);
+            resource["source"] = json!(origin.source);
+        }
+    }
+    document
+}
+
+/// What the schema of CloudFormation says of a property and of what is below it.
 pub struct Schemas;
 
 impl UpdateBehaviors for Schemas {
-    fn of(&self, resource_type: &str, property: &str) -> UpdateBehavior {
-        let schema = cfn::schema::resource(resource_type);
-        match schema
-            .and_then(|schema| schema.properties.get(property))
-            .map(|property| property.replaces)
-        {
+    fn of(&self, resource_type: &str, path: &[&str]) -> UpdateBehavior {
+        match cfn::schema::resource(resource_type).map(|schema| replaces(schema, path)) {
             Some(Replaces::Always) => UpdateBehavior::Replaces,
             Some(Replaces::Conditionally) => UpdateBehavior::MayReplace,
             Some(Replaces::Never) | None => UpdateBehavior::InPlace,
@@ -45,122 +106,46 @@ impl UpdateBehaviors for Schemas {
     }
 }
 
-/// The lines of one stack.
-pub fn render(path: &str, difference: &TemplateDiff) -> String {
-    if difference.is_empty() {
-        return format!("{path}: no difference");
-    }
-    let mut lines = vec![path.to_owned()];
-    for section in &difference.sections {
-        let values = transition(section.old.as_ref(), section.new.as_ref());
-        lines.push(format!(
-            "  {} {} {}: {values}",
-            sign(section.old.is_some(), section.new.is_some()),
-            section.section,
-            section.name
-        ));
-    }
-    for resource in &difference.resources {
-        let (sign, note) = match resource.change {
-            Change::Add => ("+", ""),
-            Change::Update => ("~", ""),
-            Change::MayReplace => ("±", "  may be replaced"),
-            Change::Replace => ("±", "  will be REPLACED"),
-            Change::Release => ("-", "  leaves the stack, is retained"),
-            Change::Remove => ("-", "  will be DELETED"),
-        };
-        lines.push(format!(
-            "  {sign} {} {}{note}",
-            resource.resource_type, resource.logical_id
-        ));
-        lines.extend(resource.properties.iter().map(property));
-    }
-    lines.join("\n")
-}
-
-fn property(property: &PropertyDiff) -> String {
-    let path = property.path.strip_prefix("Properties/").unwrap_or(&property.path);
-    let effect = match property.update {
-        UpdateBehavior::InPlace => "",
-        UpdateBehavior::MayReplace => "  (may replace)",
-        UpdateBehavior::Replaces => "  (replaces)",
+/// The strongest that stands on the way down the path.
+fn replaces(schema: &ResourceSchema, path: &[&str]) -> Replaces {
+    let Some((name, below)) = path.split_first() else {
+        return Replaces::Never;
     };
-    match &property.because_of {
-        Some(cause) => format!("      ~ {path}: changes with {cause}{effect}"),
-        None => {
-            let values = transition(property.old.as_ref(), property.new.as_ref());
-            format!(
-                "      {} {path}: {values}{effect}",
-                sign(property.old.is_some(), property.new.is_some())
-            )
-        }
+    let by_path = schema.replacement_paths.iter().any(|known| {
+        let known: Vec<&str> = known.split('/').collect();
+        known.len() <= path.len()
+            && known
+                .iter()
+                .zip(path)
+                .all(|(known, segment)| *known == "*" || known == segment)
+    });
+    if by_path {
+        return Replaces::Always;
+    }
+    match schema.properties.get(*name) {
+        Some(property) => property.replaces.max(within(schema, &property.kind, below)),
+        None => Replaces::Never,
     }
 }
 
-fn sign(old: bool, new: bool) -> &'static str {
-    match (old, new) {
-        (false, _) => "+",
-        (_, false) => "-",
-        _ => "~",
-    }
-}
-
-fn transition(old: Option<&Value>, new: Option<&Value>) -> String {
-    match (old, new) {
-        (Some(old), Some(new)) => format!("{} → {}", short(old), short(new)),
-        (Some(only), None) | (None, Some(only)) => short(only),
-        (None, None) => String::new(),
-    }
-}
-
-/// A value on one line; the rest of a long one is in `--json`.
-fn short(value: &Value) -> String {
-    const LONGEST: usize = 100;
-    let text = value.to_string();
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+fn within(schema: &ResourceSchema, kind: &PropertyType, path: &[&str]) -> Replaces {
+    let Some((segment, below)) = path.split_first() else {
+        return Replaces::Never;
+    };
+    match kind {
+        PropertyType::List(item) | PropertyType::Map(item) => within(schema, item, below),
+        PropertyType::Definition(name) => match schema.types.get(name).and_then(|kind| kind.properties.get(*segment)) {
+            Some(property) => property.replaces.max(within(schema, &property.kind, below)),
+            None => Replaces::Never,
+        },
+        PropertyType::Union(kinds) => kinds
+            .iter()
+            .map(|kind| within(schema, kind, path))
+            .max()
+            .unwrap_or_default(),
+        _ => Replaces::Never,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_difference_reads_line_by_line() {
-        struct Replaces;
-        impl UpdateBehaviors for Replaces {
-            fn of(&self, _: &str, property: &str) -> UpdateBehavior {
-                if property == "Name" {
-                    UpdateBehavior::Replaces
-                } else {
-                    UpdateBehavior::InPlace
-                }
-            }
-        }
-        let old = json!({ "Resources": {
-            "Queue": { "Type": "AWS::SQS::Queue", "Properties": { "Name": "a", "Delay": 1 } },
-            "User": { "Type": "AWS::SQS::Policy", "Properties": { "Queue": { "Ref": "Queue" } } },
-            "Gone": { "Type": "AWS::SNS::Topic" }
-        } });
-        let new = json!({
-            "Resources": {
-                "Queue": { "Type": "AWS::SQS::Queue", "Properties": { "Name": "b", "Delay": 1, "Size": 2 } },
-                "User": { "Type": "AWS::SQS::Policy", "Properties": { "Queue": { "Ref": "Queue" } } },
-            },
-            "Outputs": { "Url": { "Value": "x" } }
-        });
-        insta::assert_snapshot!(render("App/Stack", &diff::diff(&old, &new, &Replaces)), @r#"
-        App/Stack
-          + Outputs Url: {"Value":"x"}
-          - AWS::SNS::Topic Gone  will be DELETED
-          ± AWS::SQS::Queue Queue  will be REPLACED
-              ~ Name: "a" → "b"  (replaces)
-              + Size: 2
-          ~ AWS::SQS::Policy User
-              ~ Queue: changes with Queue
-        "#);
-        assert_eq!(render("S", &TemplateDiff::default()), "S: no difference");
-    }
-}
+mod tests;

@@ -27,6 +27,9 @@ mod updates;
 mod world;
 mod yaml;
 
+/// A template as JSON or as YAML with its short forms (`!Ref`); the error says what is wrong and where.
+pub use yaml::parse as parse_template;
+
 use std::io;
 use std::sync::Arc;
 
