@@ -56,15 +56,7 @@ impl Assembly {
 }
 
 pub(crate) fn synthesize(root: &Construct, directory: &Path) -> Result<Assembly, Errors> {
-    prepare(root);
-    aspects::visit(root);
-    prepare(root);
-    policy::write(root);
-    let mut errors = stage::recorded_errors(root);
-    errors.extend(moves::check(&root.tree()));
-    if !errors.is_empty() {
-        return Err(Errors(errors));
-    }
+    complete(root)?;
     let tree = root.tree();
     // Everything is rendered before anything is written, so that an app that is wrong leaves no half assembly.
     let mut warnings = tree.warnings.clone();
@@ -81,6 +73,45 @@ pub(crate) fn synthesize(root: &Construct, directory: &Path) -> Result<Assembly,
         stacks,
         warnings: warnings.iter().map(|noted| noted.told(&tree)).collect(),
     })
+}
+
+/// The template of the stack that a construct stands in, with nothing written: for tests.
+pub(crate) fn template_of(root: &Construct, node: NodeId) -> Result<Json, Errors> {
+    complete(root)?;
+    let tree = root.tree();
+    let outside = || {
+        Errors::from(Error::OutsideOfStack {
+            construct: tree.path(node),
+            location: tree.node(node).location,
+        })
+    };
+    let wanted = tree.stack_of(node).ok_or_else(outside)?;
+    let rendered = render(&tree, NodeId::ROOT, &mut Vec::new()).map_err(Errors)?;
+    let template = find(&rendered, wanted).ok_or_else(outside)?;
+    template.to_json().map_err(|source| {
+        Errors::from(Error::Render {
+            stack: tree.path(wanted),
+            location: tree.node(wanted).location,
+            source,
+        })
+    })
+}
+
+fn find(stage: &RenderedStage, wanted: NodeId) -> Option<&Template> {
+    let here = stage.stacks.iter().find(|done| done.stack.stack == wanted);
+    here.map(|done| &done.stack.template)
+        .or_else(|| stage.nested.iter().find_map(|nested| find(nested, wanted)))
+}
+
+/// Everything that happens to the tree before it is rendered.
+fn complete(root: &Construct) -> Result<(), Errors> {
+    prepare(root);
+    aspects::visit(root);
+    prepare(root);
+    policy::write(root);
+    let mut errors = stage::recorded_errors(root);
+    errors.extend(moves::check(&root.tree()));
+    if errors.is_empty() { Ok(()) } else { Err(Errors(errors)) }
 }
 
 fn prepare(root: &Construct) {

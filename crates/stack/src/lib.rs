@@ -11,6 +11,7 @@ pub mod apigateway;
 pub mod apigatewayv2;
 mod aspects;
 mod assembly;
+pub mod assertions;
 pub mod asset;
 mod blue_green;
 pub mod certificatemanager;
