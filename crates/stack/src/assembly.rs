@@ -123,6 +123,7 @@ fn prepare(root: &Construct) {
         }
         prepare.into_iter().for_each(|prepare| prepare());
     }
+    drop(std::mem::take(&mut root.tree_mut().shared));
 }
 
 /// A stage with the stages in it, rendered.

@@ -3,11 +3,13 @@
 //! Targets in another account or region are not offered here.
 
 mod bus;
+mod cron;
 mod destination;
 mod input;
 mod matching;
 
 pub use bus::{Archive, ArchiveBuilder, EventBus, EventBusBuilder};
+pub use cron::Cron;
 pub use destination::{
     ApiDestination, ApiDestinationBuilder, Authorization, Connection, ConnectionBuilder, HttpParameter,
 };
@@ -60,6 +62,11 @@ impl Schedule {
         Self(format!("rate({count} {unit}{plural})"))
     }
 
+    /// At the times of a table of times, in UTC.
+    pub fn cron(cron: &Cron) -> Self {
+        Self(cron.to_string())
+    }
+
     /// Each day at this time, in UTC.
     pub fn daily(hour: u8, minute: u8) -> Self {
         Self(format!("cron({minute} {hour} * * ? *)"))
@@ -70,7 +77,7 @@ impl Schedule {
         &self.0
     }
 
-    fn problem(&self) -> Option<&'static str> {
+    pub(crate) fn problem(&self) -> Option<&'static str> {
         (self.0 == "rate(0 minutes)").then_some("a rate is a minute at least")
     }
 }

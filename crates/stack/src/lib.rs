@@ -37,6 +37,7 @@ pub mod policy;
 pub mod rds;
 pub mod route53;
 pub mod s3;
+pub mod scheduler;
 pub mod secretsmanager;
 mod site;
 pub mod sns;

@@ -35,6 +35,11 @@ pub fn unique_id(components: &[&str]) -> String {
 /// A physical name from `components`: like [`unique_id`], but with a prefix, and shortened in its middle so that both
 /// ends of a long path stay readable.
 pub fn unique_resource_name(components: &[&str], prefix: &str, max_length: usize) -> String {
+    unique_resource_name_with(components, prefix, "", max_length)
+}
+
+/// As [`unique_resource_name`], with `separator` after each component.
+pub fn unique_resource_name_with(components: &[&str], prefix: &str, separator: &str, max_length: usize) -> String {
     let visible = visible(components);
     if let [only] = visible.as_slice() {
         let candidate = format!("{prefix}{}", alphanumeric(only));
@@ -43,7 +48,12 @@ pub fn unique_resource_name(components: &[&str], prefix: &str, max_length: usize
         }
     }
     let human: String = std::iter::once(prefix.to_owned())
-        .chain(human_components(&visible).map(alphanumeric))
+        .chain(
+            human_components(&visible)
+                .map(alphanumeric)
+                .filter(|component| !component.is_empty())
+                .map(|component| component + separator),
+        )
         .collect();
     let room = max_length.saturating_sub(HASH_LENGTH);
     let human = if human.len() > room {

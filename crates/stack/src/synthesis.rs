@@ -290,6 +290,23 @@ impl<'a> Synthesis<'a> {
         })
     }
 
+    /// An expression as compact JSON, each element by its name in its own stack. Before the app is complete: names may
+    /// still change.
+    pub(crate) fn early_text(tree: &Tree, expr: Expr) -> Result<String, Error> {
+        let synthesis = Synthesis {
+            tree,
+            dependencies: RefCell::default(),
+            names: RefCell::default(),
+            exports: RefCell::default(),
+        };
+        let resolved = expr.resolve(&mut OwnNames(&synthesis))?;
+        serde_json::to_string(&resolved).map_err(|source| Error::Render {
+            stack: String::new(),
+            location: tree.node(NodeId::ROOT).location,
+            source,
+        })
+    }
+
     /// A resource as JSON, for hashes over it. Its properties are sorted, what is inside of them is not.
     pub(crate) fn json(&self, node: NodeId) -> Result<Json, Error> {
         let resource = self.resource(node)?;
@@ -382,6 +399,26 @@ fn local_reference(name: Name, attribute: Option<&str>) -> Expr {
             attribute: attribute.to_owned().into(),
         }
         .into(),
+    }
+}
+
+/// Names as the stack of each element sees them.
+struct OwnNames<'s, 'a>(&'s Synthesis<'a>);
+
+impl Resolver for OwnNames<'_, '_> {
+    type Error = Error;
+
+    fn reference(&mut self, reference: Reference<'_>) -> Result<Expr, Error> {
+        let name = match reference.target {
+            Target::Element(element) => self.0.logical_id(NodeId::from(*element))?,
+            Target::Logical(name) => name.clone(),
+            other => return Ok(Expr::Ref(other.clone())),
+        };
+        Ok(local_reference(name, reference.attribute))
+    }
+
+    fn logical_id(&mut self, element: ElementId) -> Result<Name, Error> {
+        self.0.logical_id(NodeId::from(element))
     }
 }
 

@@ -3,6 +3,7 @@
 //! A [`Construct`] is a place in the tree; level-2 constructs hold one and what they need to remember. Nothing here
 //! knows a service. Mistakes are recorded with [`Construct::report`] and come out of synthesis together.
 
+use std::any::Any;
 use std::cell::{Ref, RefCell, RefMut};
 use std::collections::HashMap;
 use std::panic::Location;
@@ -99,6 +100,8 @@ pub(crate) struct Tree {
     pub(crate) errors: Vec<Error>,
     pub(crate) context: IndexMap<String, Json>,
     pub(crate) prepare: Vec<Prepare>,
+    /// Handles of constructs that several others share. They hold the tree, so synthesis lets them go.
+    pub(crate) shared: HashMap<NodeId, Rc<dyn Any>>,
     pub(crate) moves: Moves,
     pub(crate) aspects: Vec<Aspect>,
     pub(crate) warnings: Vec<Noted>,
@@ -128,6 +131,7 @@ impl Tree {
             errors: Vec::new(),
             context: IndexMap::new(),
             prepare: Vec::new(),
+            shared: HashMap::new(),
             moves: Moves::default(),
             aspects: Vec::new(),
             warnings: Vec::new(),
@@ -472,6 +476,27 @@ impl Construct {
     /// about a construct.
     pub(crate) fn on_synth(&self, prepare: impl FnOnce() + 'static) {
         self.tree_mut().prepare.push(Box::new(prepare));
+    }
+
+    /// Remembers the handle of this construct for others that share it.
+    pub(crate) fn share(&self, handle: impl Any) {
+        self.tree_mut().shared.insert(self.node, Rc::new(handle));
+    }
+
+    /// The handle of a child that another construct has made to be shared.
+    pub(crate) fn find_shared<T: Any + Clone>(&self, id: &str) -> Option<T> {
+        let tree = self.tree();
+        let child = tree.find_child(self.node, id)?;
+        tree.shared.get(&child)?.downcast_ref().cloned()
+    }
+
+    /// An expression as compact JSON under the names that its elements have now, for ids that are made of it.
+    pub(crate) fn early_text(&self, expr: Expr) -> String {
+        let text = Synthesis::early_text(&self.tree(), expr);
+        text.unwrap_or_else(|error| {
+            self.tree_mut().errors.push(error);
+            String::new()
+        })
     }
 
     /// The same place in the same tree.

@@ -424,12 +424,12 @@ impl PolicyDocument {
 
     /// As it stands in a template.
     pub fn render(&self) -> Expr {
-        document(self.unique())
+        document(self.statements())
     }
 
     /// As [`PolicyDocument::render`], with the position of each statement as its id where it has none.
     pub(crate) fn render_with_ids(&self) -> Expr {
-        let mut statements = self.unique();
+        let mut statements = self.statements();
         for (index, statement) in statements.iter_mut().enumerate() {
             if let Expr::Map(statement) = statement
                 && statement.get("Sid").is_none()
@@ -440,7 +440,8 @@ impl PolicyDocument {
         document(statements)
     }
 
-    fn unique(&self) -> Vec<Expr> {
+    /// The statements as they stand in a template, equal ones once.
+    pub(crate) fn statements(&self) -> Vec<Expr> {
         let mut statements: Vec<Expr> = Vec::new();
         for statement in &self.statements {
             push(&mut statements, statement.render().into());

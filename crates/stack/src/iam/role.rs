@@ -231,6 +231,25 @@ impl Role {
         self.0.identity.add_managed_policy(policy.into());
     }
 
+    /// Lets somebody else take on the role too. A role that exists already stays as it is.
+    pub fn add_trust(&self, principal: Principal) {
+        const PROPERTY: &str = "AssumeRolePolicyDocument";
+        let Some(resource) = self.resource() else { return };
+        let statement = PolicyStatement::allow(principal.assume_actions()).by(principal);
+        let added = PolicyDocument::new([statement]).statements();
+        let mut trust = resource.property(PROPERTY);
+        if let Some(Expr::Map(document)) = &mut trust
+            && let Some(Expr::List(statements)) = document.get_mut("Statement")
+        {
+            for statement in added {
+                if !statements.contains(&statement) {
+                    statements.push(statement);
+                }
+            }
+        }
+        resource.set(PROPERTY, trust);
+    }
+
     /// Adds a statement to the role's own policy, which is made with the first one. A role that is not touched stays as
     /// it is.
     pub fn add_to_policy(&self, statement: PolicyStatement) {

@@ -11,6 +11,7 @@ mod options;
 mod phase2;
 mod realtime;
 mod restapi;
+mod scheduler;
 mod tables;
 mod vpc;
 mod wiring;
@@ -57,6 +58,7 @@ pub const CASES: &[Case] = &[
     own("identities", identities::build),
     own("tables", tables::build),
     own("databases", databases::build),
+    own("scheduler", scheduler::build),
 ];
 
 pub fn find(name: &str) -> Option<&'static Case> {
