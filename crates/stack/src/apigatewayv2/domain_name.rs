@@ -226,9 +226,7 @@ impl ApiMappingBuilder {
                 cfn::apigatewayv2::ApiMapping::api_mapping_key,
             );
         let resource = CfnResource::new(&construct, "Resource", properties);
-        if !construct.parent().is_some_and(|parent| parent.is(&self.stage)) {
-            construct.add_dependency(&self.stage);
-        }
+        construct.add_dependency(&self.stage);
         ApiMapping {
             construct,
             resource,
@@ -240,10 +238,10 @@ impl ApiMappingBuilder {
 impl ApiMapping {
     /// The mapping that belongs to a stage itself.
     pub(super) fn of_stage(stage: &Construct, mapping: &DomainMapping, api: &Expr, stage_name: &str) -> Self {
-        // aws-cdk-lib writes an object into the id.
+        // The id is aws-cdk-lib's, the word for what is missing included.
         let key = mapping.key.as_deref().unwrap_or("undefined");
         let builder = ApiMappingBuilder {
-            site: Site::new(stage, format!("[object Object]{key}")),
+            site: Site::new(stage, format!("{}{key}", mapping.domain.construct().path())),
             mapping: mapping.clone(),
             stage: stage.clone(),
             api: api.clone(),

@@ -3,7 +3,14 @@
 //! REST APIs are in [`crate::apigateway`].
 
 mod domain_name;
+mod http_api;
+mod http_authorizer;
+mod http_integration;
+mod http_route;
+mod http_stage;
+mod parameter_mapping;
 mod stage;
+mod vpc_link;
 mod websocket_api;
 mod websocket_authorizer;
 mod websocket_integration;
@@ -17,7 +24,14 @@ use crate::stack::{Arn, Stack};
 use crate::tree::Scope;
 
 pub use domain_name::{ApiMapping, ApiMappingBuilder, DomainMapping, DomainName, DomainNameBuilder, SecurityPolicy};
+pub use http_api::{HttpApi, HttpApiBuilder, HttpCors};
+pub use http_authorizer::HttpAuthorizer;
+pub use http_integration::{HttpIntegration, PayloadFormatVersion, QueueAction};
+pub use http_route::{HttpMethod, HttpRoute, HttpRouteOptions};
+pub use http_stage::{HttpStage, HttpStageBuilder};
+pub use parameter_mapping::{MappingValue, ParameterMapping};
 pub use stage::IpAddressType;
+pub use vpc_link::{VpcLink, VpcLinkBuilder};
 pub use websocket_api::{WebSocketApi, WebSocketApiBuilder, WebSocketRoute, WebSocketRouteOptions};
 pub use websocket_authorizer::WebSocketAuthorizer;
 pub use websocket_integration::{ContentHandling, PassthroughBehavior, WebSocketIntegration};

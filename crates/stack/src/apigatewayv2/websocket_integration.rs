@@ -39,7 +39,7 @@ enum Kind {
     Aws {
         uri: Expr,
         method: String,
-        role: Option<Role>,
+        role: Option<Box<Role>>,
     },
 }
 
@@ -101,7 +101,7 @@ impl WebSocketIntegration {
     #[must_use]
     pub fn credentials_role(mut self, role: &Role) -> Self {
         if let Kind::Aws { role: slot, .. } = &mut self.kind {
-            *slot = Some(role.clone());
+            *slot = Some(Box::new(role.clone()));
         }
         self
     }
@@ -188,7 +188,7 @@ impl WebSocketIntegration {
                 .integration_type("AWS")
                 .integration_uri(uri.clone().cast::<String>())
                 .integration_method(method.as_str())
-                .when_some(role.as_ref().map(Role::role_arn), Integration::credentials_arn),
+                .when_some(role.as_ref().map(|role| role.role_arn()), Integration::credentials_arn),
         };
         let map = |map: &Map| (!map.is_empty()).then(|| Expr::Map(map.clone()).cast());
         let handling = self.content_handling.map(|handling| match handling {

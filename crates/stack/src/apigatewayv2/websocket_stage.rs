@@ -109,9 +109,16 @@ impl WebSocketStage {
         Expr::concat(parts).cast()
     }
 
-    /// Where the stage is in the domain that it was mapped to, if it was.
-    pub fn domain_url(&self) -> Option<Value<String>> {
-        self.mapping.as_ref().map(ApiMapping::domain_url)
+    /// Where the stage is in the domain that it was made with. Reported where there is none.
+    pub fn domain_url(&self) -> Value<String> {
+        self.mapping.as_ref().map_or_else(
+            || {
+                self.construct
+                    .report("the stage is in no domain; give it one with `domain_mapping`");
+                Expr::text("").cast()
+            },
+            ApiMapping::domain_url,
+        )
     }
 
     /// Maps the stage into a further domain.

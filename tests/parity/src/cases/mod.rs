@@ -6,6 +6,7 @@ mod databases;
 mod dns;
 mod domains;
 mod functions;
+mod httpapi;
 mod identities;
 mod options;
 mod phase2;
@@ -14,6 +15,7 @@ mod restapi;
 mod scheduler;
 mod tables;
 mod vpc;
+mod websocket;
 mod wiring;
 
 use stack::App;
@@ -57,6 +59,8 @@ pub const CASES: &[Case] = &[
     own("wiring", wiring::build),
     own("identities", identities::build),
     own("tables", tables::build),
+    own("httpapi", httpapi::build),
+    own("websocket", websocket::build),
     own("databases", databases::build),
     own("scheduler", scheduler::build),
 ];
