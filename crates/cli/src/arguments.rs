@@ -42,6 +42,8 @@ pub enum Command {
     List(List),
     /// Show what a deploy would change
     Diff(Diff),
+    /// Judge the templates by AWS's rules and the policy packs, offline
+    Validate(Validate),
     /// Deploy the stacks; with --blue-green also release, test and shift the traffic
     Deploy(Deploy),
     /// Delete stacks, after saying what would be lost and asking for the environment's name
@@ -120,6 +122,21 @@ pub struct Diff {
     /// For pipelines: end with status 1 when something differs, 0 when nothing does, 2 on any error
     #[arg(long)]
     pub fail: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// Only these stacks; or template files, JSON or YAML
+    #[arg(value_name = "STACK|FILE")]
+    pub names: Vec<String>,
+    #[command(flatten)]
+    pub app: AppOptions,
+    /// End with status 1 for a warning, too
+    #[arg(long)]
+    pub strict: bool,
+    /// List what was suppressed, with the reasons
+    #[arg(long)]
+    pub suppressed: bool,
 }
 
 #[derive(Debug, Args)]

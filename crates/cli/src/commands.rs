@@ -12,6 +12,7 @@ mod migrate;
 mod rollback;
 mod status;
 mod synth;
+mod validate;
 
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,7 @@ pub fn run(arguments: &Arguments, surroundings: &Surroundings, console: &Console
         Command::Synth(options) => synth::run(options, &settings()?, surroundings, console),
         Command::List(options) => list::run(options, &settings()?, console),
         Command::Diff(options) => diff::run(options, &settings()?, console),
+        Command::Validate(options) => validate::run(options, surroundings, console, &settings),
         Command::Deploy(options) => deploy::run(options, &settings()?, console),
         Command::Destroy(options) => destroy::run(options, &settings()?, console),
         Command::Rollback(options) => rollback::run(options, &settings()?, console),

@@ -21,6 +21,7 @@ pub enum Code {
     ArtifactMissing,
     FunctionDoesNotCompile,
     ComparisonMissing,
+    RulesUnavailable,
     LocalPortTaken,
     LocalUnavailable,
     StackFailed,
@@ -46,7 +47,7 @@ pub enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub const ALL: [Code; 34] = [
+    pub const ALL: [Code; 35] = [
         Code::ConfigMissing,
         Code::ConfigInvalid,
         Code::EnvironmentUnknown,
@@ -60,6 +61,7 @@ impl Code {
         Code::ArtifactMissing,
         Code::FunctionDoesNotCompile,
         Code::ComparisonMissing,
+        Code::RulesUnavailable,
         Code::LocalPortTaken,
         Code::LocalUnavailable,
         Code::StackFailed,
@@ -99,6 +101,7 @@ impl Code {
             Code::ArtifactMissing => "LD0205",
             Code::FunctionDoesNotCompile => "LD0206",
             Code::ComparisonMissing => "LD0207",
+            Code::RulesUnavailable => "LD0221",
             Code::LocalPortTaken => "LD0301",
             Code::LocalUnavailable => "LD0302",
             Code::StackFailed => "LD0401",
@@ -152,6 +155,7 @@ impl Code {
             Code::LocalPortTaken
             | Code::LocalUnavailable
             | Code::StackFailed
+            | Code::RulesUnavailable
             | Code::DeletionFailed
             | Code::MigrationFailed
             | Code::DatabaseUnavailable

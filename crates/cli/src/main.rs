@@ -7,6 +7,7 @@ mod app;
 mod arguments;
 mod assembly;
 mod cargo_build;
+mod checkout;
 mod codes;
 mod commands;
 mod console;

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::checkout;
 use crate::failure::{Code, Failure, Outcome};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,9 +21,8 @@ impl Crates {
         if let Some(asked) = asked {
             return Self::named(asked, folder);
         }
-        let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-        if let Some(checkout) = built_in.filter(|checkout| is_checkout(checkout) && !is_cargos_own(checkout)) {
-            return Ok(Self::Checkout(checkout.to_owned()));
+        if let Some(checkout) = checkout::built_in() {
+            return Ok(Self::Checkout(checkout));
         }
         match env!("CARGO_PKG_REPOSITORY") {
             "" => Err(Failure::new(
@@ -41,7 +41,7 @@ impl Crates {
         }
         let path = folder.join(asked);
         let path = path.canonicalize().unwrap_or(path);
-        if is_checkout(&path) {
+        if checkout::is_checkout(&path) {
             return Ok(Self::Checkout(path));
         }
         Err(Failure::new(
@@ -111,16 +111,6 @@ impl Crates {
 
 fn tag() -> String {
     format!("v{}", env!("CARGO_PKG_VERSION"))
-}
-
-fn is_checkout(folder: &Path) -> bool {
-    folder.join("crates/stack/Cargo.toml").is_file() && folder.join("crates/cfn/Cargo.toml").is_file()
-}
-
-/// Where `cargo install --git` builds; cargo may empty it at any time.
-fn is_cargos_own(folder: &Path) -> bool {
-    let text = folder.to_string_lossy();
-    text.contains("/git/checkouts/")
 }
 
 #[cfg(test)]
