@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::apigateway::{self, ApiGateway, ApiGatewayProvider};
-use crate::cloudformation::CloudFormation;
+use crate::cloudformation::{CloudFormation, CustomResources};
 use crate::cloudwatch::{CloudWatch, EVALUATION_INTERVAL};
 use crate::context::{Clock, Context};
 use crate::elasticache::ElastiCache;
@@ -216,6 +216,8 @@ async fn router(context: &Context, database_url: Option<&str>) -> io::Result<Rou
     providers.extend(rds.providers());
     providers.extend(caches.providers());
     providers.extend(secrets.providers(rds.clone()));
+    let custom = Arc::new(CustomResources::new(context, Arc::new(lambda.clone())));
+    providers.push(custom.clone());
     let cloudformation = CloudFormation::open(context, providers, vec![s3.clone(), ssm.clone(), secrets.clone()])?;
     cloudwatch.start();
     // Functions that are called from now on expect them.
@@ -223,6 +225,7 @@ async fn router(context: &Context, database_url: Option<&str>) -> io::Result<Rou
     cloudformation.recover();
     Ok(Router::new(&context.region, context.folder.display().to_string())
         .with_frontend(Arc::new(gateway.clone()))
+        .with_callbacks(custom)
         .with_service(Arc::new(gateway))
         .with_service(cloudformation)
         .with_service(cloudwatch)

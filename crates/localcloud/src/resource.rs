@@ -12,6 +12,8 @@ use crate::service::ApiError;
 pub struct ResourceRequest {
     pub resource_type: String,
     pub stack_name: String,
+    /// The stack's ARN.
+    pub stack_id: String,
     pub logical_id: String,
     pub properties: Map<String, Value>,
     /// A name nobody else has: stack, logical id and a random tail; for resources whose name the template leaves open.

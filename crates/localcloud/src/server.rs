@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use crate::codec::{self, Refusal};
 use crate::identity;
 use crate::service::{ApiError, Service};
-use crate::sink::HttpFrontend;
+use crate::sink::{CallbackReceiver, HttpFrontend};
 
 /// Above the largest code archive and far above any template; a bound, so that no client fills the memory.
 const BODY_LIMIT: usize = 1024 * 1024 * 1024;
@@ -39,6 +39,7 @@ pub struct Router {
     folder: String,
     services: BTreeMap<&'static str, Arc<dyn Service>>,
     frontend: Option<Arc<dyn HttpFrontend>>,
+    callbacks: Option<Arc<dyn CallbackReceiver>>,
 }
 
 impl Router {
@@ -49,6 +50,7 @@ impl Router {
             folder: folder.into(),
             services: BTreeMap::new(),
             frontend: None,
+            callbacks: None,
         }
     }
 
@@ -61,6 +63,12 @@ impl Router {
     #[must_use]
     pub fn with_frontend(mut self, frontend: Arc<dyn HttpFrontend>) -> Self {
         self.frontend = Some(frontend);
+        self
+    }
+
+    #[must_use]
+    pub fn with_callbacks(mut self, callbacks: Arc<dyn CallbackReceiver>) -> Self {
+        self.callbacks = Some(callbacks);
         self
     }
 
@@ -77,6 +85,15 @@ impl Router {
         if is_foreign_page(request.headers(), request.uri().query().unwrap_or_default()) {
             let message = "The embedded cloud takes no calls from web pages of other sites.";
             return plain(StatusCode::FORBIDDEN, json!({"message": message}));
+        }
+        if let Some(waited) = self.called_back(&request) {
+            return match waited {
+                true => plain(StatusCode::OK, json!({})),
+                false => plain(
+                    StatusCode::NOT_FOUND,
+                    json!({"message": "Nobody waits for this answer (any more)."}),
+                ),
+            };
         }
         let request_id = identity::uuid();
         let (parts, body) = request.into_parts();
@@ -117,6 +134,14 @@ impl Router {
                 codec::encode_failure(Some(call.model), call.protocol, &error, &request_id)
             }
         }
+    }
+
+    fn called_back(&self, request: &Request<Bytes>) -> Option<bool> {
+        if request.method() != http::Method::PUT {
+            return None;
+        }
+        let callbacks = self.callbacks.as_ref()?;
+        callbacks.receive(request.uri().path(), request.body().clone())
     }
 
     fn health(&self) -> Response<Bytes> {

@@ -52,6 +52,13 @@ pub struct Invocation {
     pub executed_version: String,
 }
 
+/// Who waits for answers that functions put to a path of this cloud. CloudFormation implements it for custom resources;
+/// the server calls it.
+pub trait CallbackReceiver: Send + Sync {
+    /// Nothing when the path is not one of its own, otherwise whether somebody waited for this answer.
+    fn receive(&self, path: &str, body: Bytes) -> Option<bool>;
+}
+
 /// Who answers plain HTTP that arrives for a deployed API. API Gateway implements it; the server calls it for
 /// `/_aws/execute-api/{api}/{stage}/{path…}` and for the host `{api}.execute-api.{region}.…`.
 #[async_trait]

@@ -65,6 +65,7 @@ pub fn resource_request(resource_type: &str, properties: Value) -> ResourceReque
     ResourceRequest {
         resource_type: resource_type.into(),
         stack_name: "Stack".into(),
+        stack_id: "arn:aws:cloudformation:us-east-1:000000000000:stack/Stack/1".into(),
         logical_id: "Thing".into(),
         properties: properties.as_object().cloned().unwrap_or_else(Map::new),
         generated_name: "Stack-Thing-ABC123".into(),

@@ -20,6 +20,7 @@ fn resource(kind: &str, logical_id: &str, properties: Value) -> ResourceRequest 
     ResourceRequest {
         resource_type: format!("AWS::{kind}"),
         stack_name: "stack".to_owned(),
+        stack_id: "arn:aws:cloudformation:us-east-1:000000000000:stack/Stack/1".into(),
         logical_id: logical_id.to_owned(),
         properties: properties.as_object().cloned().unwrap(),
         generated_name: format!("stack-{logical_id}-0123456789AB"),

@@ -328,6 +328,7 @@ fn resource(kind: &str, properties: Value) -> ResourceRequest {
     ResourceRequest {
         resource_type: format!("AWS::Lambda::{kind}"),
         stack_name: "stack".to_owned(),
+        stack_id: "arn:aws:cloudformation:us-east-1:000000000000:stack/Stack/1".into(),
         logical_id: kind.to_owned(),
         properties: properties.as_object().cloned().unwrap(),
         generated_name: format!("stack-{kind}-0123456789AB"),

@@ -11,13 +11,17 @@ use crate::{Ended, Project};
 const VARIABLE: &str = "LLAMA_TEST_NODE";
 
 impl Project {
-    /// The oracle's case of this name as its authors have it: sources, assets, `node_modules`, and settings that run it.
+    /// The oracle's case of this name, or one of `tests/e2e/cases`, as its authors have it: sources, assets, `node_modules`, and settings that run it.
     pub fn typescript(case: &str) -> Self {
         let project = Self::empty();
         let oracle = repository().join("tests/parity/oracle");
         for name in ["app.ts", "package.json", "cases", "assets"] {
             copy(&oracle.join(name), &project.path().join(name));
         }
+        copy(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("cases"),
+            &project.path().join("cases"),
+        );
         project.link_node_modules();
         project.write(
             "llama-deploy.toml",

@@ -101,6 +101,24 @@ fn realtime() {
 }
 
 #[test]
+fn database() {
+    deployed_without_more("database", 1, 49);
+}
+
+/// aws-cdk-lib's own custom resources really run: their functions call this cloud with the AWS SDK.
+#[test]
+fn custom() {
+    let project = deployed_without_more("custom", 1, 32);
+    let endpoint = project.endpoint();
+    let headers = [
+        ("X-Amz-Target", "AmazonSSM.GetParameter"),
+        ("Content-Type", "application/x-amz-json-1.1"),
+    ];
+    let (status, answer) = post(&format!("{endpoint}/"), &headers, r#"{"Name":"/from/custom"}"#).expect("it answers");
+    assert_eq!(status, 200, "the parameter that a custom resource puts: {answer}");
+}
+
+#[test]
 fn the_cdk_cli_lists_and_diffs_what_our_app_wrote() {
     let project = Project::service();
     project.run(&["synth"]).expect(0);

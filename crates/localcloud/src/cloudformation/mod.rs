@@ -2,12 +2,13 @@
 //!
 //! A change set plans ([`plan`]), its execution runs in the background ([`engine`]) and clients poll, as against AWS.
 //! Resources are made by the providers of the other services and, for every type that none of them serves, by the
-//! generic one. No macros, custom resources, wait conditions, change sets of nested stacks, stack sets, drift detection, imports
+//! generic one. No macros, wait conditions, change sets of nested stacks, stack sets, drift detection, imports
 //! or stack policies.
 
 mod answers;
 mod blueprint;
 mod change_sets;
+mod custom;
 mod engine;
 mod evaluate;
 mod nested;
@@ -42,6 +43,7 @@ use crate::resource::Provider;
 use crate::service::{ApiError, Request, Response, Service};
 use crate::store::Store;
 
+pub use custom::CustomResources;
 use engine::Engine;
 use nested::NestedStacks;
 use stacks::{Cell, Stacks};

@@ -6,6 +6,7 @@ use futures::FutureExt as _;
 use serde_json::{Map, Value};
 
 use super::blueprint::{Blueprint, Records, text};
+use super::custom::is_custom;
 use super::plan::same_properties;
 use super::record::{Event, Garbage, Policy, ResourceRecord, Stack};
 use super::stacks::Cell;
@@ -183,8 +184,19 @@ impl Step<'_> {
         self.note(wanted.clone(), Status::UpdateInProgress, reason);
         match self.modify(&current, &wanted).await {
             Ok(resource) => {
+                let is_another = current.physical_id.as_ref() != Some(&resource.physical_id);
                 wanted.physical_id = Some(resource.physical_id);
                 wanted.attributes = resource.attributes;
+                if is_another && is_custom(&wanted.resource_type) {
+                    // Its function made a new one: the old one is deleted in the cleanup.
+                    let policy = wanted.update_replace_policy;
+                    self.cell.change(|stack| {
+                        stack.garbage.push(Garbage {
+                            policy,
+                            record: current,
+                        })
+                    });
+                }
                 self.note(wanted, Status::UpdateComplete, None);
                 Verdict::Done
             }
@@ -311,9 +323,14 @@ impl Step<'_> {
     }
 
     fn request_as_it_is(&self, record: &ResourceRecord) -> ResourceRequest {
+        let (stack_name, stack_id) = {
+            let stack = self.cell.read();
+            (stack.name.clone(), stack.id.clone())
+        };
         ResourceRequest {
             resource_type: record.resource_type.clone(),
-            stack_name: self.cell.read().name.clone(),
+            stack_name,
+            stack_id,
             logical_id: record.logical_id.clone(),
             properties: record.properties.clone(),
             generated_name: record.generated_name.clone(),

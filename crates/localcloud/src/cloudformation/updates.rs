@@ -33,7 +33,7 @@ impl CloudFormation {
         if !unknown.is_empty() {
             return Err(refusal(format!(
                 "Template format error: Unrecognized resource types: [{}] (the embedded cloud makes what the schema of \
-                 CloudFormation has, but neither custom resources nor wait conditions)",
+                 CloudFormation has, and custom resources, but no wait conditions, macros and stack sets)",
                 unknown.join(", ")
             )));
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::custom::{self, is_custom};
 use crate::context::Context;
 use crate::generic::Generic;
 use crate::resource::Provider;
@@ -41,11 +42,11 @@ impl World {
 
     /// Whether a resource of this type can be made.
     pub fn makes(&self, resource_type: &str) -> bool {
-        self.providers.contains_key(resource_type) || crate::generic::is_known(resource_type)
+        self.providers.contains_key(key(resource_type)) || crate::generic::is_known(resource_type)
     }
 
     pub fn provider(&self, resource_type: &str) -> Arc<dyn Provider> {
-        self.providers.get(resource_type).unwrap_or(&self.generic).clone()
+        self.providers.get(key(resource_type)).unwrap_or(&self.generic).clone()
     }
 
     async fn call(&self, service: &str, operation: &str, input: Value) -> Result<(Value, Bytes), ApiError> {
@@ -177,6 +178,15 @@ impl World {
             serde_json::from_str(secret).map_err(|_| format!("Could not parse SecretString JSON of {id}"))?;
         let value = parsed.get(key).and_then(crate::members::scalar);
         value.ok_or_else(|| format!("Could not find a value associated with JSONKey {key} in SecretString of {id}"))
+    }
+}
+
+/// Under which type a provider is found: custom resources have one, whatever their templates call them.
+fn key(resource_type: &str) -> &str {
+    if is_custom(resource_type) {
+        custom::TYPE
+    } else {
+        resource_type
     }
 }
 

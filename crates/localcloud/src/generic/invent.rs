@@ -243,6 +243,7 @@ mod tests {
         let request = ResourceRequest {
             resource_type: resource_type.to_owned(),
             stack_name: "Stack".to_owned(),
+            stack_id: "arn:aws:cloudformation:us-east-1:000000000000:stack/Stack/1".into(),
             logical_id: "Thing".to_owned(),
             properties: properties.as_object().unwrap().clone(),
             generated_name: "Stack-Thing-ABC".to_owned(),

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use super::libraries::Libraries;
 use crate::service::ApiError;
 
 const NODE_CLIENT: &str = include_str!("clients/runtime.mjs");
@@ -19,6 +20,7 @@ pub(crate) struct Host {
     necessities: Vec<(&'static str, OsString)>,
     /// Where the bundled runtime clients lie.
     clients: PathBuf,
+    libraries: Libraries,
     node: OnceLock<Option<PathBuf>>,
     python: OnceLock<Option<PathBuf>>,
 }
@@ -31,8 +33,8 @@ pub(crate) struct Program {
 }
 
 impl Host {
-    /// Writes the bundled runtime clients into `clients`.
-    pub fn open(clients: PathBuf) -> io::Result<Self> {
+    /// Writes the bundled runtime clients into `clients`; what is fetched from elsewhere goes into `tools`.
+    pub fn open(clients: PathBuf, tools: PathBuf) -> io::Result<Self> {
         std::fs::create_dir_all(&clients)?;
         std::fs::write(clients.join("runtime.mjs"), NODE_CLIENT)?;
         std::fs::write(clients.join("runtime.py"), PYTHON_CLIENT)?;
@@ -40,9 +42,11 @@ impl Host {
             .iter()
             .filter_map(|name| Some((*name, std::env::var_os(name)?)))
             .collect();
+        let libraries = Libraries::open(clients.join("libraries"), tools)?;
         Ok(Self {
             necessities,
             clients,
+            libraries,
             node: OnceLock::new(),
             python: OnceLock::new(),
         })
@@ -50,6 +54,14 @@ impl Host {
 
     pub fn necessities(&self) -> &[(&'static str, OsString)] {
         &self.necessities
+    }
+
+    /// Brings what Lambda's runtime has beside the interpreter; the variable makes it found.
+    pub async fn provide(&self, runtime: &str, code: &Path, program: &Program) -> Option<(String, String)> {
+        self.libraries
+            .provide(runtime, code, &program.path, &self.necessities)
+            .await;
+        self.libraries.variable(runtime)
     }
 
     /// The program that runs `runtime` with the code in `code`.

@@ -280,7 +280,12 @@ impl Lambda {
         let program = self.shared.host.program(runtime, &code)?;
         let path = program.path.clone();
         let stream = self.stream(version);
-        let environment = self.environment(version, &code.display().to_string(), &stream);
+        let libraries = self.shared.host.provide(runtime, &code, &program).await;
+        // The function's own variables come after it, and win.
+        let environment = libraries
+            .into_iter()
+            .chain(self.environment(version, &code.display().to_string(), &stream))
+            .collect();
         let launch = Launch {
             program,
             code,

@@ -14,6 +14,7 @@ mod functions;
 mod host;
 mod invoke;
 mod layers;
+mod libraries;
 mod name;
 mod policy;
 mod pool;

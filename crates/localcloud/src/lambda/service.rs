@@ -88,7 +88,7 @@ impl Lambda {
             ports,
             settings,
             code: CodeFolder::new(folder.join("code")),
-            host: Host::open(folder.join("clients"))?,
+            host: Host::open(folder.join("clients"), context.folder.join("tools"))?,
             pool: Pool::new(settings.processes_per_version.max(1), settings.idle_limit),
             in_flight: Mutex::default(),
             dice: Mutex::new(dice),

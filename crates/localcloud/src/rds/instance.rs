@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::cluster::is_cluster;
 use super::postgres::Owner;
 use crate::context::ACCOUNT;
 use crate::members::{Members, tag_list};
@@ -49,6 +50,9 @@ pub struct Instance {
     pub database: Option<String>,
     /// The server of `DATABASE_URL`: described, never started, stopped or removed.
     pub is_external: bool,
+    /// The key of the record whose server this is, where it has none of its own.
+    #[serde(default)]
+    pub shares: Option<String>,
     /// What else the creation asked for, by the names of `CreateDBInstance`; kept and described, nothing more.
     pub wishes: Map<String, Value>,
     pub tags: Vec<(String, String)>,
@@ -66,6 +70,7 @@ pub struct Snapshot {
 
 #[derive(Default, Serialize, Deserialize)]
 pub struct State {
+    /// By identifier; clusters, too, under their keys.
     pub instances: BTreeMap<String, Instance>,
     pub snapshots: BTreeMap<String, Snapshot>,
     /// `DBSubnetGroup`s as they were created through the API.
@@ -82,8 +87,15 @@ impl Instance {
         }
     }
 
+    /// Whether a server is started, stopped and removed with it.
+    pub fn has_server(&self) -> bool {
+        !self.is_external && self.shares.is_none()
+    }
+
     pub fn arn(&self, region: &str) -> String {
-        format!("arn:aws:rds:{region}:{ACCOUNT}:db:{}", self.id)
+        // A cluster's key says what it is.
+        let kind = if is_cluster(&self.id) { "" } else { "db:" };
+        format!("arn:aws:rds:{region}:{ACCOUNT}:{kind}{}", self.id)
     }
 
     pub fn described(&self, region: &str) -> Value {
@@ -109,7 +121,7 @@ impl Instance {
             "DbiResourceId": self.resource_id,
             "DBInstanceClass": wish("DBInstanceClass", json!("db.t4g.micro")),
             "DBInstanceStatus": self.status.name(),
-            "Engine": "postgres",
+            "Engine": wish("Engine", json!("postgres")),
             "EngineVersion": self.engine_version,
             "Endpoint": {"Address": self.host, "Port": self.port, "HostedZoneId": HOSTED_ZONE},
             "MasterUsername": self.master_username,
@@ -131,6 +143,8 @@ impl Instance {
             "DBParameterGroups": [{"DBParameterGroupName": parameter_group, "ParameterApplyStatus": "in-sync"}],
             "PendingModifiedValues": {},
             "TagList": tag_list(&self.tags),
+            "DBClusterIdentifier": self.wishes.text("DBClusterIdentifier"),
+            "ReadReplicaSourceDBInstanceIdentifier": self.wishes.text("SourceDBInstanceIdentifier"),
         });
         if let Some(group) = self.wishes.text("DBSubnetGroupName") {
             output["DBSubnetGroup"] =

@@ -2,8 +2,9 @@
 //!
 //! The endpoint is 127.0.0.1 and a port that stays the instance's own. Servers come up with the cloud and end with it.
 //! With `DATABASE_URL` an "instance" is that server instead, and nothing is started. Not served: other engines,
-//! clusters, replicas, parameter values, maintenance; sizes and classes are kept and described only.
+//! parameter values, maintenance; sizes and classes are kept and described only.
 
+mod cluster;
 mod instance;
 mod operations;
 mod postgres;
@@ -55,7 +56,7 @@ impl Rds {
         let _work = self.work.lock().await;
         let (instances, unfinished) = {
             let state = self.state.read();
-            let ran = |instance: &&Instance| !instance.is_external && instance.status != Status::Stopped;
+            let ran = |instance: &&Instance| instance.has_server() && instance.status != Status::Stopped;
             let unfinished = state
                 .snapshots
                 .values()
@@ -81,7 +82,10 @@ impl Rds {
     }
 
     pub fn providers(self: &Arc<Self>) -> Vec<Arc<dyn Provider>> {
-        vec![Arc::new(provider::InstanceProvider { rds: self.clone() })]
+        vec![
+            Arc::new(provider::InstanceProvider { rds: self.clone() }),
+            Arc::new(cluster::ClusterProvider { rds: self.clone() }),
+        ]
     }
 
     fn folder(&self, kind: &str, id: &str) -> PathBuf {
@@ -154,10 +158,11 @@ impl Rds {
             ));
         }
         let source = snapshot.map(|snapshot| self.available_snapshot(snapshot)).transpose()?;
-        let instance = match (&self.external, source) {
-            (Some(external), _) => self.external_instance(id, external, input)?,
-            (None, Some(source)) => self.restored(id, source, input).await?,
-            (None, None) => self.made(id, input).await?,
+        let instance = match (self.shared_server(input)?, &self.external, source) {
+            (Some(server), _, _) => self.sharing(id, server, input)?,
+            (None, Some(external), _) => self.external_instance(id, external, input)?,
+            (None, None, Some(source)) => self.restored(id, source, input).await?,
+            (None, None, None) => self.made(id, input).await?,
         };
         self.state.change(|state| {
             state.instances.insert(instance.id.clone(), instance.clone());
@@ -167,7 +172,7 @@ impl Rds {
 
     async fn made(&self, id: String, input: &Value) -> Result<Instance, ApiError> {
         let engine = input.text("Engine").unwrap_or("postgres");
-        if engine != "postgres" {
+        if engine != "postgres" && !cluster::is_cluster(&id) {
             return Err(invalid(format!(
                 "The embedded cloud runs the engine postgres only, not {engine}"
             )));
@@ -281,6 +286,7 @@ impl Rds {
             admin_password: String::new(),
             database: None,
             is_external: false,
+            shares: None,
             wishes,
             tags: tags_of(input, "Tags"),
         })
@@ -294,6 +300,7 @@ impl Rds {
             .text("MasterUserPassword")
             .filter(|password| *password != instance.master_password);
         if let Some(password) = password {
+            self.refuse_shared(&instance)?;
             if instance.is_external {
                 return Err(not_ours(id));
             }
@@ -328,12 +335,13 @@ impl Rds {
                 "Cannot delete protected DB Instance, please disable deletion protection and try again.",
             ));
         }
+        self.refuse_while_shared(&instance)?;
         if let Some(snapshot) = final_snapshot {
             self.begin_snapshot(id, snapshot, Vec::new())?;
             self.finish_snapshot(snapshot).await?;
         }
         let _work = self.work.lock().await;
-        if !instance.is_external {
+        if instance.has_server() {
             self.cluster(&instance)
                 .await
                 .map_err(failed)?
@@ -350,6 +358,7 @@ impl Rds {
     async fn run(&self, id: &str, up: bool, down: bool) -> Result<Instance, ApiError> {
         let _work = self.work.lock().await;
         let instance = self.instance(id)?;
+        self.refuse_shared(&instance)?;
         if instance.is_external {
             return Err(not_ours(id));
         }
@@ -399,6 +408,7 @@ impl Rds {
     fn begin_snapshot(&self, instance: &str, id: &str, tags: Vec<(String, String)>) -> Result<Snapshot, ApiError> {
         let (id, instance) = (id.to_lowercase(), self.instance(instance)?);
         check_identifier(&id)?;
+        self.refuse_shared(&instance)?;
         if instance.is_external {
             return Err(not_ours(&instance.id));
         }
@@ -479,7 +489,7 @@ impl Rds {
         let instances: Vec<Instance> = self.state.read().instances.values().cloned().collect();
         for instance in instances
             .iter()
-            .filter(|instance| !instance.is_external && instance.status == Status::Available)
+            .filter(|instance| instance.has_server() && instance.status == Status::Available)
         {
             let stopped = match self.cluster(instance).await {
                 Ok(cluster) => cluster.stop().await,
@@ -494,18 +504,24 @@ impl Rds {
 
 impl DatabaseDirectory for Rds {
     fn database(&self, identifier: &str) -> Option<DatabaseTarget> {
-        let instance = self.instance(identifier).ok()?;
-        let credentials = instance
-            .is_external
-            .then(|| (instance.master_username.clone(), instance.master_password.clone()));
-        Some(DatabaseTarget {
-            identifier: instance.id,
-            engine: "postgres".to_owned(),
-            host: instance.host,
-            port: instance.port,
-            database: instance.database,
-            credentials,
-        })
+        self.instance(identifier).ok().map(target)
+    }
+
+    fn cluster(&self, identifier: &str) -> Option<DatabaseTarget> {
+        self.cluster_of(identifier).map(target)
+    }
+}
+
+fn target(instance: Instance) -> DatabaseTarget {
+    let credentials = instance
+        .is_external
+        .then(|| (instance.master_username.clone(), instance.master_password.clone()));
+    DatabaseTarget {
+        engine: "postgres".to_owned(),
+        host: instance.host,
+        port: instance.port,
+        database: instance.database,
+        credentials,
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use super::cluster::is_cluster;
 use super::instance::{Instance, Snapshot, State};
 use super::{Rds, failed, invalid};
 use crate::context::ACCOUNT;
@@ -43,7 +44,10 @@ impl Rds {
         };
         let all: Vec<Instance> = match one {
             Some(one) => vec![one],
-            None => state.instances.values().filter(wanted).cloned().collect(),
+            None => {
+                let instances = state.instances.values().filter(|instance| !is_cluster(&instance.id));
+                instances.filter(wanted).cloned().collect()
+            }
         };
         let described: Vec<Value> = all
             .iter()

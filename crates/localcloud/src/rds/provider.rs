@@ -68,23 +68,27 @@ impl Provider for InstanceProvider {
         Ok(self.known_as(&instance))
     }
 
-    /// A snapshot that stays when the stack is gone, named as CloudFormation names them.
     async fn snapshot(&self, current: &Resource, request: &ResourceRequest) -> Result<(), ProviderError> {
-        let Ok(instance) = self.rds.instance(&current.physical_id) else {
-            return Ok(());
-        };
-        if instance.is_external {
-            return Ok(());
-        }
-        let tail = chance::letters(b"abcdefghijklmnopqrstuvwxyz0123456789", 12).map_err(|error| ProviderError {
-            message: error.to_string(),
-        })?;
-        let name = format!("{}-snapshot-{}-{tail}", request.stack_name, request.logical_id);
-        let begun = self.rds.begin_snapshot(&instance.id, &name, request.tags.clone())?;
-        Ok(self.rds.finish_snapshot(&begun.id).await?)
+        last_snapshot(&self.rds, &current.physical_id, request).await
     }
 
     async fn delete(&self, current: &Resource, _request: &ResourceRequest) -> Result<(), ProviderError> {
         removed(self.rds.delete(&current.physical_id, None).await, "DBInstanceNotFound")
     }
+}
+
+/// A snapshot that stays when the stack is gone, named as CloudFormation names them; of what has a server of its own.
+pub(super) async fn last_snapshot(rds: &Rds, id: &str, request: &ResourceRequest) -> Result<(), ProviderError> {
+    let Ok(instance) = rds.instance(id) else {
+        return Ok(());
+    };
+    if !instance.has_server() {
+        return Ok(());
+    }
+    let tail = chance::letters(b"abcdefghijklmnopqrstuvwxyz0123456789", 12).map_err(|error| ProviderError {
+        message: error.to_string(),
+    })?;
+    let name = format!("{}-snapshot-{}-{tail}", request.stack_name, request.logical_id);
+    let begun = rds.begin_snapshot(&instance.id, &name, request.tags.clone())?;
+    Ok(rds.finish_snapshot(&begun.id).await?)
 }

@@ -232,3 +232,64 @@ async fn the_users_own_database_stands_in_and_is_left_alone() {
     assert!(!folder.path().join("rds").exists());
     assert!(Rds::open(&context, Some("nonsense")).is_err());
 }
+
+/// Writer, reader and replica are names of one server; it cannot go while one of them stands.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_is_one_server_that_its_instances_share() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = rds(folder.path());
+    let providers = service.providers();
+    let cluster_request = resource_request(
+        "AWS::RDS::DBCluster",
+        json!({"DBClusterIdentifier": "Aurora", "Engine": "aurora-postgresql", "EngineVersion": "15.17",
+            "MasterUsername": "llama", "MasterUserPassword": PASSWORD, "DatabaseName": "analytics"}),
+    );
+    let cluster = providers[1].create(&cluster_request).await.unwrap();
+    assert_eq!(cluster.physical_id, "aurora");
+    assert_eq!(
+        cluster.attributes["DBClusterArn"],
+        "arn:aws:rds:us-east-1:000000000000:cluster:aurora"
+    );
+    let member = |name: &str, more: Value| {
+        let mut properties = json!({"DBInstanceIdentifier": name, "DBInstanceClass": "db.serverless"});
+        properties
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        resource_request("AWS::RDS::DBInstance", properties)
+    };
+    let in_cluster = json!({"DBClusterIdentifier": "aurora", "Engine": "aurora-postgresql"});
+    let writer_request = member("writer", in_cluster);
+    let writer = providers[0].create(&writer_request).await.unwrap();
+    let replica_request = member("replica", json!({"SourceDBInstanceIdentifier": "writer"}));
+    let replica = providers[0].create(&replica_request).await.unwrap();
+    for shared in [&writer, &replica] {
+        assert_eq!(shared.attributes["Endpoint.Port"], cluster.attributes["Endpoint.Port"]);
+    }
+    let instance = service.instance("writer").unwrap();
+    let one = psql(&instance, "llama", PASSWORD, "select 1").await;
+    assert_eq!(one, Ok("1".to_owned()));
+    let target = DatabaseDirectory::cluster(&*service, "aurora").unwrap();
+    assert_eq!(
+        (target.port, target.database.as_deref()),
+        (instance.port, Some("analytics"))
+    );
+
+    let described = call(&*service.service(), "DescribeDBInstances", json!({}))
+        .await
+        .unwrap();
+    assert_eq!(described["DBInstances"].as_array().unwrap().len(), 2, "{described}");
+    let wire = service.service();
+    let stopped = call(&*wire, "StopDBInstance", json!({"DBInstanceIdentifier": "writer"})).await;
+    assert!(stopped.unwrap_err().message.contains("cluster:aurora"));
+    let early = providers[1].delete(&cluster, &cluster_request).await.unwrap_err();
+    assert!(early.message.contains("replica, writer"), "{early}");
+    providers[0].delete(&replica, &replica_request).await.unwrap();
+    providers[0].delete(&writer, &writer_request).await.unwrap();
+    providers[1].delete(&cluster, &cluster_request).await.unwrap();
+    assert!(psql(&instance, "llama", PASSWORD, "select 1").await.is_err());
+
+    let other = resource_request("AWS::RDS::DBCluster", json!({"Engine": "aurora-mysql"}));
+    let refused = providers[1].create(&other).await.unwrap_err();
+    assert!(refused.message.contains("aurora-mysql"), "{refused}");
+}

@@ -26,7 +26,6 @@ use secret::{CURRENT, Content, Secret, Version};
 /// How a database is reached; what `AWS::SecretsManager::SecretTargetAttachment` writes into a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseTarget {
-    pub identifier: String,
     /// For example `postgres`.
     pub engine: String,
     pub host: String,
@@ -38,7 +37,10 @@ pub struct DatabaseTarget {
 
 /// Who knows the databases. RDS implements it.
 pub trait DatabaseDirectory: Send + Sync {
+    /// An instance, by identifier or ARN.
     fn database(&self, identifier: &str) -> Option<DatabaseTarget>;
+    /// A cluster, by identifier or ARN.
+    fn cluster(&self, identifier: &str) -> Option<DatabaseTarget>;
 }
 
 #[derive(Default, Serialize, Deserialize)]

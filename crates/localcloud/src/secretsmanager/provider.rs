@@ -105,18 +105,22 @@ impl AttachmentProvider {
         let id = properties.required_text("SecretId")?;
         let target = properties.required_text("TargetId")?;
         let target_type = properties.required_text("TargetType")?;
-        if target_type != "AWS::RDS::DBInstance" {
-            return Err(ApiError::new(
-                400,
-                "InvalidRequest",
-                format!("TargetType {target_type} is not served here"),
-            ));
-        }
-        let database = self.databases.database(target).ok_or_else(|| {
+        let (kind, member, database) = match target_type {
+            "AWS::RDS::DBInstance" => ("DBInstance", "dbInstanceIdentifier", self.databases.database(target)),
+            "AWS::RDS::DBCluster" => ("DBCluster", "dbClusterIdentifier", self.databases.cluster(target)),
+            other => {
+                return Err(ApiError::new(
+                    400,
+                    "InvalidRequest",
+                    format!("TargetType {other} is not served here"),
+                ));
+            }
+        };
+        let database = database.ok_or_else(|| {
             ApiError::new(
                 404,
                 "NotFound",
-                format!("DBInstance {target} not found: the secret cannot be attached to it"),
+                format!("{kind} {target} not found: the secret cannot be attached to it"),
             )
         })?;
         let text = self.secrets.secret_text(id, None, None, None)?;
@@ -125,7 +129,7 @@ impl AttachmentProvider {
         secret.insert("engine".into(), json!(database.engine));
         secret.insert("host".into(), json!(database.host));
         secret.insert("port".into(), json!(database.port));
-        secret.insert("dbInstanceIdentifier".into(), json!(database.identifier));
+        secret.insert(member.into(), json!(target));
         if let Some((user, password)) = database.credentials {
             secret.insert("username".into(), json!(user));
             secret.insert("password".into(), json!(password));

@@ -10,11 +10,20 @@ struct OneDatabase;
 impl DatabaseDirectory for OneDatabase {
     fn database(&self, identifier: &str) -> Option<DatabaseTarget> {
         (identifier == "db-1").then(|| DatabaseTarget {
-            identifier: identifier.into(),
             engine: "postgres".into(),
             host: "127.0.0.1".into(),
             port: 5433,
             database: Some("llama".into()),
+            credentials: None,
+        })
+    }
+
+    fn cluster(&self, identifier: &str) -> Option<DatabaseTarget> {
+        (identifier == "cluster-1").then(|| DatabaseTarget {
+            engine: "postgres".into(),
+            host: "127.0.0.1".into(),
+            port: 5434,
+            database: None,
             credentials: None,
         })
     }

@@ -2,9 +2,10 @@
 // Handlers may be async functions or take a callback, in CommonJS or ES modules, as in AWS's own runtimes.
 import fs from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import path from 'node:path';
-import { createRequire } from 'node:module';
-import { pathToFileURL } from 'node:url';
+import { createRequire, syncBuiltinESMExports } from 'node:module';
+import { pathToFileURL, urlToHttpOptions } from 'node:url';
 
 const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
@@ -25,6 +26,21 @@ function call(method, resource, body, headers = {}) {
     request.end(content);
   });
 }
+
+// Custom resources answer to a URL that is HTTPS in AWS, and their code often drops its scheme and port. Here the
+// answers go to the embedded cloud by HTTP.
+const secure = https.request;
+https.request = function request(...given) {
+  const url = typeof given[0] === 'string' ? new URL(given[0]) : given[0];
+  const isUrl = url instanceof URL;
+  const options = isUrl ? { ...urlToHttpOptions(url), ...(typeof given[1] === 'object' ? given[1] : {}) } : url;
+  if (!options?.path?.startsWith('/_aws/local/custom-resource/')) return secure.apply(https, given);
+  const cloud = new URL(process.env.AWS_ENDPOINT_URL);
+  const { agent, protocol, ...rest } = options;
+  const to = { ...rest, host: cloud.hostname, hostname: cloud.hostname, port: cloud.port };
+  return http.request(to, given.findLast((argument) => typeof argument === 'function'));
+};
+syncBuiltinESMExports();
 
 function describe(error) {
   const known = error instanceof Error;
