@@ -15,6 +15,7 @@ pub mod assertions;
 pub mod asset;
 mod blue_green;
 pub mod certificatemanager;
+pub mod cloudfront;
 pub mod cloudwatch;
 mod collation;
 mod dependency;

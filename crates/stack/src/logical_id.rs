@@ -4,6 +4,7 @@
 //! a stack moved over from the CDK keeps its resources. Pure functions over path components; the tree calls them.
 
 use md5::{Digest, Md5};
+use sha1::Sha1;
 
 /// Left out of both the human part and the hash.
 const HIDDEN_ID: &str = "Default";
@@ -35,11 +36,24 @@ pub fn unique_id(components: &[&str]) -> String {
 /// A physical name from `components`: like [`unique_id`], but with a prefix, and shortened in its middle so that both
 /// ends of a long path stay readable.
 pub fn unique_resource_name(components: &[&str], prefix: &str, max_length: usize) -> String {
-    unique_resource_name_with(components, prefix, "", max_length)
+    unique_resource_name_with(components, prefix, Style::default(), max_length)
 }
 
-/// As [`unique_resource_name`], with `separator` after each component.
-pub fn unique_resource_name_with(components: &[&str], prefix: &str, separator: &str, max_length: usize) -> String {
+/// How a physical name is written.
+#[derive(Clone, Copy, Default)]
+pub struct Style {
+    /// After each component.
+    pub separator: &'static str,
+    /// Characters that stay beside letters and digits.
+    pub special: &'static str,
+}
+
+/// As [`unique_resource_name`], in another style.
+pub fn unique_resource_name_with(components: &[&str], prefix: &str, style: Style, max_length: usize) -> String {
+    let alphanumeric = |text: &str| -> String {
+        let stays = |c: &char| c.is_ascii_alphanumeric() || style.special.contains(*c);
+        text.chars().filter(stays).collect()
+    };
     let visible = visible(components);
     if let [only] = visible.as_slice() {
         let candidate = format!("{prefix}{}", alphanumeric(only));
@@ -50,9 +64,9 @@ pub fn unique_resource_name_with(components: &[&str], prefix: &str, separator: &
     let human: String = std::iter::once(prefix.to_owned())
         .chain(
             human_components(&visible)
-                .map(alphanumeric)
+                .map(&alphanumeric)
                 .filter(|component| !component.is_empty())
-                .map(|component| component + separator),
+                .map(|component| component + style.separator),
         )
         .collect();
     let room = max_length.saturating_sub(HASH_LENGTH);
@@ -76,6 +90,17 @@ pub fn unique_resource_name_with(components: &[&str], prefix: &str, separator: &
 /// Lower-case hex md5 of `text`.
 pub fn md5_hex(text: &str) -> String {
     hex::encode(Md5::digest(text.as_bytes()))
+}
+
+/// A name of 42 characters for the construct at `components`, which begin with the root (`aws/constructs`,
+/// `private/node-addr.js`).
+pub fn address(components: &[&str]) -> String {
+    let mut hash = Sha1::new();
+    for component in visible(components) {
+        hash.update(component.as_bytes());
+        hash.update(b"\n");
+    }
+    format!("c8{}", hex::encode(hash.finalize()))
 }
 
 /// Base64 of the sha256 of `text`, with padding.

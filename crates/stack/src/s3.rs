@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cfn::s3::bucket;
-use cfn::{Expr, IntoValue, Value, id};
+use cfn::{Builder, Expr, IntoValue, Value, id};
 
 use crate::element::{CfnResource, RemovalPolicy};
 use crate::iam::{Grant, Grantee, PolicyStatement, Principal, ResourcePolicy};
@@ -30,6 +30,68 @@ pub enum BucketEncryption {
     /// With the account's default key for S3.
     KmsManaged,
     Kms(Value<id::kms::AnyKey>),
+}
+
+/// Who owns objects that others write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObjectOwnership {
+    /// The bucket's owner; access lists do not count.
+    BucketOwnerEnforced,
+    /// The bucket's owner, where the writer agrees.
+    BucketOwnerPreferred,
+    ObjectWriter,
+}
+
+impl ObjectOwnership {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::BucketOwnerEnforced => "BucketOwnerEnforced",
+            Self::BucketOwnerPreferred => "BucketOwnerPreferred",
+            Self::ObjectWriter => "ObjectWriter",
+        }
+    }
+}
+
+/// What of making objects public is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockPublicAccess {
+    acls: Option<bool>,
+    policies: Option<bool>,
+    ignore_acls: Option<bool>,
+    restrict: Option<bool>,
+}
+
+impl BlockPublicAccess {
+    /// No policy and no access list can make anything public.
+    pub const ALL: Self = Self {
+        acls: Some(true),
+        policies: Some(true),
+        ignore_acls: Some(true),
+        restrict: Some(true),
+    };
+    /// Access lists make nothing public; nothing is said of policies.
+    pub const ACLS: Self = Self {
+        acls: Some(true),
+        policies: None,
+        ignore_acls: Some(true),
+        restrict: None,
+    };
+    /// Access lists make nothing public; policies may.
+    pub const ACLS_ONLY: Self = Self {
+        acls: Some(true),
+        policies: Some(false),
+        ignore_acls: Some(true),
+        restrict: Some(false),
+    };
+
+    fn render(self) -> bucket::PublicAccessBlockConfiguration {
+        type Block = bucket::PublicAccessBlockConfiguration;
+        Block::new()
+            .when_some(self.acls, Block::block_public_acls)
+            .when_some(self.policies, Block::block_public_policy)
+            .when_some(self.ignore_acls, Block::ignore_public_acls)
+            .when_some(self.restrict, Block::restrict_public_buckets)
+    }
 }
 
 /// When objects leave.
@@ -130,6 +192,8 @@ pub struct BucketBuilder {
     lifecycle_rules: Vec<LifecycleRule>,
     enforce_ssl: bool,
     removal_policy: RemovalPolicy,
+    block: Option<BlockPublicAccess>,
+    public_read: bool,
 }
 
 impl BucketBuilder {
@@ -160,13 +224,36 @@ impl BucketBuilder {
     }
 
     /// No policy and no access list can make anything public.
-    pub fn block_all_public_access(mut self) -> Self {
-        let block = bucket::PublicAccessBlockConfiguration::new()
-            .block_public_acls(true)
-            .block_public_policy(true)
-            .ignore_public_acls(true)
-            .restrict_public_buckets(true);
-        self.properties = self.properties.public_access_block_configuration(block);
+    pub fn block_all_public_access(self) -> Self {
+        self.block_public_access(BlockPublicAccess::ALL)
+    }
+
+    pub fn block_public_access(mut self, block: BlockPublicAccess) -> Self {
+        self.properties = self.properties.public_access_block_configuration(block.render());
+        self.block = Some(block);
+        self
+    }
+
+    /// Everybody may read every object, which must not be blocked.
+    pub fn public_read_access(mut self) -> Self {
+        self.public_read = true;
+        self
+    }
+
+    /// A web site: what `/` means in each folder, and what is shown instead of an error.
+    pub fn website(mut self, index_document: impl IntoValue<String>, error_document: Option<&str>) -> Self {
+        let website = bucket::WebsiteConfiguration::new()
+            .index_document(index_document)
+            .when_some(error_document, bucket::WebsiteConfiguration::error_document);
+        self.properties = self.properties.website_configuration(website);
+        self
+    }
+
+    pub fn object_ownership(mut self, ownership: ObjectOwnership) -> Self {
+        let rule = bucket::OwnershipControlsRule::new().object_ownership(ownership.as_str());
+        self.properties = self
+            .properties
+            .ownership_controls(bucket::OwnershipControls::new().rules([rule]));
         self
     }
 
@@ -218,6 +305,18 @@ impl BucketBuilder {
                 .by(Principal::any());
             bucket.add_to_resource_policy(statement);
         }
+        if self.public_read {
+            let blocked = |block: BlockPublicAccess| block.policies == Some(true) || block.restrict == Some(true);
+            if self.block.is_none_or(blocked) {
+                bucket
+                    .construct
+                    .report("S3 blocks what makes objects public; allow policies with `BlockPublicAccess::ACLS_ONLY`");
+            }
+            let read = PolicyStatement::allow(["s3:GetObject"])
+                .on(bucket.arn_for_objects("*"))
+                .by(Principal::any());
+            bucket.add_to_resource_policy(read);
+        }
         bucket
     }
 }
@@ -235,6 +334,8 @@ impl Bucket {
             lifecycle_rules: Vec::new(),
             enforce_ssl: false,
             removal_policy: RemovalPolicy::Retain,
+            block: None,
+            public_read: false,
         }
     }
 
@@ -252,6 +353,21 @@ impl Bucket {
             self.bucket_arn().into_expr(),
             format!("/{pattern}").into(),
         ]))
+    }
+
+    /// `bucket.s3.eu-west-1.amazonaws.com`.
+    pub fn bucket_regional_domain_name(&self) -> Value<id::s3::BucketRegionalDomainName> {
+        self.resource.regional_domain_name()
+    }
+
+    /// The URL of the web site, by HTTP.
+    pub fn bucket_website_url(&self) -> Value<String> {
+        self.resource.website_url()
+    }
+
+    /// The host of the web site.
+    pub fn bucket_website_domain_name(&self) -> Value<String> {
+        cfn::intrinsics::select(2, cfn::intrinsics::split("/", self.bucket_website_url()))
     }
 
     /// `s3://bucket/key`.

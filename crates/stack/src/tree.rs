@@ -445,8 +445,21 @@ impl Construct {
         self.tree().name_below(NodeId::ROOT, self.node).join("/")
     }
 
+    /// A name of the place in the app: a hash of the path.
+    pub(crate) fn address(&self) -> String {
+        let tree = self.tree();
+        let mut components = vec![""];
+        components.extend(tree.ids_below(NodeId::ROOT, self.node));
+        logical_id::address(&components)
+    }
+
     /// A name that is unique among stacks, from the name of the stack and the path in it, shortened in its middle.
     pub(crate) fn unique_resource_name(&self, max_length: usize) -> String {
+        self.unique_resource_name_with(logical_id::Style::default(), max_length)
+    }
+
+    /// As [`Construct::unique_resource_name`], in another style.
+    pub(crate) fn unique_resource_name_with(&self, style: logical_id::Style, max_length: usize) -> String {
         let tree = self.tree();
         let stack = tree.stack_of(self.node);
         let name = stack
@@ -454,7 +467,7 @@ impl Construct {
             .map(|stack| stack.name.as_str());
         let mut components: Vec<&str> = name.into_iter().collect();
         components.extend(tree.ids_below(stack.unwrap_or(NodeId::ROOT), self.node));
-        logical_id::unique_resource_name(&components, "", max_length)
+        logical_id::unique_resource_name_with(&components, "", style, max_length)
     }
 
     /// A value of the app's context: `--context KEY=VALUE`, or what the app was made with.

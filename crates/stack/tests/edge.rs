@@ -7,10 +7,16 @@ use stack::apigateway::{
     MockIntegration, RestApi, SecurityPolicy,
 };
 use stack::certificatemanager::Certificate;
+use stack::cloudfront::{
+    BehaviorOptions, CachePolicy, Distribution, ErrorResponse, Forwarded, Function, GeoRestriction, HttpOrigin,
+    HttpVersion, OriginGroup, PublicKey, RequestHeaders, ResponseHeadersPolicy, SecurityPolicyProtocol,
+};
 use stack::ec2::Vpc;
 use stack::route53::{
     ARecord, Failover, GeoLocation, HealthCheck, HealthCheckType, HostedZone, PublicHostedZone, RecordTarget,
 };
+use stack::s3::Bucket;
+use stack::units::seconds;
 use stack::{App, Stack};
 
 /// What is wrong with a stack, in one text.
@@ -106,6 +112,89 @@ fn domain_names_that_api_gateway_refuses() {
         "the base path / leads somewhere already",
         "`/x` is no base path",
         "without a custom domain name",
+    ];
+    assert_says(&said, &wanted);
+}
+
+#[test]
+fn distributions_that_cloudfront_refuses() {
+    let said = mistakes(|stack| {
+        let arn = "arn:aws:acm:eu-west-1:123456789012:certificate/1";
+        let certificate = Certificate::from_arn(stack, "Certificate", arn);
+        let origin = HttpOrigin::new("a.example.com")
+            .connection_timeout(seconds(11))
+            .custom_header("X-Amz-Meta", "x")
+            .http_port(81)
+            .origin_id("one");
+        let again = HttpOrigin::new("b.example.com").origin_id("one");
+        let group = || OriginGroup::new(HttpOrigin::new("c.example.com"), HttpOrigin::new("d.example.com"));
+        let distribution = Distribution::new(stack, "Cdn", origin)
+            .default_behavior(BehaviorOptions::new().enable_grpc(true))
+            .http_version(HttpVersion::Http1_1)
+            .domain_names(["www.example.com"], &certificate)
+            .error_response(ErrorResponse::of(404))
+            .geo_restriction(GeoRestriction::only(["Germany"]))
+            .web_acl_id("arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/a/1")
+            .build();
+        distribution.attach_web_acl("b");
+        distribution.add_behavior("*", again, BehaviorOptions::new());
+        let nested = OriginGroup::new(HttpOrigin::new("e.example.com"), group());
+        distribution.add_behavior("/n/*", nested, BehaviorOptions::new());
+        distribution.metric_cache_hit_rate();
+        Distribution::new(stack, "Tls", HttpOrigin::new("a.example.com"))
+            .minimum_protocol_version(SecurityPolicyProtocol::TlsV1_2Of2021)
+            .build();
+        let known = Distribution::from_attributes(stack, "Known", "E1", "d1.cloudfront.net");
+        known.add_behavior("/x", HttpOrigin::new("a.example.com"), BehaviorOptions::new());
+    });
+    let wanted = [
+        "between 1 and 10 seconds",
+        "no header `X-Amz-Meta`",
+        "80, 443, or 1024",
+        "gRPC needs HTTP/2",
+        "gRPC needs all methods",
+        "certificate of a distribution is of us-east-1",
+        "when the origin answers 404",
+        "two capital letters",
+        "web ACL of a distribution is of us-east-1",
+        "has one web ACL",
+        "only the default behavior",
+        "an origin `one` already",
+        "a group is no fallback",
+        "needs `publish_additional_metrics`",
+        "CloudFront chooses the TLS",
+        "changed where it is made",
+    ];
+    assert_says(&said, &wanted);
+}
+
+#[test]
+fn policies_and_functions_that_cloudfront_refuses() {
+    let said = mistakes(|stack| {
+        CachePolicy::new(stack, "Cache")
+            .cache_policy_name("a name")
+            .cookies(Forwarded::only(Vec::<String>::new()))
+            .build();
+        let policy = stack::cloudfront::OriginRequestPolicy::new(stack, "Request");
+        policy.headers(RequestHeaders::only(["Authorization"])).build();
+        ResponseHeadersPolicy::new(stack, "Headers")
+            .remove_header("Via")
+            .server_timing_sampling_rate(12.34567)
+            .build();
+        Function::of_file(stack, "Code", "nowhere.js").build();
+        PublicKey::new(stack, "Key", "MIIB");
+        RecordTarget::bucket_website(&Bucket::new(stack, "Site").public_read_access().build());
+    });
+    let wanted = [
+        "`a name` is no name of a policy",
+        "names something",
+        "`Authorization` and `Accept-Encoding`",
+        "`Via` cannot be taken away",
+        "four decimals",
+        "cannot be read from nowhere.js",
+        "given in PEM",
+        "BlockPublicAccess::ACLS_ONLY",
+        "needs a stack whose region is said",
     ];
     assert_says(&said, &wanted);
 }

@@ -169,6 +169,17 @@ impl FunctionUrl {
         self.resource.function_url()
     }
 
+    /// Of what the URL invokes.
+    pub fn function_arn(&self) -> Value<String> {
+        self.resource.function_arn().cast()
+    }
+
+    /// Everybody may call it.
+    pub(crate) fn is_public(&self) -> bool {
+        let kind = self.resource.property("AuthType");
+        kind.is_some_and(|kind| kind.as_text() == Some("NONE"))
+    }
+
     pub fn resource(&self) -> &CfnResource<cfn::lambda::Url> {
         &self.resource
     }

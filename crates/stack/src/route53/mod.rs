@@ -9,6 +9,7 @@ mod location;
 mod record_set;
 mod records;
 mod target;
+mod website;
 mod zone;
 
 pub use health_check::{HealthCheck, HealthCheckBuilder, HealthCheckType, InsufficientData};

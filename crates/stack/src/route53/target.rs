@@ -3,12 +3,20 @@
 use cfn::{Expr, IntoValue, List, Value};
 
 use super::record_set::RecordSet;
+use super::website;
 use crate::apigateway::{DomainName, RestApi};
+use crate::cloudfront::Distribution;
 use crate::ec2::InterfaceEndpoint;
+use crate::element::CfnMapping;
+use crate::s3::Bucket;
+use crate::stack::Stack;
 use crate::tree::Scope;
 
 /// The zone of all accelerators (aws-cdk-lib 2.276, `aws-route53-targets/lib/global-accelerator-target.js`).
 const GLOBAL_ACCELERATOR_ZONE: &str = "Z2BJ6XQ5FK7U4H";
+
+/// The mapping that the CDK puts the zones of CloudFront into.
+const CLOUDFRONT_ZONES: &str = "AWSCloudFrontPartitionHostedZoneIdMap";
 
 /// What is answered: values, or an alias, which is followed inside of AWS, at no cost and with the addresses of the
 /// moment.
@@ -72,6 +80,39 @@ impl RecordTarget {
     pub fn load_balancer(dns_name: impl IntoValue<String>, canonical_hosted_zone_id: impl IntoValue<String>) -> Self {
         let name = Expr::concat(["dualstack.".into(), dns_name.into_value().into_expr()]);
         Self::alias(name.cast::<String>(), canonical_hosted_zone_id)
+    }
+
+    /// A distribution under one of its own names.
+    pub fn distribution(distribution: &Distribution) -> Self {
+        let stack = Stack::of(distribution);
+        let known = stack.construct().find_child(CLOUDFRONT_ZONES);
+        let mapping = known.unwrap_or_else(|| {
+            let zone = |id: &'static str| Expr::map([("zoneId", id)]);
+            let zones = [("aws", zone("Z2FDTNDATAQYW2")), ("aws-cn", zone("Z3RFFRIM2A3IF5"))];
+            let mapping = CfnMapping::new(&stack, CLOUDFRONT_ZONES, zones.into_iter().collect());
+            mapping.construct().clone()
+        });
+        let zone = cfn::intrinsics::find_in_map::<String>(
+            Expr::LogicalId(mapping.node().element()).cast::<String>(),
+            cfn::pseudo::partition(),
+            "zoneId",
+        );
+        Self::alias(distribution.distribution_domain_name(), zone)
+    }
+
+    /// A bucket that is a web site and has the name of the record, in a stack whose region is known.
+    pub fn bucket_website(bucket: &Bucket) -> Self {
+        let region = Stack::of(bucket).known_environment().1;
+        match region.as_deref().and_then(website::of_region) {
+            Some((host, zone)) => Self::alias(host, zone),
+            None => {
+                bucket.construct().report(
+                    "a record of a bucket's web site needs a stack whose region is said, and one where S3 has web \
+                     sites",
+                );
+                Self::alias("", "")
+            }
+        }
     }
 
     /// A custom domain name of a REST API.

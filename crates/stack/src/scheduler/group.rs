@@ -66,7 +66,11 @@ fn name_of(construct: &Construct) -> String {
     let name = stack.stack_name();
     let mut path = vec![name.as_str()];
     path.extend(tree.ids_below(stack.construct().node(), construct.node()));
-    logical_id::unique_resource_name_with(&path, "", "-", MAX_NAME_LENGTH)
+    let style = logical_id::Style {
+        separator: "-",
+        ..logical_id::Style::default()
+    };
+    logical_id::unique_resource_name_with(&path, "", style, MAX_NAME_LENGTH)
 }
 
 impl ScheduleGroup {

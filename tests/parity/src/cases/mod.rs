@@ -1,5 +1,6 @@
 //! The oracle's cases in Rust, construct by construct: compare each with its namesake in `oracle/cases`.
 
+mod cdn;
 mod core;
 mod database;
 mod databases;
@@ -52,6 +53,7 @@ pub const CASES: &[Case] = &[
     oracle("restapi", restapi::build),
     oracle("functions", functions::build),
     oracle("vpc", vpc::build),
+    own("cdn", cdn::build),
     own("dns", dns::build),
     own("domains", domains::build),
     oracle("realtime", realtime::build),
