@@ -9,6 +9,7 @@
 )]
 
 mod bench;
+mod fuzz;
 mod parity;
 mod schema;
 mod shell;
@@ -26,6 +27,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   parity --npm        make the expected templates again with aws-cdk-lib from npm
   schema              make the snapshot of CloudFormation's schema again
   bench [NAME …]      measure what the README claims
+  fuzz [SECONDS]      the readers and the differ over arbitrary input, with other seeds each time (60)
 ";
 
 fn main() -> ExitCode {
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         "parity" => parity::run(rest),
         "schema" => schema::run(rest),
         "bench" => bench::run(rest),
+        "fuzz" => fuzz::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())

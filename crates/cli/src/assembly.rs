@@ -1,5 +1,7 @@
 //! Reads a cloud assembly, ours or one that a TypeScript CDK app wrote: its stacks in the order of their dependencies.
 
+#[cfg(test)]
+mod fuzz;
 mod origin;
 
 use std::collections::BTreeMap;

@@ -267,8 +267,12 @@ fn resource(
     };
     match (old, new) {
         (Some(old), Some(new)) => {
-            difference.properties = attributes(old, new, behaviors);
-            if type_of(old) != type_of(new) {
+            difference.properties = if old.is_object() && new.is_object() {
+                attributes(old, new, behaviors)
+            } else {
+                leaves::of("", Some(old), Some(new), &|_| UpdateBehavior::InPlace)
+            };
+            if !same::optional(old.get("Type"), new.get("Type")) {
                 difference.old_type = Some(type_of(old).to_owned());
                 difference.change = Change::Replace;
             } else if difference.properties.is_empty() {
@@ -320,7 +324,8 @@ fn attributes(old: &Value, new: &Value, behaviors: &dyn UpdateBehaviors) -> Vec<
     let (old, new) = (old.as_object().unwrap_or(&none), new.as_object().unwrap_or(&none));
     for (attribute, (old, new)) in pairs(old, new) {
         match attribute {
-            "Type" => {}
+            // Another type is told by the resource; this is one that is no text.
+            "Type" if old.is_some_and(Value::is_string) && new.is_some_and(Value::is_string) => {}
             "DependsOn" => leaves::dependencies(old, new, &mut found),
             "Properties" => {
                 let empty = Value::Object(Map::new());

@@ -148,4 +148,6 @@ fn within(schema: &ResourceSchema, kind: &PropertyType, path: &[&str]) -> Replac
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

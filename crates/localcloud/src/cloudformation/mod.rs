@@ -11,6 +11,8 @@ mod change_sets;
 mod custom;
 mod engine;
 mod evaluate;
+#[cfg(test)]
+mod fuzz;
 mod nested;
 mod parameters;
 mod plan;

@@ -58,6 +58,9 @@ const RESOURCE_ATTRIBUTES: &[&str] = &[
     "Description",
 ];
 
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
+const MOST_RESOURCES: usize = 500;
+
 const TRANSFORMS: &[&str] = &["AWS::LanguageExtensions"];
 
 impl Template {
@@ -110,6 +113,12 @@ impl Template {
         if self.resources.is_empty() {
             return Err("Template format error: At least one Resources member must be defined.".to_owned());
         }
+        if self.resources.len() > MOST_RESOURCES {
+            return Err(format!(
+                "Template format error: Number of resources, {}, is greater than maximum allowed, {MOST_RESOURCES}",
+                self.resources.len()
+            ));
+        }
         for (id, definition) in &self.resources {
             if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
                 return Err(format!(
@@ -149,6 +158,16 @@ impl Template {
         let mut uses = Uses::default();
         self.conditions.values().for_each(|value| uses.collect(value));
         self.resolve(&uses, "Conditions")?;
+        let conditions = self.conditions.iter().map(|(name, condition)| {
+            let uses = Uses::of(condition).conditions;
+            (name.clone(), uses.into_iter().collect())
+        });
+        if let Some(names) = circle(&conditions.collect()) {
+            return Err(format!(
+                "Template validation error: Circular dependency between conditions: [{}]",
+                names.join(", ")
+            ));
+        }
         match circle(&self.dependencies()) {
             Some(ids) => Err(format!("Circular dependency between resources: [{}]", ids.join(", "))),
             None => Ok(()),

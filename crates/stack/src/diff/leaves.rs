@@ -2,7 +2,7 @@
 //! pairing their elements, and into JSON that stands in a text, such as a dashboard's body or a state machine's
 //! definition.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
@@ -27,24 +27,26 @@ pub fn of(start: &str, old: Option<&Value>, new: Option<&Value>, behavior: &Beha
 
 /// `DependsOn` is a name or a list of names, in any order.
 pub fn dependencies(old: Option<&Value>, new: Option<&Value>, found: &mut Vec<PropertyDiff>) {
-    let names = |value: Option<&Value>| -> BTreeSet<String> {
-        match value {
-            None => BTreeSet::new(),
-            Some(Value::Array(items)) => items.iter().map(super::shown).collect(),
-            Some(other) => BTreeSet::from([super::shown(other)]),
-        }
-    };
+    fn names(value: Option<&Value>) -> BTreeMap<String, &Value> {
+        let items = match value {
+            Some(Value::Array(items)) => items.as_slice(),
+            other => other.map(std::slice::from_ref).unwrap_or_default(),
+        };
+        items.iter().map(|item| (same::key(item), item)).collect()
+    }
     let (old, new) = (names(old), names(new));
-    let change = |old: Option<&String>, new: Option<&String>| PropertyDiff {
+    let change = |old: Option<&Value>, new: Option<&Value>| PropertyDiff {
         path: "DependsOn".to_owned(),
-        old: old.map(|name| name.as_str().into()),
-        new: new.map(|name| name.as_str().into()),
+        old: old.cloned(),
+        new: new.cloned(),
         update: UpdateBehavior::InPlace,
         because_of: None,
         certain: true,
     };
-    found.extend(old.difference(&new).map(|name| change(Some(name), None)));
-    found.extend(new.difference(&old).map(|name| change(None, Some(name))));
+    let gone = old.iter().filter(|(key, _)| !new.contains_key(*key));
+    found.extend(gone.map(|(_, name)| change(Some(name), None)));
+    let came = new.iter().filter(|(key, _)| !old.contains_key(*key));
+    found.extend(came.map(|(_, name)| change(None, Some(name))));
 }
 
 struct Walk<'a> {

@@ -45,8 +45,8 @@ fn normal(value: &Value) -> Value {
     match value {
         Value::Array(items) => Value::Array(items.iter().map(normal).collect()),
         Value::Object(map) => {
-            if let Some(attribute) = attribute(map) {
-                return Value::Object(Map::from_iter([("Fn::GetAtt".to_owned(), Value::String(attribute))]));
+            if let Some((target, attribute)) = attribute(map) {
+                return serde_json::json!({ "Fn::GetAtt": [target, attribute] });
             }
             let sorted: BTreeMap<&String, Value> = map.iter().map(|(key, value)| (key, normal(value))).collect();
             Value::Object(sorted.into_iter().map(|(key, value)| (key.clone(), value)).collect())
@@ -55,12 +55,15 @@ fn normal(value: &Value) -> Value {
     }
 }
 
-/// `A.B` of a call of `Fn::GetAtt` in either form.
-fn attribute(map: &Map<String, Value>) -> Option<String> {
+/// `A` and `B` of a call of `Fn::GetAtt` in either form.
+fn attribute(map: &Map<String, Value>) -> Option<(String, String)> {
     match map.get("Fn::GetAtt").filter(|_| map.len() == 1)? {
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => {
+            let (target, attribute) = text.split_once('.')?;
+            Some((target.to_owned(), attribute.to_owned()))
+        }
         Value::Array(parts) => match parts.as_slice() {
-            [Value::String(target), Value::String(attribute)] => Some(format!("{target}.{attribute}")),
+            [target, attribute] => Some((scalar(target)?, scalar(attribute)?)),
             _ => None,
         },
         _ => None,

@@ -36,7 +36,7 @@ fn text(old: &Value, new: &Value, paint: Paint) -> String {
     )
 }
 
-fn plain(old: &Value, new: &Value) -> String {
+pub fn plain(old: &Value, new: &Value) -> String {
     text(old, new, Paint::default())
 }
 

@@ -29,13 +29,18 @@ enum Protocol {
     Other(String),
 }
 
+/// Beyond this many comparisons everything that came counts as broader.
+const MOST_COMPARISONS: usize = 1_000_000;
+
 pub fn changes(old: &Value, new: &Value) -> Vec<RuleChange> {
     let (old, new) = (of_template(old), of_template(new));
-    let changes = differences(&old, &new).into_iter();
+    let changes = differences(&old, &new);
+    let affordable = changes.len().saturating_mul(old.len()) <= MOST_COMPARISONS;
     let mut changes: Vec<RuleChange> = changes
+        .into_iter()
         .map(|(change, rule)| RuleChange {
             change,
-            broadens: change == Direction::Added && !old.iter().any(|known| covers(known, &rule)),
+            broadens: change == Direction::Added && !(affordable && old.iter().any(|known| covers(known, &rule))),
             traffic: rule.traffic,
             protocol: rule.protocol.shown(),
             group: rule.group,
