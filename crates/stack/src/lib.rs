@@ -29,6 +29,7 @@ mod error;
 pub mod events;
 pub mod exports;
 pub mod iam;
+pub mod kinesis;
 pub mod lambda;
 mod limits;
 mod logical_id;

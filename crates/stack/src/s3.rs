@@ -1,5 +1,7 @@
 //! Buckets.
 
+mod notifications;
+
 use std::time::Duration;
 
 use cfn::s3::bucket;
@@ -10,6 +12,9 @@ use crate::iam::{Grant, Grantee, PolicyStatement, Principal, ResourcePolicy};
 use crate::site::Site;
 use crate::tree::{Construct, Scope};
 use crate::units::whole_days;
+
+use notifications::Notifications;
+pub use notifications::{EventType, KeyFilter};
 
 const READ_ACTIONS: [&str; 3] = ["s3:GetObject*", "s3:GetBucket*", "s3:List*"];
 /// Without the right to change access lists.
@@ -177,6 +182,7 @@ pub struct Bucket {
     construct: Construct,
     resource: CfnResource<cfn::s3::Bucket>,
     policy: ResourcePolicy,
+    notifications: Notifications,
 }
 
 impl Scope for Bucket {
@@ -297,6 +303,7 @@ impl BucketBuilder {
             construct,
             resource,
             policy: ResourcePolicy::new("PolicyDocument"),
+            notifications: Notifications::default(),
         };
         if self.enforce_ssl {
             let statement = PolicyStatement::deny_without_tls("s3:*")

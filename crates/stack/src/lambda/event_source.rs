@@ -13,6 +13,7 @@ use crate::cloudwatch::json_text::json_text;
 use crate::dynamodb::TableReference;
 use crate::element::CfnResource;
 use crate::iam::Role;
+use crate::kinesis::StreamConsumer;
 use crate::s3::Bucket;
 use crate::site::Site;
 use crate::sns::Topic;
@@ -206,6 +207,43 @@ impl SqsEventSource {
 #[derive(Clone)]
 enum Stream {
     Table(TableReference),
+    Kinesis(crate::kinesis::Stream),
+    Consumer(StreamConsumer),
+}
+
+impl Stream {
+    /// How the CDK calls it in identifiers.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Table(_) => "DynamoDBEventSource",
+            Self::Kinesis(_) => "KinesisEventSource",
+            Self::Consumer(_) => "KinesisConsumerEventSource",
+        }
+    }
+
+    fn construct(&self) -> &Construct {
+        match self {
+            Self::Table(table) => table.construct(),
+            Self::Kinesis(stream) => stream.construct(),
+            Self::Consumer(consumer) => consumer.construct(),
+        }
+    }
+
+    fn arn(&self) -> Value<String> {
+        match self {
+            Self::Table(table) => table.stream_arn().cast(),
+            Self::Kinesis(stream) => stream.stream_arn().cast(),
+            Self::Consumer(consumer) => consumer.stream_consumer_arn(),
+        }
+    }
+
+    fn grant_read(&self, role: &Role) {
+        match self {
+            Self::Table(table) => table.grant_stream_read(role),
+            Self::Kinesis(stream) => stream.grant_read(role),
+            Self::Consumer(consumer) => consumer.grant_read(role),
+        }
+    }
 }
 
 /// Records of a stream, in order within each shard.
@@ -240,6 +278,16 @@ impl StreamEventSource {
     /// The changes of a table that has a stream.
     pub fn table(table: &TableReference, starting_position: StartingPosition) -> Self {
         Self::new(Stream::Table(table.clone()), starting_position)
+    }
+
+    /// The records of a stream of Kinesis.
+    pub fn kinesis(stream: &crate::kinesis::Stream, starting_position: StartingPosition) -> Self {
+        Self::new(Stream::Kinesis(stream.clone()), starting_position)
+    }
+
+    /// The records of a stream of Kinesis, by a consumer with a throughput of its own.
+    pub fn kinesis_consumer(consumer: &StreamConsumer, starting_position: StartingPosition) -> Self {
+        Self::new(Stream::Consumer(consumer.clone()), starting_position)
     }
 
     options!();
@@ -286,14 +334,9 @@ impl StreamEventSource {
     }
 
     fn map(&self, target: &MappingTarget) -> EventSourceMapping {
-        let (kind, source) = match &self.stream {
-            Stream::Table(table) => ("DynamoDBEventSource", table.construct()),
-        };
-        let construct = target.construct(&format!("{kind}:{}", source.unique_id()));
+        let id = format!("{}:{}", self.stream.kind(), self.stream.construct().unique_id());
+        let construct = target.construct(&id);
         self.check(&construct);
-        let arn: Value<String> = match &self.stream {
-            Stream::Table(table) => table.stream_arn().cast(),
-        };
         let options = Options {
             batch_size: Some(self.options.batch_size.unwrap_or(DEFAULT_RECORDS)),
             ..self.options.clone()
@@ -306,7 +349,7 @@ impl StreamEventSource {
         use cfn::lambda::EventSourceMapping as Mapping;
         let mut properties = options
             .render(&construct)
-            .event_source_arn(arn)
+            .event_source_arn(self.stream.arn())
             .starting_position(position)
             .when_some(timestamp, Mapping::starting_position_timestamp)
             .when_some(self.bisect_batch_on_error, Mapping::bisect_batch_on_function_error)
@@ -326,9 +369,7 @@ impl StreamEventSource {
             properties = properties.destination_config(mapping::DestinationConfig::new().on_failure(on_failure));
         }
         let mapping = target.add(&construct, properties);
-        match &self.stream {
-            Stream::Table(table) => table.grant_stream_read(&target.role),
-        }
+        self.stream.grant_read(&target.role);
         mapping
     }
 
@@ -358,8 +399,8 @@ impl StreamEventSource {
         {
             construct.report("a tumbling window is a quarter of an hour at most");
         }
-        let Stream::Table(_) = &self.stream;
-        if matches!(self.starting_position, StartingPosition::AtTimestamp(_)) {
+        let by_time = matches!(self.starting_position, StartingPosition::AtTimestamp(_));
+        if by_time && matches!(self.stream, Stream::Table(_)) {
             construct.report("the stream of a table is read from its oldest record, or from the latest");
         }
     }

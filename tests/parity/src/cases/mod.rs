@@ -6,6 +6,7 @@ mod database;
 mod databases;
 mod dns;
 mod domains;
+mod eventsources;
 mod functions;
 mod httpapi;
 mod identities;
@@ -61,6 +62,7 @@ pub const CASES: &[Case] = &[
     own("wiring", wiring::build),
     own("identities", identities::build),
     own("tables", tables::build),
+    own("eventsources", eventsources::build),
     own("httpapi", httpapi::build),
     own("websocket", websocket::build),
     own("databases", databases::build),
