@@ -1,5 +1,7 @@
 //! The stacks of an application as the orchestrator sees them: can they be deployed, deploy them, what stands.
 
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,7 +12,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::assets::{AssetError, AssetEvent, AssetManifest};
 use crate::connection::Aws;
-use crate::stacks::{Approval, StackInput, StackProgress, readiness};
+use crate::stacks::{
+    Approval, Deployment, DropExports, KeepExports, StackInput, StackProgress, Stop, into_outcomes, readiness,
+};
 
 /// Stacks with their assets, ready to be deployed.
 pub struct StackInfrastructure {
@@ -18,6 +22,8 @@ pub struct StackInfrastructure {
     stacks: Vec<StackInput>,
     assets: Vec<AssetManifest>,
     approval: Arc<dyn Approval>,
+    exports: Arc<dyn KeepExports>,
+    concurrency: NonZeroUsize,
 }
 
 impl StackInfrastructure {
@@ -29,7 +35,19 @@ impl StackInfrastructure {
             stacks,
             assets,
             approval,
+            exports: Arc::new(DropExports),
+            concurrency: Deployment::CONCURRENCY,
         }
+    }
+
+    /// Lets exports stay that others still import.
+    pub fn keeping_exports(self, exports: Arc<dyn KeepExports>) -> Self {
+        Self { exports, ..self }
+    }
+
+    /// How many stacks change at the same time.
+    pub fn at_once(self, concurrency: NonZeroUsize) -> Self {
+        Self { concurrency, ..self }
     }
 
     fn names(&self) -> Vec<String> {
@@ -80,7 +98,8 @@ fn normalized(template: &str) -> String {
 #[async_trait]
 impl Infrastructure for StackInfrastructure {
     async fn check_ready(&self) -> Result<(), PortError> {
-        let found = try_join_all(self.stacks.iter().map(|stack| self.aws.describe_stack(&stack.name))).await?;
+        // What somebody else began is waited for here, before anything of the release is done.
+        let found = try_join_all(self.stacks.iter().map(|stack| self.aws.at_rest(&stack.name))).await?;
         for (stack, found) in self.stacks.iter().zip(found) {
             readiness(&stack.name, found.as_ref().map(|found| found.status.as_str()))?;
         }
@@ -98,10 +117,15 @@ impl Infrastructure for StackInfrastructure {
                 progress(event);
             }
         };
-        let outcomes = self
-            .aws
-            .deploy_stacks(&self.stacks, self.approval.as_ref(), &report)
-            .await?;
+        let deployment = Deployment {
+            approval: self.approval.as_ref(),
+            exports: self.exports.as_ref(),
+            report: &report,
+            stop: Stop::default(),
+            concurrency: self.concurrency,
+            always: false,
+        };
+        let outcomes = into_outcomes(self.aws.deploy_stacks(&self.stacks, &deployment).await?)?;
         let changed = outcomes.values().any(|outcome| outcome.changed);
         let standing = self.what_stands(changed).await?;
         standing.ok_or_else(|| {
@@ -133,9 +157,26 @@ fn asset_progress(event: AssetEvent) -> InfrastructureProgress {
     }
 }
 
+/// `TopicArn (Service, Jobs)`
+pub fn who_imports(importers: &BTreeMap<String, Vec<String>>) -> String {
+    let each = importers
+        .iter()
+        .map(|(output, stacks)| format!("{output} ({})", stacks.join(", ")));
+    each.collect::<Vec<_>>().join(", ")
+}
+
 /// The stack's own last event has told that it is done.
 fn stack_progress(event: StackProgress) -> Option<InfrastructureProgress> {
     let progress = match event {
+        StackProgress::Waiting { stack, status } => InfrastructureProgress::Note {
+            message: format!("{stack}: {status}, follows it to its end first"),
+        },
+        StackProgress::KeepsExports { stack, importers } => InfrastructureProgress::Note {
+            message: format!("{stack}: keeps what others import: {}", who_imports(&importers)),
+        },
+        StackProgress::Skipped { stack, because_of } => InfrastructureProgress::Note {
+            message: format!("{stack}: skipped because of {}", because_of.join(", ")),
+        },
         StackProgress::Planning { stack } => InfrastructureProgress::Note {
             message: format!("{stack}: asking what would change"),
         },

@@ -26,7 +26,7 @@ mod traffic;
 
 pub use connection::{Aws, ConnectError, Settings, connect};
 pub use failure::Failure;
-pub use infrastructure::StackInfrastructure;
+pub use infrastructure::{StackInfrastructure, who_imports};
 pub use ledger::LedgerError;
 pub use secrets::Secret;
 pub use smoke::{HttpSmoke, SmokeCheck};

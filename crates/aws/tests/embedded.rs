@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws::stacks::{Approval, Approved, ChangeSet, Planned, Removal, Replacement, StackError, StackInput};
+use aws::stacks::{
+    Approval, Approved, Deployment, Planned, Proposal, Removal, Replacement, StackError, StackInput, into_outcomes,
+};
 use aws::{Aws, HttpSmoke, Settings, SmokeCheck, StackInfrastructure, connect};
 use jiff::{SignedDuration, Timestamp};
 use localcloud::cloud::{LocalCloud, Options, Running};
@@ -189,9 +191,9 @@ async fn the_first_failure_is_the_cause_and_a_broken_creation_can_be_done_again(
         .unwrap();
     let (outcome, _) = deploy(&cloud.aws, &assembly.input()).await;
     match outcome.unwrap_err() {
-        StackError::Failed { status, cause, .. } => {
+        StackError::Failed { status, failures, .. } => {
             assert_eq!(status, "ROLLBACK_COMPLETE");
-            let cause = cause.unwrap();
+            let cause = failures.first.unwrap().event;
             assert_eq!(cause.logical_id, "Prices");
             assert!(cause.reason.is_some());
         }
@@ -208,8 +210,8 @@ struct Refuses;
 
 #[async_trait]
 impl Approval for Refuses {
-    async fn approve(&self, change_set: &ChangeSet) -> bool {
-        assert!(change_set.changes.iter().all(|change| change.action == "Add"));
+    async fn approve(&self, proposal: &Proposal<'_>) -> bool {
+        assert!(proposal.change_set.changes.iter().all(|change| change.action == "Add"));
         false
     }
 }
@@ -220,7 +222,7 @@ async fn what_is_not_approved_leaves_nothing_behind() {
     let assembly = Assembly::new("one");
     let refused = cloud
         .aws
-        .deploy_stack(&assembly.input(), &Refuses, &|_| {})
+        .deploy_stack(&assembly.input(), &Deployment::new(&Refuses, &|_| {}))
         .await
         .unwrap_err();
     assert!(matches!(refused, StackError::NotApproved { .. }), "{refused}");
@@ -595,15 +597,21 @@ async fn stacks_stand_before_those_that_need_them() {
         stack("Base", &[]),
     ];
     let story = Story::default();
-    let outcomes = cloud
+    let tell = |progress| story.tell(progress);
+    let ends = cloud
         .aws
-        .deploy_stacks(&inputs, &Approved, &|progress| story.tell(progress))
+        .deploy_stacks(&inputs, &Deployment::new(&Approved, &tell))
         .await
         .unwrap();
+    let outcomes = into_outcomes(ends).unwrap();
     assert_eq!(outcomes.len(), 4);
     assert!(outcomes.values().all(|outcome| outcome.changed));
-    let again = cloud.aws.deploy_stacks(&inputs, &Approved, &|_| {}).await.unwrap();
-    assert!(again.values().all(|outcome| !outcome.changed));
+    let again = cloud
+        .aws
+        .deploy_stacks(&inputs, &Deployment::new(&Approved, &|_| {}))
+        .await
+        .unwrap();
+    assert!(into_outcomes(again).unwrap().values().all(|outcome| !outcome.changed));
 
     // What another stack imports cannot be taken away, and the error says so.
     let refused = cloud.aws.destroy_stack("Base", &|_| {}).await.unwrap_err();
@@ -619,9 +627,9 @@ async fn a_failed_update_is_rolled_back_and_can_be_mended() {
     assembly.write_code("two");
     let (outcome, story) = deploy(aws, &assembly.input()).await;
     match outcome.unwrap_err() {
-        StackError::Failed { status, cause, .. } => {
+        StackError::Failed { status, failures, .. } => {
             assert_eq!(status, "UPDATE_ROLLBACK_COMPLETE");
-            assert_eq!(cause.unwrap().logical_id, "Prices");
+            assert_eq!(failures.first.unwrap().event.logical_id, "Prices");
         }
         other => panic!("{other}"),
     }
@@ -639,10 +647,8 @@ async fn a_deletion_that_failed_is_gone_on_with_and_may_leave_something() {
     let input = |name: &str, template: serde_json::Value, depends_on: &[&str]| StackInput {
         name: name.to_owned(),
         template: template.to_string(),
-        template_location: None,
-        parameters: Default::default(),
-        tags: Default::default(),
         depends_on: depends_on.iter().map(|name| (*name).to_owned()).collect(),
+        ..StackInput::default()
     };
     let ledger = aws.ledger("s3://shop-ledger/x").unwrap();
     let bucket = json!({ "Resources": { "Ledger": {
@@ -652,7 +658,8 @@ async fn a_deletion_that_failed_is_gone_on_with_and_may_leave_something() {
         "Type": "String", "Value": { "Fn::ImportValue": "Base:Ledger" }
     } } } });
     let inputs = [input("Base", bucket, &[]), input("User", user, &["Base"])];
-    aws.deploy_stacks(&inputs, &Approved, &|_| {}).await.unwrap();
+    let deployment = Deployment::new(&Approved, &|_| {});
+    into_outcomes(aws.deploy_stacks(&inputs, &deployment).await.unwrap()).unwrap();
     assert_eq!(aws.importers("Base:Ledger").await.unwrap(), ["User"]);
     assert_eq!(aws.importers("Nobody").await.unwrap(), [] as [&str; 0]);
     assert!(!aws.bucket_holds_objects("shop-ledger").await.unwrap());
@@ -670,9 +677,9 @@ async fn a_deletion_that_failed_is_gone_on_with_and_may_leave_something() {
         removal("User", &[], &["Ledger"]),
     ];
     match aws.destroy_stacks(&removals, &|_| {}).await.unwrap_err() {
-        StackError::Failed { status, cause, .. } => {
+        StackError::Failed { status, failures, .. } => {
             assert_eq!(
-                (status.as_str(), cause.unwrap().logical_id.as_str()),
+                (status.as_str(), failures.first.unwrap().event.logical_id.as_str()),
                 ("DELETE_FAILED", "Ledger")
             );
         }

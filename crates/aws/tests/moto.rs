@@ -87,10 +87,9 @@ fn queues(names: &[&str]) -> StackInput {
             "Resources": resources,
         })
         .to_string(),
-        template_location: None,
         parameters: BTreeMap::new(),
         tags: BTreeMap::from([("team".to_owned(), "platform".to_owned())]),
-        depends_on: Vec::new(),
+        ..StackInput::default()
     }
 }
 

@@ -1,8 +1,11 @@
 //! What can be typed: the grammar of the command line and nothing else.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::settings::Approval;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -141,10 +144,19 @@ pub struct Validate {
 
 #[derive(Debug, Args)]
 pub struct Deploy {
-    /// Only these stacks and what they depend on
+    /// Only these stacks and what they depend on; or one plan file (*.json) that --no-execute wrote
+    #[arg(value_name = "STACK|PLAN")]
     pub stacks: Vec<String>,
     #[command(flatten)]
     pub app: AppOptions,
+    #[command(flatten)]
+    pub changes: Changes,
+    /// Make the change sets, write them into a plan file, and change nothing
+    #[arg(long, conflicts_with = "blue_green")]
+    pub no_execute: bool,
+    /// The plan file of --no-execute; without it ENV.plan.json
+    #[arg(long, value_name = "FILE", requires = "no_execute")]
+    pub plan: Option<PathBuf>,
     /// Release to the idle slot, test it there, and shift the traffic step by step
     #[arg(long)]
     pub blue_green: bool,
@@ -157,6 +169,46 @@ pub struct Deploy {
     /// Answer yes where the environment asks for approval
     #[arg(long, short)]
     pub yes: bool,
+}
+
+/// How a deploy changes stacks.
+#[derive(Clone, Debug, Args)]
+pub struct Changes {
+    /// Not what the named stacks depend on
+    #[arg(long, short = 'e', requires = "stacks")]
+    pub exclusively: bool,
+    /// How many stacks change at the same time
+    #[arg(long, value_name = "N", default_value = "4")]
+    pub concurrency: NonZeroUsize,
+    /// When to ask, instead of what the environment says
+    #[arg(long, value_name = "WHEN", value_enum)]
+    pub require_approval: Option<Approval>,
+    /// Replace or delete this resource although it holds data: logical id or construct path; repeatable
+    #[arg(long, value_name = "ID")]
+    pub allow_replace: Vec<String>,
+    /// The value of a template's parameter; others keep theirs; repeatable
+    #[arg(long, value_name = "[STACK:]KEY=VALUE", value_parser = parameter)]
+    pub parameters: Vec<Parameter>,
+    /// A tag for the stacks, beside those of the app; repeatable
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub tags: Vec<(String, String)>,
+    /// Write the stacks' outputs as JSON into this file
+    #[arg(long, value_name = "FILE")]
+    pub outputs_file: Option<PathBuf>,
+    /// The role that CloudFormation works as from now on
+    #[arg(long, value_name = "ARN")]
+    pub role_arn: Option<String>,
+    /// Ask CloudFormation for changes although the template is the deployed one
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// A parameter's value, of one stack or of all that have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    pub stack: Option<String>,
+    pub key: String,
+    pub value: String,
 }
 
 #[derive(Debug, Args)]
@@ -241,6 +293,16 @@ pub struct Explain {
     pub code: Option<String>,
 }
 
+fn parameter(text: &str) -> Result<Parameter, String> {
+    let (name, value) = key_value(text).map_err(|_| "expected [STACK:]KEY=VALUE".to_owned())?;
+    let (stack, key) = match name.rsplit_once(':') {
+        Some((stack, key)) if !stack.is_empty() && !key.is_empty() => (Some(stack.to_owned()), key.to_owned()),
+        Some(_) => return Err("expected [STACK:]KEY=VALUE".to_owned()),
+        None => (None, name),
+    };
+    Ok(Parameter { stack, key, value })
+}
+
 fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
@@ -275,5 +337,19 @@ mod tests {
     fn a_context_value_may_hold_an_equals_sign() {
         assert_eq!(key_value("a=b=c"), Ok(("a".into(), "b=c".into())));
         assert!(key_value("=b").is_err());
+    }
+
+    #[test]
+    fn a_parameter_may_name_its_stack() {
+        let of = |stack: Option<&str>, value: &str| Parameter {
+            stack: stack.map(str::to_owned),
+            key: "Key".to_owned(),
+            value: value.to_owned(),
+        };
+        assert_eq!(parameter("Key=a:b=c"), Ok(of(None, "a:b=c")));
+        assert_eq!(parameter("Prod/Data:Key=a"), Ok(of(Some("Prod/Data"), "a")));
+        for wrong in ["Key", "=v", ":Key=v", "Stack:=v"] {
+            assert!(parameter(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -35,18 +35,14 @@ pub struct Stack {
     pub parameters: BTreeMap<String, String>,
     /// Names in CloudFormation of the stacks that must be deployed before.
     pub dependencies: Vec<String>,
-    #[allow(dead_code, reason = "for deploy")]
     /// Whether CloudFormation shall refuse to delete the stack.
     pub termination_protection: bool,
-    #[allow(dead_code, reason = "for deploy")]
     /// SNS topics that are told of the stack's events.
     pub notification_arns: Vec<String>,
-    #[allow(dead_code, reason = "for deploy and diff")]
-    origins: BTreeMap<String, Origin>,
+    pub origins: BTreeMap<String, Origin>,
 }
 
 impl Stack {
-    #[allow(dead_code, reason = "for deploy and diff")]
     /// The construct behind a logical id of the template; nothing where the app wrote no metadata.
     pub fn origin(&self, logical_id: &str) -> Option<&Origin> {
         self.origins.get(logical_id)

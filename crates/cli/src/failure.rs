@@ -30,6 +30,10 @@ pub enum Code {
     ApprovalNeeded,
     DeletionRefused,
     DeletionFailed,
+    DataAtRisk,
+    PlanInvalid,
+    PlanMoved,
+    ParameterUnknown,
     LockHeld,
     JournalDamaged,
     SmokeFailed,
@@ -47,7 +51,7 @@ pub enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub const ALL: [Code; 35] = [
+    pub const ALL: [Code; 39] = [
         Code::ConfigMissing,
         Code::ConfigInvalid,
         Code::EnvironmentUnknown,
@@ -70,6 +74,10 @@ impl Code {
         Code::ApprovalNeeded,
         Code::DeletionRefused,
         Code::DeletionFailed,
+        Code::DataAtRisk,
+        Code::PlanInvalid,
+        Code::PlanMoved,
+        Code::ParameterUnknown,
         Code::LockHeld,
         Code::JournalDamaged,
         Code::SmokeFailed,
@@ -110,6 +118,10 @@ impl Code {
             Code::ApprovalNeeded => "LD0404",
             Code::DeletionRefused => "LD0421",
             Code::DeletionFailed => "LD0422",
+            Code::DataAtRisk => "LD0405",
+            Code::PlanInvalid => "LD0406",
+            Code::PlanMoved => "LD0407",
+            Code::ParameterUnknown => "LD0408",
             Code::LockHeld => "LD0501",
             Code::JournalDamaged => "LD0502",
             Code::SmokeFailed => "LD0503",
@@ -146,6 +158,10 @@ impl Code {
             | Code::TemplateInvalid
             | Code::ApprovalNeeded
             | Code::DeletionRefused
+            | Code::DataAtRisk
+            | Code::PlanInvalid
+            | Code::PlanMoved
+            | Code::ParameterUnknown
             | Code::ReleaseUnknown
             | Code::NothingToRelease => 2,
             Code::SmokeFailed | Code::RolledBack => 3,

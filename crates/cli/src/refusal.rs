@@ -1,7 +1,7 @@
 //! How the libraries' errors end a command: each kind to its code and its advice. Nothing else decides that.
 
 use aws::assets::{AssetError, ManifestError};
-use aws::stacks::StackError;
+use aws::stacks::{StackError, advice};
 use aws::{ConnectError, Failure as CallFailure};
 use orchestrator::ports::PortErrorKind;
 
@@ -50,21 +50,38 @@ pub fn deploying(error: StackError) -> Failure {
             "a stack could not be deployed, and CloudFormation undid its change",
         ),
         StackError::TimedOut { .. } => (Code::StackFailed, "a stack takes longer than we wait"),
+        StackError::Interrupted { .. } => (Code::Interrupted, "interrupted"),
+        StackError::Moved { .. } => (Code::PlanMoved, "the plan does not fit any more, and nothing was begun"),
         StackError::NotApproved { .. } => (Code::ApprovalNeeded, "a change was not approved"),
         StackError::UnknownDependency { .. } | StackError::Circle { .. } => {
             (Code::AssemblyInvalid, "the stacks cannot be put in order")
         }
         StackError::Aws { failure, .. } => (code_of(failure.kind), "the cloud refused a call"),
     };
-    Failure::new(code, message).because(error)
+    let what_next = match &error {
+        StackError::Refused { reason, .. } if reason.contains("must have values") => {
+            Some("give them with --parameters [STACK:]KEY=VALUE, or a default in the template")
+        }
+        StackError::Moved { .. } => Some("plan again with `llama-deploy deploy --no-execute`"),
+        _ => None,
+    };
+    let failure = Failure::new(code, message).because(error);
+    match what_next {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }
 
 pub fn destroying(error: StackError) -> Failure {
     let (code, message, hint) = match &error {
-        StackError::Failed { cause, .. } => {
-            let id = cause.as_ref().map_or("LOGICAL_ID", |event| event.logical_id.as_str());
-            let hint =
-                format!("remove what blocks it and run the same command; or leave it where it is with --retain {id}");
+        StackError::Failed { failures, .. } => {
+            let first = failures.first.as_ref().map(|cause| &cause.event);
+            let id = first.map_or("LOGICAL_ID", |event| event.logical_id.as_str());
+            let advice = first.and_then(advice);
+            let hint = format!(
+                "{}, and run the same command; or leave it where it is with --retain {id}",
+                advice.as_deref().unwrap_or("remove what blocks it")
+            );
             (Code::DeletionFailed, "a stack could not be deleted", hint)
         }
         StackError::TimedOut { .. } => (

@@ -8,9 +8,11 @@ mod observer;
 mod stacks;
 mod traffic;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use aws::stacks::Approval;
+use aws::assets::AssetManifest;
+use aws::stacks::{Approval, KeepExports, StackInput};
 use aws::{Aws, StackInfrastructure};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
@@ -34,44 +36,47 @@ use crate::session::Session;
 use crate::settings::Environment;
 
 /// What of the app a rollout needs; a rollback, a status and a history need nothing of it.
-pub struct Release<'a> {
-    pub stacks: &'a [Stack],
+pub struct Release {
+    pub inputs: Vec<StackInput>,
+    pub manifests: Vec<AssetManifest>,
     pub approval: Arc<dyn Approval>,
+    pub exports: Arc<dyn KeepExports>,
+    pub concurrency: NonZeroUsize,
 }
 
 /// The orchestrator for the session's environment. Blocks for as long as the ledger takes to answer.
 pub fn rollouts(
     session: &Session<'_>,
-    release: Option<Release<'_>>,
+    release: Option<Release>,
     observer: Arc<dyn Observer>,
     console: &Console,
 ) -> Outcome<Rollouts> {
     let environment = session.environment;
     let ledger = ledger(session)?;
-    let (inputs, manifests, approval, stacks) = match release {
+    let aws = session.aws.clone();
+    let (infrastructure, stacks) = match release {
         Some(release) => {
-            let (inputs, manifests) = session.inputs(release.stacks)?;
-            let stacks = Stacks(release.stacks.iter().map(|stack| stack.name.clone()).collect());
+            let stacks = Stacks(release.inputs.iter().map(|input| input.name.clone()).collect());
             session.runtime.block_on(stacks.note(&ledger, &environment.name))?;
-            (inputs, manifests, release.approval, stacks)
+            let infrastructure =
+                StackInfrastructure::new(aws.clone(), release.inputs, release.manifests, release.approval)
+                    .keeping_exports(release.exports)
+                    .at_once(release.concurrency);
+            (infrastructure, stacks)
         }
         None => {
             let stacks = session.runtime.block_on(Stacks::read(&ledger, &environment.name))?;
-            (
-                Vec::new(),
-                Vec::new(),
-                Arc::new(aws::stacks::Approved) as Arc<dyn Approval>,
-                stacks,
-            )
+            let nothing =
+                StackInfrastructure::new(aws.clone(), Vec::new(), Vec::new(), Arc::new(aws::stacks::Approved));
+            (nothing, stacks)
         }
     };
-    let aws = session.aws.clone();
     let shared = Arc::new(aws.clone());
     Ok(Rollouts {
         environment: EnvironmentName::new(environment.name.as_str()),
         config: environment.rollout.clone(),
         ports: Ports {
-            infrastructure: Arc::new(StackInfrastructure::new(aws.clone(), inputs, manifests, approval)),
+            infrastructure: Arc::new(infrastructure),
             migrations: Arc::new(DatabaseMigrations::of(session, stacks.clone(), console.clone())),
             slots: shared.clone(),
             traffic: shared.clone(),

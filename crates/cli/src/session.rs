@@ -99,6 +99,9 @@ impl<'a> Session<'a> {
                     .filter(|name| chosen.contains(&name.as_str()))
                     .cloned()
                     .collect(),
+                termination_protection: Some(stack.termination_protection),
+                notification_arns: stack.notification_arns.clone(),
+                role_arn: None,
             });
             manifests.extend(manifest);
         }

@@ -5,9 +5,11 @@
 mod background;
 mod poller;
 mod project;
+mod stack_templates;
 mod templates;
 mod typescript;
 
 pub use background::Background;
 pub use poller::{Answer, Poller, get, post};
 pub use project::{Ended, Project, settings};
+pub use stack_templates::Template;

@@ -87,6 +87,12 @@ struct Source {
 }
 
 impl AssetManifest {
+    /// The keys of all objects that are to be published; they hold the assets' hashes.
+    pub fn object_keys(&self) -> Vec<String> {
+        let destinations = self.assets.iter().flat_map(|asset| &asset.destinations);
+        destinations.map(|destination| destination.object_key.clone()).collect()
+    }
+
     /// Reads `<Stack>.assets.json`. Paths in it are relative to its folder.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let text = std::fs::read(path).map_err(|cause| ManifestError::Unreadable {

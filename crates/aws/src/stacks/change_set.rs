@@ -12,12 +12,12 @@ use aws_sdk_cloudformation::types::{
     ResourceChange as SdkChange, Tag,
 };
 use orchestrator::ports::PortErrorKind;
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::error::StackError;
 use super::readiness::{Readiness, readiness};
+use super::template::{declared_parameters, no_echo_parameters, reads_parameter_store, same_template};
 use super::{
     ChangeSet, ChangeSetKind, PropertyChange, Replacement, ResourceChange, StackDescription, StackInput,
     TEMPLATE_BODY_LIMIT,
@@ -29,6 +29,42 @@ use crate::failure::{Failure, failed};
 const PAGE_LIMIT: usize = 50;
 /// CloudFormation makes a change set within seconds, within minutes for hundreds of resources.
 const WAIT_LIMIT: Duration = Duration::from_secs(20 * 60);
+
+/// A stack as it stands: read once, used for everything that a deploy of it has to know.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub description: Option<StackDescription>,
+    pub standing: Readiness,
+    /// As it was deployed; `None` where nothing stands.
+    pub template: Option<String>,
+}
+
+/// Why a change set is made; it is part of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To be executed by the same run.
+    Deploy,
+    /// To be looked at, and executed by another run.
+    Keep,
+}
+
+impl Purpose {
+    fn prefix(self) -> &'static str {
+        match self {
+            Purpose::Deploy => "llama-deploy-",
+            Purpose::Keep => "llama-plan-",
+        }
+    }
+
+    /// Whether the name is one that [`change_set_name`] gives.
+    pub(super) fn made(self, name: &str) -> bool {
+        name.strip_prefix(self.prefix())
+            .is_some_and(|digest| digest.len() == DIGEST_LENGTH && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    }
+}
+
+/// Characters of the digest in a change set's name.
+const DIGEST_LENGTH: usize = 24;
 
 /// What a deploy of a stack would be.
 #[derive(Clone, Debug)]
@@ -42,26 +78,64 @@ impl Aws {
     /// Asks CloudFormation what a deploy of `input` would do. Nothing of the stack changes; a new stack shows up as
     /// `REVIEW_IN_PROGRESS`, which [`Aws::discard_change_set`] removes again.
     pub async fn plan_stack(&self, input: &StackInput) -> Result<Planned, StackError> {
+        let current = self.current(&input.name).await?;
+        self.plan_from(input, &current, Purpose::Deploy, false).await
+    }
+
+    /// The stack as it stands, read once for everything that follows.
+    pub(super) async fn current(&self, name: &str) -> Result<Current, StackError> {
+        let description = self.describe_stack(name).await.map_err(StackError::aws(name))?;
+        self.current_of(name, description).await
+    }
+
+    pub(super) async fn current_of(
+        &self,
+        name: &str,
+        description: Option<StackDescription>,
+    ) -> Result<Current, StackError> {
+        let standing = readiness(name, description.as_ref().map(|stack| stack.status.as_str()))?;
+        let template = match (&standing, &description) {
+            (Readiness::Update, Some(stack)) => self.stack_template(&stack.id).await.map_err(StackError::aws(name))?,
+            _ => None,
+        };
+        Ok(Current {
+            description,
+            standing,
+            template,
+        })
+    }
+
+    /// With `always`, CloudFormation is asked although template, parameters and tags look the same.
+    pub(super) async fn plan_from(
+        &self,
+        input: &StackInput,
+        current: &Current,
+        purpose: Purpose,
+        always: bool,
+    ) -> Result<Planned, StackError> {
         let name = input.name.as_str();
-        let current = self.describe_stack(name).await.map_err(StackError::aws(name))?;
-        let kind = match readiness(name, current.as_ref().map(|stack| stack.status.as_str()))? {
+        let kind = match current.standing {
             Readiness::Create => ChangeSetKind::Create,
             Readiness::Update => ChangeSetKind::Update,
             // Deleting is more than a plan may do; a deploy has done it before it plans.
             Readiness::Recreate => {
-                let status = current.map(|stack| stack.status).unwrap_or_default();
                 return Err(StackError::MustBeDeleted {
                     stack: name.to_owned(),
-                    status,
+                    status: "ROLLBACK_COMPLETE".to_owned(),
                 });
             }
         };
-        if let (ChangeSetKind::Update, Some(current)) = (kind, &current)
-            && self.is_unchanged(input, current).await?
+        let standing = current.description.as_ref().filter(|_| kind == ChangeSetKind::Update);
+        if let Some(standing) = standing
+            && !always
+            && is_unchanged(input, standing, current.template.as_deref())
         {
-            return Ok(Planned::Unchanged(current.clone()));
+            return Ok(Planned::Unchanged(standing.clone()));
         }
-        let change_set = self.create_change_set(input, kind, current.as_ref()).await?;
+        if let (Purpose::Deploy, Some(found)) = (purpose, &current.description) {
+            self.clean_leftovers(found, &change_set_name(input, purpose)).await?;
+        }
+        let change_set = self.create_change_set(input, kind, standing, purpose).await?;
         let made = self.await_change_set(&change_set).await?;
         match (made.status.clone(), made.status_reason.clone().unwrap_or_default()) {
             (Some(ChangeSetStatus::CreateComplete), _) => {
@@ -70,8 +144,8 @@ impl Aws {
             }
             (_, reason) => {
                 self.discard_change_set(&change_set).await?;
-                match current {
-                    Some(current) if says_nothing_to_do(&reason) => Ok(Planned::Unchanged(current)),
+                match standing {
+                    Some(standing) if says_nothing_to_do(&reason) => Ok(Planned::Unchanged(standing.clone())),
                     _ => Err(StackError::Refused {
                         stack: name.to_owned(),
                         reason,
@@ -109,29 +183,15 @@ impl Aws {
         Ok(())
     }
 
-    async fn is_unchanged(&self, input: &StackInput, current: &StackDescription) -> Result<bool, StackError> {
-        let parameters_same = input
-            .parameters
-            .iter()
-            .all(|(key, value)| current.parameters.get(key) == Some(value));
-        if !parameters_same || input.tags != current.tags || reads_parameter_store(&input.template) {
-            return Ok(false);
-        }
-        let deployed = self
-            .stack_template(&current.id)
-            .await
-            .map_err(StackError::aws(&input.name))?;
-        Ok(deployed.is_some_and(|deployed| same_template(&deployed, &input.template)))
-    }
-
     async fn create_change_set(
         &self,
         input: &StackInput,
         kind: ChangeSetKind,
         current: Option<&StackDescription>,
+        purpose: Purpose,
     ) -> Result<ChangeSet, StackError> {
         let stack = input.name.as_str();
-        let name = change_set_name(input);
+        let name = change_set_name(input, purpose);
         let create = || {
             let mut request = self
                 .cloudformation()
@@ -146,7 +206,11 @@ impl Aws {
                 .capabilities(Capability::CapabilityNamedIam)
                 .capabilities(Capability::CapabilityAutoExpand)
                 .set_parameters(Some(parameters(input, current)))
-                .set_tags(Some(tags(&input.tags)));
+                .set_tags(Some(tags(&input.tags)))
+                .set_role_arn(input.role_arn.clone());
+            if !input.notification_arns.is_empty() {
+                request = request.set_notification_arns(Some(input.notification_arns.clone()));
+            }
             request = match (&input.template_location, input.template.len()) {
                 (_, size) if size <= TEMPLATE_BODY_LIMIT => request.template_body(&input.template),
                 (Some(at), _) => request.template_url(self.object_url(&at.bucket, &at.key)),
@@ -209,7 +273,7 @@ impl Aws {
         }
     }
 
-    async fn change_list(
+    pub(super) async fn change_list(
         &self,
         change_set: &ChangeSet,
         first: DescribeChangeSetOutput,
@@ -273,29 +337,15 @@ fn says_nothing_to_do(reason: &str) -> bool {
     reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
 }
 
-/// Such a parameter's value may have changed behind an unchanged name; CloudFormation finds out.
-fn reads_parameter_store(template: &str) -> bool {
-    let Ok(template) = serde_json::from_str::<Value>(template) else {
-        return false;
-    };
-    let Some(parameters) = template.get("Parameters").and_then(Value::as_object) else {
-        return false;
-    };
-    parameters.iter().any(|(name, parameter)| {
-        // The bootstrap's version number changes nothing in the stack.
-        name != "BootstrapVersion"
-            && parameter
-                .get("Type")
-                .and_then(Value::as_str)
-                .is_some_and(|kind| kind.starts_with("AWS::SSM::"))
-    })
-}
-
-fn same_template(one: &str, other: &str) -> bool {
-    match (serde_json::from_str::<Value>(one), serde_json::from_str::<Value>(other)) {
-        (Ok(one), Ok(other)) => one == other,
-        _ => one == other,
-    }
+fn is_unchanged(input: &StackInput, current: &StackDescription, deployed: Option<&str>) -> bool {
+    let parameters_same = input
+        .parameters
+        .iter()
+        .all(|(key, value)| current.parameters.get(key) == Some(value));
+    parameters_same
+        && input.tags == current.tags
+        && !reads_parameter_store(&input.template)
+        && deployed.is_some_and(|deployed| same_template(deployed, &input.template))
 }
 
 fn parameters(input: &StackInput, current: Option<&StackDescription>) -> Vec<Parameter> {
@@ -303,15 +353,10 @@ fn parameters(input: &StackInput, current: Option<&StackDescription>) -> Vec<Par
         .parameters
         .iter()
         .map(|(key, value)| Parameter::builder().parameter_key(key).parameter_value(value).build());
-    let declared = serde_json::from_str::<Value>(&input.template).ok();
-    let declared = declared
-        .as_ref()
-        .and_then(|template| template.get("Parameters")?.as_object());
-    let kept = declared
+    let kept = declared_parameters(&input.template)
         .into_iter()
-        .flat_map(|declared| declared.keys())
-        .filter(|key| !input.parameters.contains_key(*key))
-        .filter(|key| current.is_some_and(|current| current.parameters.contains_key(*key)))
+        .filter(|key| !input.parameters.contains_key(key))
+        .filter(|key| current.is_some_and(|current| current.parameters.contains_key(key)))
         .map(|key| Parameter::builder().parameter_key(key).use_previous_value(true).build());
     given.chain(kept).collect()
 }
@@ -322,17 +367,20 @@ fn tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
         .collect()
 }
 
-fn change_set_name(input: &StackInput) -> String {
+/// A secret's value is left out of it: a short one could be found again by trying.
+pub(super) fn change_set_name(input: &StackInput, purpose: Purpose) -> String {
     let mut hash = Sha256::new();
     hash.update(input.template.as_bytes());
-    for (key, value) in input.parameters.iter().chain(&input.tags) {
+    let hidden = no_echo_parameters(&input.template);
+    let shown = input.parameters.iter().filter(|(key, _)| !hidden.contains(*key));
+    for (key, value) in shown.chain(&input.tags) {
         hash.update([0]);
         hash.update(key.as_bytes());
         hash.update([1]);
         hash.update(value.as_bytes());
     }
     let digest = hex::encode(hash.finalize());
-    format!("llama-deploy-{}", &digest[..24])
+    format!("{}{}", purpose.prefix(), &digest[..DIGEST_LENGTH])
 }
 
 fn change(change: SdkChange) -> ResourceChange {
@@ -344,6 +392,7 @@ fn change(change: SdkChange) -> ResourceChange {
         logical_id: change.logical_resource_id.unwrap_or_default(),
         physical_id: change.physical_resource_id.filter(|id| !id.is_empty()),
         resource_type: change.resource_type.unwrap_or_default(),
+        policy_action: change.policy_action.map(|action| action.as_str().to_owned()),
         replacement: match change.replacement {
             Some(SdkReplacement::True) => Replacement::Always,
             Some(SdkReplacement::Conditional) => Replacement::Conditional,
@@ -394,26 +443,16 @@ mod tests {
             template:
                 r#"{"Parameters":{"A":{"Type":"String"},"B":{"Type":"String","Default":"b"},"C":{"Type":"String"}}}"#
                     .to_owned(),
-            template_location: None,
             parameters: BTreeMap::from([("A".to_owned(), "1".to_owned())]),
-            tags: BTreeMap::new(),
-            depends_on: Vec::new(),
+            ..StackInput::default()
         }
     }
 
     #[test]
     fn parameters_that_are_not_given_keep_their_value_or_take_the_default() {
         let current = StackDescription {
-            name: "S".to_owned(),
-            id: "arn".to_owned(),
-            status: "CREATE_COMPLETE".to_owned(),
-            status_reason: None,
-            outputs: BTreeMap::new(),
-            exports: BTreeMap::new(),
             parameters: BTreeMap::from([("A".to_owned(), "0".to_owned()), ("C".to_owned(), "3".to_owned())]),
-            tags: BTreeMap::new(),
-            termination_protection: false,
-            changed_at: None,
+            ..StackDescription::named("S")
         };
         let sent = |current| {
             parameters(&input(), current)
@@ -428,39 +467,45 @@ mod tests {
 
     #[test]
     fn a_change_sets_name_is_what_it_brings_about() {
-        let name = change_set_name(&input());
+        let name = change_set_name(&input(), Purpose::Deploy);
         assert_eq!(
             name,
-            change_set_name(&StackInput {
-                depends_on: vec!["T".to_owned()],
-                ..input()
-            })
+            change_set_name(
+                &StackInput {
+                    depends_on: vec!["T".to_owned()],
+                    ..input()
+                },
+                Purpose::Deploy
+            )
         );
         assert_ne!(
             name,
-            change_set_name(&StackInput {
-                template: "{}".to_owned(),
-                ..input()
-            })
+            change_set_name(
+                &StackInput {
+                    template: "{}".to_owned(),
+                    ..input()
+                },
+                Purpose::Deploy
+            )
         );
         let tags = BTreeMap::from([("k".to_owned(), "v".to_owned())]);
-        assert_ne!(name, change_set_name(&StackInput { tags, ..input() }));
+        assert_ne!(name, change_set_name(&StackInput { tags, ..input() }, Purpose::Deploy));
         assert!(name.len() <= 128);
-    }
-
-    #[test]
-    fn templates_are_compared_by_meaning() {
-        assert!(same_template(r#"{"a": 1, "b": 2}"#, r#"{"b":2,"a":1}"#));
-        assert!(!same_template(r#"{"a":1}"#, r#"{"a":2}"#));
-        assert!(same_template("a: 1", "a: 1"));
-    }
-
-    #[test]
-    fn parameters_from_the_parameter_store_are_looked_up_again() {
-        let template =
-            |name: &str| format!(r#"{{"Parameters":{{"{name}":{{"Type":"AWS::SSM::Parameter::Value<String>"}}}}}}"#);
-        assert!(reads_parameter_store(&template("Image")));
-        assert!(!reads_parameter_store(&template("BootstrapVersion")));
-        assert!(!reads_parameter_store(&input().template));
+        assert!(
+            Purpose::Deploy.made(&name) && !Purpose::Keep.made(&name) && !Purpose::Deploy.made("llama-deploy-mine")
+        );
+        let secret = |value: &str| {
+            let template = r#"{"Parameters":{"A":{"Type":"String","NoEcho":true}}}"#.to_owned();
+            let parameters = BTreeMap::from([("A".to_owned(), value.to_owned())]);
+            change_set_name(
+                &StackInput {
+                    template,
+                    parameters,
+                    ..StackInput::default()
+                },
+                Purpose::Deploy,
+            )
+        };
+        assert_eq!(secret("1234"), secret("5678"), "a secret leaves no trace in the name");
     }
 }

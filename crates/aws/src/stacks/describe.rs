@@ -88,12 +88,15 @@ impl Aws {
 fn description(stack: Stack) -> StackDescription {
     let mut outputs = BTreeMap::new();
     let mut exports = BTreeMap::new();
+    let mut exported_outputs = BTreeMap::new();
     for output in stack.outputs.unwrap_or_default() {
         let value = output.output_value.unwrap_or_default();
+        let key = output.output_key.unwrap_or_default();
         if let Some(export) = output.export_name {
-            exports.insert(export, value.clone());
+            exports.insert(export.clone(), value.clone());
+            exported_outputs.insert(key.clone(), export);
         }
-        outputs.insert(output.output_key.unwrap_or_default(), value);
+        outputs.insert(key, value);
     }
     StackDescription {
         name: stack.stack_name.unwrap_or_default(),
@@ -105,6 +108,7 @@ fn description(stack: Stack) -> StackDescription {
         status_reason: stack.stack_status_reason,
         outputs,
         exports,
+        exported_outputs,
         parameters: stack
             .parameters
             .unwrap_or_default()
@@ -128,6 +132,7 @@ fn description(stack: Stack) -> StackDescription {
             .or(stack.creation_time)
             .as_ref()
             .and_then(timestamp),
+        change_set_id: stack.change_set_id.filter(|id| !id.is_empty()),
     }
 }
 

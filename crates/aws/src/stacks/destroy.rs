@@ -133,12 +133,7 @@ impl Aws {
         if ended.status == "DELETE_COMPLETE" {
             return Ok(());
         }
-        let cause = ended.first_failure.map(Box::new);
-        Err(StackError::Failed {
-            stack: name.to_owned(),
-            status: ended.status,
-            cause,
-        })
+        Err(self.failed_as(name, ended).await)
     }
 
     /// Names of the stacks that import what another exports under this name.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use orchestrator::ports::{PortError, PortErrorKind};
 
-use super::StackEvent;
+use super::cause::{Cause, Failures};
+use super::plan::Moved;
 use crate::failure::Failure;
 
 #[derive(Debug, thiserror::Error)]
@@ -23,12 +24,16 @@ pub enum StackError {
     Stuck { stack: String, status: String },
     #[error("CloudFormation refuses the change to stack {stack}: {reason}")]
     Refused { stack: String, reason: String },
-    #[error("stack {stack} ended as {status}: {}", describe_cause(.cause))]
+    #[error("stack {stack} ended as {status}: {}", describe_cause(.failures.first.as_ref()))]
     Failed {
         stack: String,
         status: String,
-        cause: Option<Box<StackEvent>>,
+        failures: Box<Failures>,
     },
+    #[error("stack {stack} was not begun, because stopping was asked for")]
+    Interrupted { stack: String },
+    #[error("the plan of stack {stack} cannot be executed: {moved}")]
+    Moved { stack: String, moved: Moved },
     #[error("the change to stack {stack} was not approved; nothing was changed")]
     NotApproved { stack: String },
     #[error("stack {stack} still is {status} after {} minutes: it goes on without us, see its events", waited.as_secs() / 60)]
@@ -47,10 +52,11 @@ pub enum StackError {
     Aws { stack: String, failure: Failure },
 }
 
-fn describe_cause(cause: &Option<Box<StackEvent>>) -> String {
+fn describe_cause(cause: Option<&Cause>) -> String {
     match cause {
-        Some(event) => format!(
-            "{} ({}) was first to fail, with {}: {}",
+        Some(Cause { event, within }) => format!(
+            "{}{} ({}) was first to fail, with {}: {}",
+            within.iter().map(|nested| format!("{nested}/")).collect::<String>(),
             event.logical_id,
             event.resource_type,
             event.status,
@@ -75,6 +81,8 @@ impl StackError {
             | Self::Refused { stack, .. }
             | Self::Failed { stack, .. }
             | Self::NotApproved { stack }
+            | Self::Interrupted { stack }
+            | Self::Moved { stack, .. }
             | Self::TimedOut { stack, .. }
             | Self::TemplateTooLarge { stack, .. }
             | Self::UnknownDependency { stack, .. }
@@ -91,10 +99,12 @@ impl From<StackError> for PortError {
             StackError::InProgress { .. }
             | StackError::MustBeDeleted { .. }
             | StackError::MustContinueRollback { .. }
-            | StackError::Stuck { .. } => PortErrorKind::Conflict,
+            | StackError::Stuck { .. }
+            | StackError::Moved { .. } => PortErrorKind::Conflict,
             StackError::Refused { .. }
             | StackError::Failed { .. }
             | StackError::NotApproved { .. }
+            | StackError::Interrupted { .. }
             | StackError::TemplateTooLarge { .. }
             | StackError::UnknownDependency { .. }
             | StackError::Circle { .. } => PortErrorKind::Invalid,

@@ -27,7 +27,8 @@ pub(crate) struct EventLog {
     seen: HashSet<String>,
     /// What is older belongs to an earlier change.
     since: Option<Timestamp>,
-    first_failure: Option<StackEvent>,
+    /// In the order in which they happened, without consequences of others.
+    failures: Vec<StackEvent>,
 }
 
 impl EventLog {
@@ -53,8 +54,8 @@ impl EventLog {
         let mut in_order = Vec::with_capacity(fresh.len());
         for event in fresh.into_iter().rev() {
             if self.seen.insert(event.id.clone()) {
-                if self.first_failure.is_none() && is_failure(&event) {
-                    self.first_failure = Some(event.clone());
+                if is_failure(&event) {
+                    self.failures.push(event.clone());
                 }
                 in_order.push(event);
             }
@@ -64,7 +65,7 @@ impl EventLog {
 }
 
 /// The cancellation of the others is a consequence, and the stack's own failure a summary.
-fn is_failure(event: &StackEvent) -> bool {
+pub(super) fn is_failure(event: &StackEvent) -> bool {
     event.status.ends_with("_FAILED")
         && !event.of_the_stack_itself
         && !event.reason.as_deref().is_some_and(|reason| {
@@ -75,12 +76,22 @@ fn is_failure(event: &StackEvent) -> bool {
         })
 }
 
+/// The event that opens an operation: everything after it, which a list shows before it, belongs to it.
+fn begins_a_change(event: &StackEvent) -> bool {
+    event.of_the_stack_itself
+        && matches!(
+            event.status.as_str(),
+            "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS" | "DELETE_IN_PROGRESS" | "IMPORT_IN_PROGRESS"
+        )
+}
+
 /// How a change ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub status: String,
     pub description: StackDescription,
-    pub first_failure: Option<StackEvent>,
+    /// The resources' own failures, the first one first.
+    pub failures: Vec<StackEvent>,
 }
 
 impl Aws {
@@ -91,6 +102,40 @@ impl Aws {
         log.since = page.iter().map(|event| event.at).max();
         log.seen.extend(page.into_iter().map(|event| event.id));
         Ok(log)
+    }
+
+    /// Remembers what happened before the change that runs now, so that its first failure is known although it was
+    /// begun by somebody else. Its events so far are not reported again; its failures so far are kept.
+    pub(crate) async fn event_log_of_running(&self, stack_id: &str) -> Result<EventLog, Failure> {
+        let mut log = EventLog::default();
+        let mut failures = Vec::new();
+        let mut token = None;
+        for _ in 0..PAGE_LIMIT {
+            let (page, next) = self.events_page(stack_id, token).await?;
+            let mut complete = next.is_none();
+            for event in page {
+                log.since = log.since.max(Some(event.at));
+                log.seen.insert(event.id.clone());
+                if begins_a_change(&event) {
+                    complete = true;
+                    break;
+                }
+                if is_failure(&event) {
+                    failures.push(event);
+                }
+            }
+            if complete {
+                break;
+            }
+            token = next;
+        }
+        log.failures = failures.into_iter().rev().collect();
+        Ok(log)
+    }
+
+    /// The failures of one operation of a stack that has ended, a nested one for example, the first one first.
+    pub(super) async fn failures_of(&self, stack_id: &str) -> Result<Vec<StackEvent>, Failure> {
+        Ok(self.event_log_of_running(stack_id).await?.failures)
     }
 
     /// Reports events until the stack itself has ended.
@@ -140,7 +185,7 @@ impl Aws {
                 return Ok(Ended {
                     status,
                     description,
-                    first_failure: log.first_failure,
+                    failures: log.failures,
                 });
             }
             if begun.elapsed() > WAIT_LIMIT {
@@ -282,6 +327,11 @@ mod tests {
             happened("2", "CREATE_FAILED", Some("Bucket exists")),
             happened("1", "CREATE_FAILED", Some("Resource creation cancelled")),
         ]);
-        assert_eq!(log.first_failure.unwrap().reason.unwrap(), "Bucket exists");
+        let reasons: Vec<&str> = log
+            .failures
+            .iter()
+            .filter_map(|event| event.reason.as_deref())
+            .collect();
+        assert_eq!(reasons, ["Bucket exists", "Subnet is taken"]);
     }
 }

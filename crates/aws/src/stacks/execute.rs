@@ -4,6 +4,7 @@ use aws_sdk_cloudformation::types::ExecutionStatus;
 use orchestrator::ports::PortErrorKind;
 
 use super::error::StackError;
+use super::events::Ended;
 use super::readiness::is_success;
 use super::{ChangeSet, StackDescription, StackEvent};
 use crate::connection::Aws;
@@ -35,14 +36,23 @@ impl Aws {
             }
         }
         let ended = self.follow(stack, &change_set.stack_id, log, on_event).await?;
+        self.judge(stack, ended).await
+    }
+
+    /// The stack as it ended, or why it did not end well.
+    pub(super) async fn judge(&self, stack: &str, ended: Ended) -> Result<StackDescription, StackError> {
         if is_success(&ended.status) {
             return Ok(ended.description);
         }
-        Err(StackError::Failed {
+        Err(self.failed_as(stack, ended).await)
+    }
+
+    pub(super) async fn failed_as(&self, stack: &str, ended: Ended) -> StackError {
+        StackError::Failed {
             stack: stack.to_owned(),
             status: ended.status,
-            cause: ended.first_failure.map(Box::new),
-        })
+            failures: Box::new(self.first_cause(ended.failures).await),
+        }
     }
 
     /// After a lost answer: was the change set executed?

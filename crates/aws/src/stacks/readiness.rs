@@ -33,6 +33,11 @@ pub(crate) fn readiness(stack: &str, status: Option<&str>) -> Result<Readiness, 
     }
 }
 
+/// Whether CloudFormation is at work on it; a stack in review waits for its user.
+pub(crate) fn is_busy(status: &str) -> bool {
+    status.ends_with("_IN_PROGRESS") && status != "REVIEW_IN_PROGRESS"
+}
+
 pub(crate) fn is_terminal(status: &str) -> bool {
     !status.ends_with("_IN_PROGRESS")
 }

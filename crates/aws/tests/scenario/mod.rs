@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 use aws::Aws;
 use aws::assets::AssetManifest;
-use aws::stacks::{Approved, StackError, StackInput, StackOutcome, StackProgress};
+use aws::stacks::{Approved, Deployment, StackError, StackInput, StackOutcome, StackProgress};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -102,10 +102,8 @@ impl Assembly {
         StackInput {
             name: STACK.to_owned(),
             template: self.template.to_string(),
-            template_location: None,
-            parameters: BTreeMap::new(),
             tags: self.tags.clone(),
-            depends_on: Vec::new(),
+            ..StackInput::default()
         }
     }
 }
@@ -135,7 +133,7 @@ impl Story {
 pub async fn deploy(aws: &Aws, input: &StackInput) -> (Result<StackOutcome, StackError>, Story) {
     let story = Story::default();
     let outcome = aws
-        .deploy_stack(input, &Approved, &|progress| story.tell(progress))
+        .deploy_stack(input, &Deployment::new(&Approved, &|progress| story.tell(progress)))
         .await;
     (outcome, story)
 }

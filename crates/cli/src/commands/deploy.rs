@@ -1,16 +1,29 @@
-//! `llama-deploy deploy`: the app's stacks by change set; with `--blue-green` also the release and its rollout.
+//! `llama-deploy deploy`: the app's stacks by change set, now or as a plan; with `--blue-green` also the release and its
+//! rollout.
 
 mod approval;
+mod ending;
+mod exports;
+mod guard;
+mod inputs;
+mod plan;
+mod plan_file;
+mod progress;
+mod signals;
 
-use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use aws::BLUE_GREEN_METADATA;
-use aws::assets::AssetEvent;
-use aws::stacks::{StackOutcome, StackProgress};
-use serde_json::json;
+use aws::assets::AssetManifest;
+use aws::stacks::{Deployment, StackInput, Stop};
 
 use self::approval::Ask;
+use self::ending::{Teller, interrupted};
+use self::exports::Imported;
+use self::guard::Guard;
+use self::plan_file::Plan;
+use self::progress::Progress;
 use super::{Session, assemble_selected};
 use crate::arguments::Deploy;
 use crate::assembly::Stack;
@@ -18,77 +31,244 @@ use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
 use crate::refusal;
 use crate::rollout::{self, Release, Reporter, Stacks, WithTraffic};
-use crate::settings::Settings;
+use crate::settings::{Approval, Settings};
 
-pub fn run(options: &Deploy, settings: &Settings, console: &Console) -> Outcome<u8> {
-    let (environment, stacks) = assemble_selected(settings, &options.app, &options.stacks, console)?;
-    let session = Session::open(settings, environment, console)?;
-    let approval = Ask::new(environment.approval, options.yes, console.clone());
-    if options.blue_green {
-        return blue_green(options, &session, &stacks, approval, console);
+pub fn run(options: &Deploy, verbose: bool, settings: &Settings, console: &Console) -> Outcome<u8> {
+    if let Some(file) = plan::named(&options.stacks)? {
+        return execute_plan(options, file, verbose, settings, console);
     }
-    let (inputs, manifests) = session.inputs(&stacks)?;
-    let names = Stacks(stacks.iter().map(|stack| stack.name.clone()).collect());
-    let ledger = rollout::ledger(&session)?;
-    let outcomes = session.runtime.block_on(async {
-        names.note(&ledger, &environment.name).await?;
-        for manifest in &manifests {
-            session
+    let (environment, mut stacks) = assemble_selected(settings, &options.app, &options.stacks, console)?;
+    if options.changes.exclusively {
+        stacks = inputs::exclusively(stacks, &options.stacks);
+    }
+    let session = Session::open(settings, environment, console)?;
+    let (mut inputs, manifests) = session.inputs(&stacks)?;
+    inputs::apply(&options.changes, &stacks, &mut inputs)?;
+    let stop = Stop::default();
+    let approval = options.changes.require_approval.unwrap_or(environment.approval);
+    let ask = Ask::new(
+        approval,
+        options.yes,
+        Guard::new(&options.changes.allow_replace, &stacks),
+        console.clone(),
+        stop.clone(),
+    );
+    let deploying = Deploying {
+        options,
+        session: &session,
+        stacks: &stacks,
+        verbose,
+        console,
+        stop,
+    };
+    if options.blue_green {
+        return deploying.blue_green(inputs, manifests, ask);
+    }
+    if options.no_execute {
+        return deploying.make_plan(&inputs, &manifests, &ask);
+    }
+    deploying.deploy(&inputs, &manifests, &ask)
+}
+
+fn execute_plan(options: &Deploy, file: &Path, verbose: bool, settings: &Settings, console: &Console) -> Outcome<u8> {
+    let plan = Plan::read(file)?;
+    if let Some(named) = options
+        .app
+        .environment
+        .as_deref()
+        .filter(|named| *named != plan.environment)
+    {
+        return Err(Failure::new(
+            Code::PlanInvalid,
+            format!("the plan is for environment {}, not {named}", plan.environment),
+        ));
+    }
+    if options.no_execute || options.blue_green {
+        return Err(Failure::new(
+            Code::PlanInvalid,
+            "a plan is executed as it is: leave --no-execute and --blue-green out",
+        ));
+    }
+    let environment = settings.environment(&plan.environment)?;
+    let session = Session::open(settings, environment, console)?;
+    let stacks = plan::assembly_of(&session);
+    plan::check(&plan, &session, &stacks)?;
+    let stop = Stop::default();
+    // Whoever made the plan could look at it: executing it is the approval. Data needs its name all the same.
+    let guard = Guard::new(&options.changes.allow_replace, &stacks);
+    let ask = Ask::new(Approval::Never, true, guard, console.clone(), stop.clone());
+    let deploying = Deploying {
+        options,
+        session: &session,
+        stacks: &stacks,
+        verbose,
+        console,
+        stop,
+    };
+    deploying.execute(&plan, &ask)
+}
+
+/// One deploy with all that its ways have in common.
+struct Deploying<'a> {
+    options: &'a Deploy,
+    session: &'a Session<'a>,
+    stacks: &'a [Stack],
+    verbose: bool,
+    console: &'a Console,
+    stop: Stop,
+}
+
+impl Deploying<'_> {
+    fn deploy(&self, inputs: &[StackInput], manifests: &[AssetManifest], ask: &Ask) -> Outcome<u8> {
+        let progress = self.progress(inputs.iter().map(|input| input.name.as_str()));
+        let ends = self.session.runtime.block_on(async {
+            signals::listen(&self.stop, &progress, self.console)?;
+            self.note(inputs.iter().map(|input| input.name.clone()).collect())
+                .await?;
+            self.publish(manifests, &progress).await?;
+            let report = |event| progress.stack(event);
+            self.session
                 .aws
-                .publish(manifest, &|event| asset(&event, console))
+                .deploy_stacks(inputs, &self.deployment(ask, &report))
+                .await
+                .map_err(refusal::deploying)
+        })?;
+        self.console.clear();
+        self.teller(ask, &progress).end(ends)
+    }
+
+    fn make_plan(&self, inputs: &[StackInput], manifests: &[AssetManifest], ask: &Ask) -> Outcome<u8> {
+        let default = plan::default_file(&self.session.environment.name);
+        let file = self.options.plan.as_deref().unwrap_or(&default);
+        let progress = self.progress(inputs.iter().map(|input| input.name.as_str()));
+        let guard = Guard::new(&self.options.changes.allow_replace, self.stacks);
+        self.session.runtime.block_on(async {
+            self.publish(manifests, &progress).await?;
+            let report = |event| progress.stack(event);
+            let deployment = self.deployment(ask, &report);
+            plan::make(
+                self.session,
+                self.stacks,
+                inputs,
+                &deployment,
+                &guard,
+                file,
+                self.console,
+            )
+            .await
+        })
+    }
+
+    fn execute(&self, plan: &Plan, ask: &Ask) -> Outcome<u8> {
+        let plans = plan::change_sets(plan);
+        let progress = self.progress(plans.iter().map(|plan| plan.input.name.as_str()));
+        let ends = self.session.runtime.block_on(async {
+            signals::listen(&self.stop, &progress, self.console)?;
+            self.note(plan.stacks.iter().map(|stack| stack.name.clone()).collect())
+                .await?;
+            let report = |event| progress.stack(event);
+            let executed = self
+                .session
+                .aws
+                .execute_kept(&plans, &self.deployment(ask, &report))
+                .await;
+            executed.map_err(|error| ask.refusal(None).unwrap_or_else(|| refusal::deploying(error)))
+        })?;
+        self.console.clear();
+        let ended = self.teller(ask, &progress).end(ends)?;
+        for stack in plan.later.keys() {
+            self.console.say(&format!(
+                "{stack}: was not in the plan; plan again now that the others stand"
+            ));
+        }
+        Ok(ended)
+    }
+
+    fn blue_green(&self, inputs: Vec<StackInput>, manifests: Vec<AssetManifest>, ask: Ask) -> Outcome<u8> {
+        let (options, session, console) = (self.options, self.session, self.console);
+        if !has_slots(self.stacks)? {
+            return Err(Failure::new(Code::NothingToRelease, "no stack of the app holds slots")
+                .hint("add `BlueGreen` to the stack of the API, or deploy without --blue-green"));
+        }
+        let ask = Arc::new(ask);
+        let release = Release {
+            inputs,
+            manifests,
+            approval: ask.clone(),
+            exports: Arc::new(Imported),
+            concurrency: options.changes.concurrency,
+        };
+        let reporter = Reporter::new(console.clone());
+        let traffic = Arc::new(WithTraffic::new(
+            reporter,
+            console.clone(),
+            session,
+            self.stacks,
+            !options.no_traffic,
+        ));
+        let rollouts = rollout::rollouts(session, Some(release), traffic.clone(), console)?;
+        let end = session.runtime.block_on(async {
+            rollout::abort_on_signals(&rollouts.abort, console)?;
+            let end = rollouts.deploy_blue_green(options.tag.clone()).await;
+            traffic.finish().await;
+            end.map_err(rollout::failed)
+        })?;
+        if let Some(refused) = ask.refusal(None) {
+            return Err(refused);
+        }
+        rollout::ended(&end, &session.environment.name, console)
+    }
+
+    /// So that `status`, `migrate` and `rollback` find the stacks without the app.
+    async fn note(&self, stacks: Vec<String>) -> Outcome {
+        let ledger = rollout::ledger(self.session)?;
+        Stacks(stacks).note(&ledger, &self.session.environment.name).await
+    }
+
+    async fn publish(&self, manifests: &[AssetManifest], progress: &Progress) -> Outcome {
+        for manifest in manifests {
+            if self.stop.is_asked() {
+                return Err(interrupted("no stack was changed"));
+            }
+            self.session
+                .aws
+                .publish(manifest, &|event| progress.asset(&event))
                 .await
                 .map_err(refusal::publishing)?;
         }
-        session
-            .aws
-            .deploy_stacks(&inputs, &approval, &|event| progress(&event, console))
-            .await
-            .map_err(refusal::deploying)
-    })?;
-    console.clear();
-    show(&outcomes, console);
-    Ok(0)
-}
+        Ok(())
+    }
 
-fn blue_green(
-    options: &Deploy,
-    session: &Session<'_>,
-    stacks: &[Stack],
-    approval: Ask,
-    console: &Console,
-) -> Outcome<u8> {
-    if !has_slots(stacks)? {
-        return Err(Failure::new(Code::NothingToRelease, "no stack of the app holds slots")
-            .hint("add `BlueGreen` to the stack of the API, or deploy without --blue-green"));
+    fn progress<'n>(&self, stacks: impl Iterator<Item = &'n str>) -> Arc<Progress> {
+        let folder = self.session.settings.environment_folder(&self.session.environment.name);
+        Arc::new(Progress::new(self.console, &folder, stacks))
     }
-    let approval = Arc::new(approval);
-    let release = Release {
-        stacks,
-        approval: approval.clone(),
-    };
-    let reporter = Reporter::new(console.clone());
-    let traffic = Arc::new(WithTraffic::new(
-        reporter,
-        console.clone(),
-        session,
-        stacks,
-        !options.no_traffic,
-    ));
-    let rollouts = rollout::rollouts(session, Some(release), traffic.clone(), console)?;
-    let end = session.runtime.block_on(async {
-        rollout::abort_on_signals(&rollouts.abort, console)?;
-        let end = rollouts.deploy_blue_green(options.tag.clone()).await;
-        traffic.finish().await;
-        end.map_err(rollout::failed)
-    })?;
-    if approval.was_refused() {
-        return Err(Failure::new(
-            Code::ApprovalNeeded,
-            "a change was not approved, and nothing was deployed",
-        )
-        .hint("look at `llama-deploy diff`, then approve on a terminal or with --yes"));
+
+    fn deployment<'d>(
+        &self,
+        ask: &'d Ask,
+        report: &'d (dyn Fn(aws::stacks::StackProgress) + Send + Sync),
+    ) -> Deployment<'d> {
+        Deployment {
+            approval: ask,
+            exports: &Imported,
+            report,
+            stop: self.stop.clone(),
+            concurrency: self.options.changes.concurrency,
+            always: self.options.changes.force,
+        }
     }
-    rollout::ended(&end, &session.environment.name, console)
+
+    fn teller<'t>(&'t self, ask: &'t Ask, progress: &'t Progress) -> Teller<'t> {
+        Teller {
+            console: self.console,
+            stacks: self.stacks,
+            ask,
+            progress,
+            verbose: self.verbose,
+            outputs_file: self.options.changes.outputs_file.as_deref(),
+        }
+    }
 }
 
 fn has_slots(stacks: &[Stack]) -> Outcome<bool> {
@@ -102,50 +282,4 @@ fn has_slots(stacks: &[Stack]) -> Outcome<bool> {
         }
     }
     Ok(false)
-}
-
-fn show(outcomes: &BTreeMap<String, StackOutcome>, console: &Console) {
-    let mut documents = Vec::new();
-    for (stack, outcome) in outcomes {
-        console.say(&format!(
-            "{stack}: {}",
-            if outcome.changed { "deployed" } else { "no change" }
-        ));
-        for (name, value) in &outcome.description.outputs {
-            console.print(&format!("{stack}.{name} = {value}"));
-        }
-        documents.push(json!({
-            "stack": stack, "changed": outcome.changed, "status": outcome.description.status,
-            "outputs": outcome.description.outputs
-        }));
-    }
-    console.print_json(&json!({ "stacks": documents }));
-}
-
-fn asset(event: &AssetEvent, console: &Console) {
-    match event {
-        AssetEvent::Uploading { asset, bytes } => {
-            console.waiting(&format!("uploading {asset} ({:.1} MB)", *bytes as f64 / 1e6));
-        }
-        AssetEvent::AlreadyThere { .. } | AssetEvent::Uploaded { .. } => {}
-    }
-}
-
-pub fn progress(event: &StackProgress, console: &Console) {
-    match event {
-        StackProgress::Planning { stack } => console.waiting(&format!("{stack}: planning")),
-        StackProgress::Unchanged { .. } => {}
-        StackProgress::Executing { stack, changes } => console.waiting(&format!("{stack}: {changes} changes")),
-        StackProgress::Event(event) => {
-            let line = format!(
-                "{}: {} {} {}",
-                event.stack, event.status, event.resource_type, event.logical_id
-            );
-            match &event.reason {
-                Some(reason) if event.status.ends_with("FAILED") => console.say(&format!("{line}: {reason}")),
-                _ => console.ticking(&line),
-            }
-        }
-        StackProgress::Done { stack, status } => console.waiting(&format!("{stack}: {status}")),
-    }
 }

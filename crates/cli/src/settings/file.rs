@@ -124,11 +124,14 @@ pub enum Backup {
     RdsSnapshot,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Approval {
+    /// Ask nothing.
     #[default]
     Never,
+    /// Ask before something is allowed that was not: a policy, a rule of a security group, a public setting.
+    Broadening,
     /// Ask before a resource is removed or replaced.
     Destructive,
     /// Ask before any change.

@@ -1,36 +1,79 @@
-//! Who says yes to a change set: the environment's setting, the command line, or the person at the terminal.
+//! Who says yes to a change set: the environment's setting, the command line, or the person at the terminal; and for
+//! what holds data, only its name on the command line.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use aws::stacks::{ChangeSet, Replacement, ResourceChange};
+use aws::stacks::{Proposal, Replacement, ResourceChange, Stop};
+use serde_json::Value;
 
+use super::guard::{AtRisk, Guard};
 use crate::console::Console;
+use crate::failure::{Code, Failure};
 use crate::settings::Approval;
+
+/// Why a stack's change set was not executed.
+#[derive(Clone, Debug)]
+pub enum Refusal {
+    NotApproved,
+    /// What would be lost, a line each.
+    AtRisk(Vec<AtRisk>),
+}
 
 pub struct Ask {
     approval: Approval,
     yes: bool,
+    guard: Guard,
     console: Console,
-    refused: AtomicBool,
+    stop: Stop,
+    /// Two stacks at once must not ask at once.
+    asking: tokio::sync::Mutex<()>,
+    refused: Mutex<BTreeMap<String, Refusal>>,
 }
 
 impl Ask {
-    pub fn new(approval: Approval, yes: bool, console: Console) -> Self {
+    pub fn new(approval: Approval, yes: bool, guard: Guard, console: Console, stop: Stop) -> Self {
         Self {
             approval,
             yes,
+            guard,
             console,
-            refused: AtomicBool::new(false),
+            stop,
+            asking: tokio::sync::Mutex::default(),
+            refused: Mutex::default(),
         }
     }
 
-    /// Whether somebody, or the lack of anybody to ask, said no.
-    pub fn was_refused(&self) -> bool {
-        self.refused.load(Ordering::Relaxed)
+    /// The failure of a stack that somebody, or the lack of anybody to ask, said no to; of any stack without a name.
+    pub fn refusal(&self, stack: Option<&str>) -> Option<Failure> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let (stack, refusal) = match stack {
+            Some(stack) => refused.get_key_value(stack)?,
+            None => refused.iter().next()?,
+        };
+        Some(match refusal {
+            Refusal::NotApproved => Failure::new(
+                Code::ApprovalNeeded,
+                format!("the change of {stack} was not approved, and nothing of it was deployed"),
+            )
+            .hint("look at `llama-deploy diff`, then approve on a terminal or with --yes"),
+            Refusal::AtRisk(found) => AtRisk::failure(stack, found),
+        })
     }
 
-    async fn ask(&self, change_set: &ChangeSet) -> bool {
+    fn refuse(&self, stack: &str, refusal: Refusal) -> bool {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.insert(stack.to_owned(), refusal);
+        false
+    }
+
+    async fn ask(&self, proposal: &Proposal<'_>) -> bool {
+        let _alone = self.asking.lock().await;
+        if self.stop.is_asked() {
+            return false;
+        }
+        let change_set = proposal.change_set;
         self.console.say(&format!(
             "{} would change {} resources:",
             change_set.stack,
@@ -42,31 +85,54 @@ impl Ask {
         if !self.console.can_ask() {
             return false;
         }
+        // Reading from the terminal blocks. A thread of its own, which an interrupt may leave behind: the runtime would
+        // wait for one of its own.
+        let (sender, answer) = tokio::sync::oneshot::channel();
         let console = self.console.clone();
-        // Reading from the terminal blocks, and the lock has to be kept meanwhile.
-        let answer = tokio::task::spawn_blocking(move || console.ask("deploy this? [y/N]")).await;
-        answer.is_ok_and(|answer| answer.is_ok_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes")))
+        let question = format!("deploy {}? [y/N]", change_set.stack);
+        std::thread::spawn(move || {
+            let answer = console.ask(&question);
+            // Nobody listens after an interrupt.
+            let _ = sender.send(answer.is_ok_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes")));
+        });
+        tokio::select! {
+            answer = answer => answer.unwrap_or(false),
+            () = self.stop.asked() => false,
+        }
+    }
+
+    fn is_needed(&self, proposal: &Proposal<'_>) -> bool {
+        match self.approval {
+            Approval::Never => false,
+            Approval::Broadening => broadens(proposal),
+            Approval::Destructive => proposal.change_set.changes.iter().any(is_destructive),
+            Approval::Any => true,
+        }
     }
 }
 
 #[async_trait]
 impl aws::stacks::Approval for Ask {
-    async fn approve(&self, change_set: &ChangeSet) -> bool {
-        let destructive: Vec<&ResourceChange> = change_set
-            .changes
-            .iter()
-            .filter(|change| is_destructive(change))
-            .collect();
-        let needed = match self.approval {
-            Approval::Never => false,
-            Approval::Destructive => !destructive.is_empty(),
-            Approval::Any => true,
-        };
-        let approved = !needed || self.yes || self.ask(change_set).await;
-        if !approved {
-            self.refused.store(true, Ordering::Relaxed);
+    async fn approve(&self, proposal: &Proposal<'_>) -> bool {
+        let stack = &proposal.change_set.stack;
+        let at_risk = self.guard.at_risk(proposal);
+        if !at_risk.is_empty() {
+            return self.refuse(stack, Refusal::AtRisk(at_risk));
         }
-        approved
+        if !self.is_needed(proposal) || self.yes || self.ask(proposal).await {
+            return true;
+        }
+        self.refuse(stack, Refusal::NotApproved)
+    }
+}
+
+/// Whether something is allowed afterwards that was not before. What cannot be read is asked about.
+fn broadens(proposal: &Proposal<'_>) -> bool {
+    let deployed = proposal.deployed.map_or(Ok(Value::Null), serde_json::from_str::<Value>);
+    let new = serde_json::from_str::<Value>(&proposal.input.template);
+    match (deployed, new) {
+        (Ok(deployed), Ok(new)) => stack::diff::security(&deployed, &new).broadens(),
+        _ => true,
     }
 }
 
@@ -74,7 +140,8 @@ fn is_destructive(change: &ResourceChange) -> bool {
     change.action == "Remove" || change.replacement != Replacement::Never
 }
 
-fn line(change: &ResourceChange) -> String {
+/// One change on one line.
+pub fn line(change: &ResourceChange) -> String {
     let replacement = match change.replacement {
         Replacement::Never => "",
         Replacement::Conditional => "  may be replaced",

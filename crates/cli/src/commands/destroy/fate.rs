@@ -209,10 +209,12 @@ mod tests {
             status_reason: None,
             outputs: Default::default(),
             exports: Default::default(),
+            exported_outputs: Default::default(),
             parameters: Default::default(),
             tags: Default::default(),
             termination_protection,
             changed_at: None,
+            change_set_id: None,
         }
     }
 
