@@ -30,6 +30,7 @@ pub mod events;
 pub mod exports;
 pub mod iam;
 pub mod kinesis;
+pub mod kms;
 pub mod lambda;
 mod limits;
 mod logical_id;

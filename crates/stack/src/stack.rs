@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 
-use cfn::{Expr, Map, Value, pseudo};
+use cfn::{Expr, Map, Target, Value, pseudo};
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
@@ -13,6 +13,9 @@ use crate::logical_id;
 use crate::tree::{Construct, Kind, NodeId, Scope};
 
 const MAX_NAME_LENGTH: usize = 128;
+/// The account of whatever stack an expression ends up in: twelve digits where the stack says them, else
+/// `AWS::AccountId`. For what is written before its stack is known, such as policies.
+pub(crate) const OWN_ACCOUNT: Target = Target::Pseudo("Stack::AccountId");
 const DEFAULT_QUALIFIER: &str = "hnb659fds";
 const QUALIFIER_CONTEXT: &str = "@aws-cdk/core:bootstrapQualifier";
 
@@ -35,6 +38,12 @@ pub(crate) struct StackNode {
 }
 
 impl StackNode {
+    /// What [`OWN_ACCOUNT`] means in this stack.
+    pub(crate) fn own_account(&self) -> Expr {
+        let known = self.account.clone().map(Expr::text);
+        known.unwrap_or_else(|| pseudo::account_id().into_expr())
+    }
+
     /// `aws://ACCOUNT/REGION`, as the assembly names environments.
     pub(crate) fn environment(&self) -> String {
         let or = |value: &Option<String>, unknown: &str| value.clone().unwrap_or_else(|| unknown.to_owned());

@@ -14,7 +14,7 @@ use crate::collation;
 use crate::dependency::Dependencies;
 use crate::error::Error;
 use crate::logical_id;
-use crate::stack::StackNode;
+use crate::stack::{OWN_ACCOUNT, StackNode};
 use crate::tags;
 use crate::tree::{Element, Kind, LogicalId, NodeId, Tree};
 
@@ -434,6 +434,9 @@ impl Resolver for Names<'_, '_> {
 
     fn reference(&mut self, reference: Reference<'_>) -> Result<Expr, Error> {
         let Target::Element(element) = *reference.target else {
+            if *reference.target == OWN_ACCOUNT {
+                return Ok(self.synthesis.stack_node(self.stack)?.own_account());
+            }
             return Ok(match reference.attribute {
                 None => Expr::Ref(reference.target.clone()),
                 Some(attribute) => {

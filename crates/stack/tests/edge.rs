@@ -12,11 +12,12 @@ use stack::cloudfront::{
     HttpVersion, OriginGroup, PublicKey, RequestHeaders, ResponseHeadersPolicy, SecurityPolicyProtocol,
 };
 use stack::ec2::Vpc;
+use stack::kms::{Key, KeySpec};
 use stack::route53::{
     ARecord, Failover, GeoLocation, HealthCheck, HealthCheckType, HostedZone, PublicHostedZone, RecordTarget,
 };
 use stack::s3::Bucket;
-use stack::units::seconds;
+use stack::units::{days, seconds};
 use stack::{App, Stack};
 
 /// What is wrong with a stack, in one text.
@@ -195,6 +196,31 @@ fn policies_and_functions_that_cloudfront_refuses() {
         "given in PEM",
         "BlockPublicAccess::ACLS_ONLY",
         "needs a stack whose region is said",
+    ];
+    assert_says(&said, &wanted);
+}
+
+#[test]
+fn keys_that_kms_refuses() {
+    let said = mistakes(|stack| {
+        let key = Key::new(stack, "Signing")
+            .key_spec(KeySpec::EccSecgP256k1)
+            .enable_key_rotation(true)
+            .rotation_period(days(10))
+            .pending_window(days(3))
+            .build();
+        key.add_alias("alias/aws/s3");
+        key.add_alias("no spaces");
+        Key::from_arn(stack, "Known", "1-2-3");
+    });
+    let wanted = [
+        "ECC_SECG_P256K1 is not used for ENCRYPT_DECRYPT",
+        "only symmetric keys",
+        "every 90 to 2560 days",
+        "for 7 to 30 days",
+        "are AWS's own",
+        "`alias/no spaces` is no alias",
+        "ends with `key/`",
     ];
     assert_says(&said, &wanted);
 }

@@ -28,6 +28,23 @@ impl Grantee {
     }
 }
 
+impl Grantee {
+    pub(crate) const fn identity(&self) -> Option<&Identity> {
+        match self {
+            Self::Identity(identity) => Some(identity),
+            Self::Principal(_) => None,
+        }
+    }
+
+    /// Who it is to the policies of resources.
+    pub(crate) fn principal(&self) -> Principal {
+        match self {
+            Self::Identity(identity) => identity.principal(),
+            Self::Principal(principal) => principal.clone(),
+        }
+    }
+}
+
 impl<T> From<&T> for Grantee
 where
     for<'a> &'a T: Into<Identity>,

@@ -39,7 +39,7 @@ enum Origin {
 #[derive(Clone)]
 pub(super) enum Import {
     /// It is of this account: its own policy says all.
-    Here,
+    Here(Principal),
     /// It may be of another account: policies of resources name it too.
     Anywhere(Principal),
     /// Only policies of resources name it.
@@ -83,7 +83,17 @@ impl Identity {
     pub(super) const fn outside(&self) -> Option<&Principal> {
         match &self.origin {
             Origin::Imported(Import::Anywhere(principal) | Import::Untouched(principal)) => Some(principal),
-            Origin::Made { .. } | Origin::Imported(Import::Here) => None,
+            Origin::Made { .. } | Origin::Imported(Import::Here(_)) => None,
+        }
+    }
+
+    /// Who it is to the policies of resources.
+    pub(crate) fn principal(&self) -> Principal {
+        match &self.origin {
+            Origin::Made { resource, .. } => Principal::arn(resource.attribute::<String>("Arn")),
+            Origin::Imported(Import::Here(principal) | Import::Anywhere(principal) | Import::Untouched(principal)) => {
+                principal.clone()
+            }
         }
     }
 

@@ -2,7 +2,9 @@
 //!
 //! One value stands alone and several in a list, equal statements occur once, and keys come in alphabetical order.
 
-use cfn::{Expr, IntoValue, Map};
+use cfn::{Expr, IntoValue, Map, Value};
+
+use crate::stack::OWN_ACCOUNT;
 
 /// Whether a statement allows or denies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,7 +62,7 @@ impl Principal {
 
     /// The account of the stack.
     pub fn account_root() -> Self {
-        Self::account(cfn::pseudo::account_id())
+        Self::account(Value::<String>::from_expr(Expr::reference(OWN_ACCOUNT)))
     }
 
     /// Everybody, written `{"AWS": "*"}`.

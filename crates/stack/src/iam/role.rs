@@ -173,7 +173,7 @@ impl Role {
         let principal = Principal::arn(arn.clone().cast::<String>());
         let (home, _) = Stack::of(scope).known_environment();
         let import = match (account, home) {
-            (Some(account), Some(home)) if account == home => Import::Here,
+            (Some(account), Some(home)) if account == home => Import::Here(principal),
             (Some(_), Some(_)) => Import::Untouched(principal),
             _ => Import::Anywhere(principal),
         };

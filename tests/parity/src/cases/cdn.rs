@@ -101,7 +101,7 @@ fn site(app: &App) {
     AaaaRecord::new(&stack, "Alias6", &zone, RecordTarget::distribution(&distribution))
         .record_name("www")
         .build();
-    let role = Role::new(&stack, "Publisher", Principal::account(stack.account())).build();
+    let role = Role::new(&stack, "Publisher", Principal::account_root()).build();
     distribution.grant_create_invalidation(&role);
     distribution.grant(&role, ["cloudfront:GetInvalidation", "cloudfront:GetDistribution"]);
     Alarm::new(&stack, "Errors", distribution.metric_5xx_error_rate())

@@ -10,6 +10,7 @@ mod eventsources;
 mod functions;
 mod httpapi;
 mod identities;
+mod keys;
 mod options;
 mod phase2;
 mod realtime;
@@ -58,6 +59,7 @@ pub const CASES: &[Case] = &[
     own("dns", dns::build),
     own("domains", domains::build),
     oracle("realtime", realtime::build),
+    own("keys", keys::build),
     own("options", options::build),
     own("wiring", wiring::build),
     own("identities", identities::build),
