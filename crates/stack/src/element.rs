@@ -100,6 +100,18 @@ pub(crate) fn add<T>(
 }
 
 impl<T> CfnResource<T> {
+    /// Stands for the resource of something that was taken over, and reports that there is none to change here.
+    pub(crate) fn elsewhere(construct: &Construct) -> Self {
+        construct.report("this was taken over from elsewhere and has no resource in this app that could be changed");
+        match construct.find_child("Resource") {
+            Some(known) => Self {
+                handle: Handle::new(known.node().element()),
+                construct: known,
+            },
+            None => add(construct, "Resource", Resource::new("Elsewhere"), construct.location()),
+        }
+    }
+
     /// Puts a resource into the tree: `CfnResource::new(&stack, "Queue", sqs::Queue::new().queue_name("jobs"))`.
     #[track_caller]
     pub fn new<R: IntoResource<Type = T>>(scope: &impl Scope, id: impl Into<String>, resource: R) -> Self {

@@ -8,7 +8,7 @@ pub use query::{QueryDefinition, QueryString};
 
 use std::time::Duration;
 
-use cfn::{IntoValue, Value, id};
+use cfn::{Expr, IntoValue, Value, id};
 
 use crate::cloudwatch::json_text::json_text;
 use crate::element::{CfnResource, RemovalPolicy};
@@ -21,10 +21,13 @@ use crate::units::whole_days;
 /// What CloudWatch keeps a log group for when nothing is said: two years.
 const DEFAULT_RETENTION_DAYS: u64 = 731;
 
+/// A log group: made here, or taken over by its name.
 #[derive(Clone)]
 pub struct LogGroup {
     construct: Construct,
-    resource: CfnResource<cfn::logs::LogGroup>,
+    name: Value<id::logs::LogGroupName>,
+    arn: Value<id::logs::LogGroupArn>,
+    resource: Option<CfnResource<cfn::logs::LogGroup>>,
     policy: ResourcePolicy,
 }
 
@@ -95,7 +98,9 @@ impl LogGroupBuilder {
         resource.apply_removal_policy(self.removal_policy);
         LogGroup {
             construct,
-            resource,
+            name: resource.reference(),
+            arn: resource.arn(),
+            resource: Some(resource),
             policy: ResourcePolicy::new("PolicyDocument").in_text(),
         }
     }
@@ -116,16 +121,36 @@ impl LogGroup {
         }
     }
 
+    /// A log group of the stack's account and region that exists already.
+    #[track_caller]
+    pub fn from_name(scope: &impl Scope, id: impl Into<String>, name: impl IntoValue<String>) -> Self {
+        let construct = Site::new(scope, id).make("logs.LogGroup");
+        let name = name.into_value();
+        let arn = Arn::new("logs", "log-group")
+            .name(Expr::concat([name.clone().into_expr(), ":*".into()]))
+            .format(ArnFormat::Colon);
+        Self {
+            arn: Stack::of(&construct).format_arn(arn).cast(),
+            construct,
+            name: name.cast(),
+            resource: None,
+            policy: ResourcePolicy::new("PolicyDocument").in_text(),
+        }
+    }
+
     pub fn log_group_name(&self) -> Value<id::logs::LogGroupName> {
-        self.resource.reference()
+        self.name.clone()
     }
 
+    /// Ends with `:*`, all streams of the group.
     pub fn log_group_arn(&self) -> Value<id::logs::LogGroupArn> {
-        self.resource.arn()
+        self.arn.clone()
     }
 
-    pub fn resource(&self) -> &CfnResource<cfn::logs::LogGroup> {
-        &self.resource
+    /// Of a log group that exists already there is none, which is reported.
+    pub fn resource(&self) -> CfnResource<cfn::logs::LogGroup> {
+        let known = self.resource.clone();
+        known.unwrap_or_else(|| CfnResource::elsewhere(&self.construct))
     }
 
     /// A stream in it, for what writes to a stream that it did not make. Kept when it leaves the stack.

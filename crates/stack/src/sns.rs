@@ -4,18 +4,31 @@ mod subscription;
 
 use cfn::{Expr, IntoValue, Value, id};
 
+use crate::cloudwatch::Metric;
 use crate::element::CfnResource;
 use crate::iam::{Grant, Grantee, PolicyStatement, Principal, ResourcePolicy};
 use crate::site::Site;
+use crate::stack::arn_part;
 use crate::tree::{Construct, Scope};
 
 pub use subscription::SubscriptionOptions;
 
+/// A topic: made here, or taken over by its ARN.
 #[derive(Clone)]
 pub struct Topic {
     construct: Construct,
-    resource: CfnResource<cfn::sns::Topic>,
-    policy: ResourcePolicy,
+    origin: Origin,
+}
+
+#[derive(Clone)]
+enum Origin {
+    Made {
+        resource: CfnResource<cfn::sns::Topic>,
+        policy: ResourcePolicy,
+    },
+    Imported {
+        arn: Expr,
+    },
 }
 
 impl Scope for Topic {
@@ -88,10 +101,10 @@ impl TopicBuilder {
             properties = properties.topic_name(name.cast::<String>());
         }
         let resource = CfnResource::new(&construct, "Resource", properties);
+        let policy = ResourcePolicy::new("PolicyDocument").with_ids();
         let topic = Topic {
             construct,
-            resource,
-            policy: ResourcePolicy::new("PolicyDocument").with_ids(),
+            origin: Origin::Made { resource, policy },
         };
         if self.enforce_ssl {
             let statement = PolicyStatement::deny_without_tls("sns:Publish")
@@ -120,16 +133,51 @@ impl Topic {
         }
     }
 
+    /// A topic that exists already. Its own policy stays as it is.
+    #[track_caller]
+    pub fn from_arn(scope: &impl Scope, id: impl Into<String>, arn: impl IntoValue<String>) -> Self {
+        let arn = arn.into_value().into_expr();
+        Self {
+            construct: Site::new(scope, id).make("sns.Topic"),
+            origin: Origin::Imported { arn },
+        }
+    }
+
     pub fn topic_arn(&self) -> Value<id::sns::TopicArn> {
-        self.resource.reference()
+        match &self.origin {
+            Origin::Made { resource, .. } => resource.reference(),
+            Origin::Imported { arn } => arn.clone().cast(),
+        }
     }
 
     pub fn topic_name(&self) -> Value<id::sns::TopicName> {
-        self.resource.topic_name()
+        match &self.origin {
+            Origin::Made { resource, .. } => resource.topic_name(),
+            Origin::Imported { arn } => arn_part(arn, 5).cast(),
+        }
     }
 
-    pub fn resource(&self) -> &CfnResource<cfn::sns::Topic> {
-        &self.resource
+    /// Of a topic that exists already there is none, which is reported.
+    pub fn resource(&self) -> CfnResource<cfn::sns::Topic> {
+        match &self.origin {
+            Origin::Made { resource, .. } => resource.clone(),
+            Origin::Imported { .. } => CfnResource::elsewhere(&self.construct),
+        }
+    }
+
+    /// The region of a topic that exists already.
+    fn imported_region(&self) -> Option<Expr> {
+        match &self.origin {
+            Origin::Made { .. } => None,
+            Origin::Imported { arn } => Some(arn_part(arn, 3)),
+        }
+    }
+
+    /// A metric of `AWS/SNS` about this topic.
+    pub fn metric(&self, name: impl Into<String>) -> Metric {
+        Metric::new("AWS/SNS", name)
+            .dimension("TopicName", self.topic_name())
+            .attached_to(&self.construct)
     }
 
     pub fn grant_publish(&self, grantee: impl Into<Grantee>) {
@@ -142,9 +190,13 @@ impl Topic {
         grant.to(&grantee.into(), |statement| self.add_to_resource_policy(statement));
     }
 
-    /// Adds to the policy of the topic itself, which is made with the first statement. Statements get numbers as ids.
+    /// Adds to the policy of the topic itself, which is made with the first statement; statements get numbers as ids. Of a
+    /// topic that exists already the policy is left to whoever made it.
     pub fn add_to_resource_policy(&self, statement: PolicyStatement) {
-        self.policy.add(statement, |document| {
+        let Origin::Made { policy, .. } = &self.origin else {
+            return;
+        };
+        policy.add(statement, |document| {
             let construct = Site::new(self, "Policy").make("sns.TopicPolicy");
             let properties = cfn::sns::TopicPolicy::new()
                 .policy_document(document)

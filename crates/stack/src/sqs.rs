@@ -8,6 +8,7 @@ use crate::cloudwatch::Metric;
 use crate::element::{CfnResource, RemovalPolicy};
 use crate::iam::{Grant, Grantee, PolicyStatement, Principal, ResourcePolicy};
 use crate::site::Site;
+use crate::stack::arn_part;
 use crate::tree::{Construct, Scope};
 use crate::units::whole_seconds;
 
@@ -22,12 +23,25 @@ pub enum QueueEncryption {
     Kms(Value<id::kms::AnyKey>),
 }
 
+/// A queue: made here, or taken over by its ARN.
 #[derive(Clone)]
 pub struct Queue {
     construct: Construct,
-    resource: CfnResource<cfn::sqs::Queue>,
-    policy: ResourcePolicy,
+    origin: Origin,
     fifo: bool,
+}
+
+#[derive(Clone)]
+enum Origin {
+    Made {
+        resource: CfnResource<cfn::sqs::Queue>,
+        policy: ResourcePolicy,
+    },
+    Imported {
+        arn: Expr,
+        name: Expr,
+        url: Expr,
+    },
 }
 
 impl Scope for Queue {
@@ -159,10 +173,10 @@ impl QueueBuilder {
         }
         let resource = CfnResource::new(&construct, "Resource", properties);
         resource.apply_removal_policy(self.removal_policy);
+        let policy = ResourcePolicy::new("PolicyDocument");
         let queue = Queue {
             construct,
-            resource,
-            policy: ResourcePolicy::new("PolicyDocument"),
+            origin: Origin::Made { resource, policy },
             fifo,
         };
         if self.enforce_ssl {
@@ -192,16 +206,52 @@ impl Queue {
         }
     }
 
+    /// A queue that exists already. Its own policy stays as it is; one whose name ends with `.fifo` keeps order.
+    #[track_caller]
+    pub fn from_arn(scope: &impl Scope, id: impl Into<String>, arn: impl IntoValue<String>) -> Self {
+        let construct = Site::new(scope, id).make("sqs.Queue");
+        let arn = arn.into_value().into_expr();
+        let part = |index| arn_part(&arn, index);
+        let url = [
+            "https://sqs.".into(),
+            part(3),
+            ".".into(),
+            cfn::pseudo::url_suffix().into_expr(),
+            "/".into(),
+            part(4),
+            "/".into(),
+            part(5),
+        ];
+        Self {
+            construct,
+            fifo: arn.as_text().is_some_and(|arn| arn.ends_with(".fifo")),
+            origin: Origin::Imported {
+                name: part(5),
+                url: Expr::concat(url),
+                arn,
+            },
+        }
+    }
+
     pub fn queue_arn(&self) -> Value<id::sqs::QueueArn> {
-        self.resource.arn()
+        match &self.origin {
+            Origin::Made { resource, .. } => resource.arn(),
+            Origin::Imported { arn, .. } => arn.clone().cast(),
+        }
     }
 
     pub fn queue_name(&self) -> Value<String> {
-        self.resource.queue_name()
+        match &self.origin {
+            Origin::Made { resource, .. } => resource.queue_name(),
+            Origin::Imported { name, .. } => name.clone().cast(),
+        }
     }
 
     pub fn queue_url(&self) -> Value<id::sqs::QueueUrl> {
-        self.resource.reference()
+        match &self.origin {
+            Origin::Made { resource, .. } => resource.reference(),
+            Origin::Imported { url, .. } => url.clone().cast(),
+        }
     }
 
     /// Whether it keeps messages in order.
@@ -257,8 +307,12 @@ impl Queue {
         self.metric("SentMessageSize").average()
     }
 
-    pub fn resource(&self) -> &CfnResource<cfn::sqs::Queue> {
-        &self.resource
+    /// Of a queue that exists already there is none, which is reported.
+    pub fn resource(&self) -> CfnResource<cfn::sqs::Queue> {
+        match &self.origin {
+            Origin::Made { resource, .. } => resource.clone(),
+            Origin::Imported { .. } => CfnResource::elsewhere(&self.construct),
+        }
     }
 
     pub fn grant_send_messages(&self, grantee: impl Into<Grantee>) {
@@ -284,9 +338,13 @@ impl Queue {
         grant.to(&grantee.into(), |statement| self.add_to_resource_policy(statement));
     }
 
-    /// Adds to the policy of the queue itself, which is made with the first statement.
+    /// Adds to the policy of the queue itself, which is made with the first statement. Of a queue that exists already the
+    /// policy is left to whoever made it.
     pub fn add_to_resource_policy(&self, statement: PolicyStatement) {
-        self.policy.add(statement, |document| {
+        let Origin::Made { policy, .. } = &self.origin else {
+            return;
+        };
+        policy.add(statement, |document| {
             let construct = Site::new(self, "Policy").make("sqs.QueuePolicy");
             let properties = cfn::sqs::QueuePolicy::new()
                 .policy_document(document)

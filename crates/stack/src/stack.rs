@@ -526,3 +526,15 @@ impl Stack {
         AssetLocation { bucket, key, hash }
     }
 }
+
+/// A part between the colons of an ARN, counted from 0; cut out at deployment where the ARN is only known then. The last
+/// part, 5, of an ARN whose name holds no colon.
+pub(crate) fn arn_part(arn: &Expr, index: u8) -> Expr {
+    match arn.as_text() {
+        Some(text) => Expr::text(text.split(':').nth(usize::from(index)).unwrap_or_default().to_owned()),
+        None => {
+            let parts = cfn::intrinsics::split(":", arn.clone().cast::<String>());
+            cfn::intrinsics::select(i64::from(index), parts).into_expr()
+        }
+    }
+}

@@ -207,13 +207,15 @@ impl GatewayEndpointBuilder {
         };
         let mut tables = Vec::new();
         for subnet in &subnets {
-            let table = subnet.route_table().reference();
-            if !tables.contains(&table) {
+            // A subnet that was taken over without its route table is left out, as aws-cdk-lib does.
+            if let Some(table) = subnet.route_table_id()
+                && !tables.contains(&table)
+            {
                 tables.push(table);
             }
         }
         if tables.is_empty() {
-            construct.report("a gateway endpoint is a route, and the VPC has no subnets to route from");
+            construct.report("a gateway endpoint is a route, and there are no route tables to put it into");
         }
         let service = [
             Expr::from("com.amazonaws."),

@@ -20,4 +20,4 @@ pub use instance_type::{InstanceClass, InstanceSize, InstanceType};
 pub use port::{Peer, Port};
 pub use security_group::{SecurityGroup, SecurityGroupBuilder};
 pub use subnet::{Subnet, SubnetSelection, SubnetType};
-pub use vpc::{SubnetConfiguration, Vpc, VpcBuilder};
+pub use vpc::{SubnetConfiguration, Vpc, VpcAttributes, VpcBuilder};

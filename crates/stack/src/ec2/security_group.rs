@@ -13,6 +13,7 @@ use super::port::{Peer, PeerKind, Port};
 use super::vpc::Vpc;
 use crate::element::CfnResource;
 use crate::error::Source;
+use crate::site::Site;
 use crate::stack::Stack;
 use crate::tree::{Construct, Scope};
 
@@ -105,13 +106,23 @@ fn all_traffic(block: (&'static str, &'static str), description: &'static str) -
     entries.into_iter().collect()
 }
 
+/// A security group: made here, or taken over by its id.
 #[derive(Clone)]
 pub struct SecurityGroup {
     construct: Construct,
-    resource: CfnResource<cfn::ec2::SecurityGroup>,
+    origin: Origin,
     allow_all_outbound: bool,
     allow_all_ipv6_outbound: bool,
     rules: Rc<RefCell<InlineRules>>,
+}
+
+#[derive(Clone)]
+enum Origin {
+    Made(CfnResource<cfn::ec2::SecurityGroup>),
+    /// Rules are resources of their own.
+    Imported(Value<id::ec2::SecurityGroupId>),
+    /// Gets no rules; others get rules about it.
+    Untouched(Value<id::ec2::SecurityGroupId>),
 }
 
 #[derive(Default)]
@@ -186,7 +197,7 @@ impl SecurityGroupBuilder {
         }
         let group = SecurityGroup {
             construct,
-            resource,
+            origin: Origin::Made(resource),
             allow_all_outbound: self.allow_all_outbound,
             allow_all_ipv6_outbound: self.allow_all_ipv6_outbound,
             rules: Rc::new(RefCell::new(InlineRules {
@@ -218,16 +229,53 @@ impl SecurityGroup {
         }
     }
 
+    /// A security group that exists already; everything may go out of it.
+    #[track_caller]
+    pub fn from_id(
+        scope: &impl Scope,
+        id: impl Into<String>,
+        group_id: impl IntoValue<id::ec2::SecurityGroupId>,
+    ) -> Self {
+        Self::imported(Site::new(scope, id), Origin::Imported(group_id.into_value()))
+    }
+
+    /// A security group that exists already and gets no rules from here.
+    #[track_caller]
+    pub fn from_immutable_id(
+        scope: &impl Scope,
+        id: impl Into<String>,
+        group_id: impl IntoValue<id::ec2::SecurityGroupId>,
+    ) -> Self {
+        Self::imported(Site::new(scope, id), Origin::Untouched(group_id.into_value()))
+    }
+
+    fn imported(site: Site, origin: Origin) -> Self {
+        Self {
+            construct: site.make("ec2.SecurityGroup"),
+            origin,
+            allow_all_outbound: true,
+            allow_all_ipv6_outbound: false,
+            rules: Rc::default(),
+        }
+    }
+
     pub fn security_group_id(&self) -> Value<id::ec2::SecurityGroupId> {
-        self.resource.group_id()
+        match &self.origin {
+            Origin::Made(resource) => resource.group_id(),
+            Origin::Imported(id) | Origin::Untouched(id) => id.clone(),
+        }
     }
 
     pub(crate) fn ids(groups: &[Self]) -> Vec<Value<id::ec2::SecurityGroupId>> {
         groups.iter().map(Self::security_group_id).collect()
     }
 
-    pub fn resource(&self) -> &CfnResource<cfn::ec2::SecurityGroup> {
-        &self.resource
+    /// Of a security group that exists already there is none, which is reported.
+    pub fn resource(&self) -> CfnResource<cfn::ec2::SecurityGroup> {
+        match &self.origin {
+            Origin::Made(resource) => resource.clone(),
+            Origin::Imported(_) | Origin::Untouched(_) => CfnResource::elsewhere(&self.construct),
+        }
     }
 
     pub fn connections(&self) -> super::Connections {
@@ -249,11 +297,14 @@ impl SecurityGroup {
     }
 
     fn render(&self) {
+        let Origin::Made(resource) = &self.origin else {
+            return;
+        };
         let rules = self.rules.borrow();
         let list =
             |rules: &[Map]| (!rules.is_empty()).then(|| Expr::List(rules.iter().cloned().map(Expr::from).collect()));
-        self.resource.set("SecurityGroupIngress", list(&rules.ingress));
-        self.resource.set("SecurityGroupEgress", list(&rules.egress));
+        resource.set("SecurityGroupIngress", list(&rules.ingress));
+        resource.set("SecurityGroupEgress", list(&rules.egress));
     }
 
     /// `remote`: the rule is about this group but was asked for by the other side.
@@ -277,13 +328,16 @@ impl SecurityGroup {
     }
 
     fn add_rule(&self, direction: Direction, peer: &Rule, port: &Port, description: Option<&str>, remote: bool) {
+        if matches!(self.origin, Origin::Untouched(_)) {
+            return;
+        }
         if let Rule::Peer(peer) = peer
             && let Some(problem) = peer.problem()
         {
             self.construct.report(problem);
         }
         let words = direction.as_str();
-        let inline = peer.can_inline() && port.can_inline();
+        let inline = matches!(self.origin, Origin::Made(_)) && peer.can_inline() && port.can_inline();
         let description = description.map_or_else(
             || {
                 // The CDK describes rules inside a group by `from` in both directions, and a changed description

@@ -38,9 +38,23 @@ pub struct Subnet {
     inner: Rc<Inner>,
 }
 
+enum Origin {
+    Made {
+        subnet: CfnResource<cfn::ec2::Subnet>,
+        route_table: CfnResource<cfn::ec2::RouteTable>,
+    },
+    Imported(ImportedSubnet),
+}
+
+/// A subnet that exists already.
+#[derive(Clone, Debug)]
+pub(crate) struct ImportedSubnet {
+    pub(crate) id: Value<id::ec2::SubnetId>,
+    pub(crate) route_table: Option<Value<id::ec2::RouteTableId>>,
+}
+
 struct Inner {
-    subnet: CfnResource<cfn::ec2::Subnet>,
-    route_table: CfnResource<cfn::ec2::RouteTable>,
+    origin: Origin,
     group: String,
     availability_zone: Expr,
     internet: DependencyGroup,
@@ -83,8 +97,7 @@ impl Subnet {
             .route_table_id(route_table.handle());
         internet.add(&CfnResource::new(&construct, "RouteTableAssociation", association));
         let inner = Inner {
-            subnet,
-            route_table,
+            origin: Origin::Made { subnet, route_table },
             group: request.group,
             availability_zone: request.availability_zone,
             internet,
@@ -95,20 +108,51 @@ impl Subnet {
         }
     }
 
+    /// A subnet of a VPC that exists already.
+    pub(crate) fn imported(
+        vpc: &Construct,
+        id: String,
+        group: &str,
+        availability_zone: Expr,
+        subnet: ImportedSubnet,
+    ) -> Self {
+        let inner = Inner {
+            origin: Origin::Imported(subnet),
+            group: group.to_owned(),
+            availability_zone,
+            internet: DependencyGroup::new(),
+        };
+        Self {
+            construct: vpc.add(id, "ec2.Subnet", crate::tree::Kind::Plain, vpc.location()),
+            inner: Rc::new(inner),
+        }
+    }
+
     pub fn subnet_id(&self) -> Value<id::ec2::SubnetId> {
-        self.inner.subnet.reference()
+        match &self.inner.origin {
+            Origin::Made { subnet, .. } => subnet.reference(),
+            Origin::Imported(subnet) => subnet.id.clone(),
+        }
     }
 
     pub fn availability_zone(&self) -> Value<String> {
         Value::from_expr(self.inner.availability_zone.clone())
     }
 
-    pub fn route_table(&self) -> &CfnResource<cfn::ec2::RouteTable> {
-        &self.inner.route_table
+    /// None of a subnet that exists already and was taken over without it.
+    pub fn route_table_id(&self) -> Option<Value<id::ec2::RouteTableId>> {
+        match &self.inner.origin {
+            Origin::Made { route_table, .. } => Some(route_table.reference()),
+            Origin::Imported(subnet) => subnet.route_table.clone(),
+        }
     }
 
-    pub fn resource(&self) -> &CfnResource<cfn::ec2::Subnet> {
-        &self.inner.subnet
+    /// Of a subnet that exists already there is none, which is reported.
+    pub fn resource(&self) -> CfnResource<cfn::ec2::Subnet> {
+        match &self.inner.origin {
+            Origin::Made { subnet, .. } => subnet.clone(),
+            Origin::Imported(_) => CfnResource::elsewhere(&self.construct),
+        }
     }
 
     /// What must exist before something in this subnet reaches the internet.
@@ -126,15 +170,19 @@ impl Subnet {
         &self.inner.group
     }
 
-    /// A route that opens the way to the internet.
-    pub(crate) fn add_route(&self, id: &str, route: cfn::ec2::Route<cfn::Set>) -> CfnResource<cfn::ec2::Route> {
+    /// Adds a route that opens the way to the internet. The routes of a subnet that exists already are left alone.
+    pub(crate) fn add_route(
+        &self,
+        id: &str,
+        describe: impl FnOnce(cfn::ec2::Route<cfn::Set>) -> cfn::ec2::Route<cfn::Set>,
+    ) -> Option<CfnResource<cfn::ec2::Route>> {
+        let Origin::Made { route_table, .. } = &self.inner.origin else {
+            return None;
+        };
+        let route = describe(cfn::ec2::Route::new().route_table_id(route_table.handle()));
         let route = CfnResource::new(&self.construct, id, route);
         self.inner.internet.add(&route);
-        route
-    }
-
-    pub(crate) fn new_route(&self) -> cfn::ec2::Route<cfn::Set> {
-        cfn::ec2::Route::new().route_table_id(self.inner.route_table.handle())
+        Some(route)
     }
 }
 

@@ -8,10 +8,11 @@ use cfn::{Builder, Expr, IntoValue, Value, id};
 use super::endpoint::{GatewayEndpointBuilder, GatewayService, InterfaceEndpointBuilder, InterfaceService};
 use super::flow_log::FlowLogBuilder;
 use super::network::{self, Block};
-use super::subnet::{Subnet, SubnetRequest, SubnetSelection, SubnetType};
+use super::subnet::{ImportedSubnet, Subnet, SubnetRequest, SubnetSelection, SubnetType};
 use crate::dependency::DependencyGroup;
 use crate::element::CfnResource;
 use crate::error::Source;
+use crate::site::Site;
 use crate::stack::Stack;
 use crate::tags::{TagOptions, Tags};
 use crate::tree::{Construct, Kind, Scope};
@@ -72,8 +73,80 @@ pub struct Vpc {
     inner: Rc<Inner>,
 }
 
+enum Origin {
+    Made(CfnResource<cfn::ec2::VPC>),
+    Imported {
+        id: Value<id::ec2::VpcId>,
+        cidr_block: Option<String>,
+    },
+}
+
+/// A VPC that exists already: what constructs need to know of it.
+#[derive(Clone, Debug)]
+pub struct VpcAttributes {
+    id: Value<id::ec2::VpcId>,
+    availability_zones: Vec<Expr>,
+    cidr_block: Option<String>,
+    subnets: Vec<(SubnetType, Vec<ImportedSubnet>)>,
+}
+
+impl VpcAttributes {
+    /// `VpcAttributes::new("vpc-0a1b", ["eu-west-1a", "eu-west-1b"])`
+    pub fn new(
+        id: impl IntoValue<id::ec2::VpcId>,
+        availability_zones: impl IntoIterator<Item = impl IntoValue<String>>,
+    ) -> Self {
+        Self {
+            id: id.into_value(),
+            availability_zones: availability_zones
+                .into_iter()
+                .map(|zone| zone.into_value().into_expr())
+                .collect(),
+            cidr_block: None,
+            subnets: Vec::new(),
+        }
+    }
+
+    /// `10.0.0.0/16`
+    #[must_use]
+    pub fn cidr_block(mut self, block: impl Into<String>) -> Self {
+        self.cidr_block = Some(block.into());
+        self
+    }
+
+    /// The ids of the subnets of one kind, in the order of the zones, one or several in each.
+    #[must_use]
+    pub fn subnets(
+        mut self,
+        subnet_type: SubnetType,
+        ids: impl IntoIterator<Item = impl IntoValue<id::ec2::SubnetId>>,
+    ) -> Self {
+        let subnets = ids.into_iter().map(|id| ImportedSubnet {
+            id: id.into_value(),
+            route_table: None,
+        });
+        self.subnets.push((subnet_type, subnets.collect()));
+        self
+    }
+
+    /// As [`Self::subnets`], with the ids of their route tables, for gateway endpoints: `[("subnet-1", "rtb-1")]`.
+    #[must_use]
+    pub fn routed_subnets(
+        mut self,
+        subnet_type: SubnetType,
+        ids: impl IntoIterator<Item = (impl IntoValue<id::ec2::SubnetId>, impl IntoValue<id::ec2::RouteTableId>)>,
+    ) -> Self {
+        let subnets = ids.into_iter().map(|(id, table)| ImportedSubnet {
+            id: id.into_value(),
+            route_table: Some(table.into_value()),
+        });
+        self.subnets.push((subnet_type, subnets.collect()));
+        self
+    }
+}
+
 struct Inner {
-    resource: CfnResource<cfn::ec2::VPC>,
+    origin: Origin,
     subnets: Vec<(SubnetType, Subnet)>,
     availability_zones: Vec<Expr>,
     internet_gateway: Option<CfnResource<cfn::ec2::InternetGateway>>,
@@ -213,8 +286,9 @@ impl VpcBuilder {
         });
         let nat_count = self.nat_count(&construct, &groups, zones.len());
         let subnets = make_subnets(&construct, &resource, &groups, &zones, network);
+        let vpc_id = resource.reference();
         let mut vpc = Inner {
-            resource,
+            origin: Origin::Made(resource),
             subnets,
             availability_zones: zones,
             internet_gateway: None,
@@ -227,18 +301,18 @@ impl VpcBuilder {
             let gateway = CfnResource::new(&construct, "IGW", cfn::ec2::InternetGateway::new());
             vpc.internet.add(&gateway);
             let attachment = cfn::ec2::VPCGatewayAttachment::new()
-                .vpc_id(vpc.resource.handle())
+                .vpc_id(vpc_id)
                 .internet_gateway_id(gateway.handle());
             let attachment = CfnResource::new(&construct, "VPCGW", attachment);
             for subnet in vpc.of_type(SubnetType::Public) {
-                let route = subnet
-                    .new_route()
-                    .destination_cidr_block("0.0.0.0/0")
-                    .gateway_id(gateway.reference().cast::<String>());
-                subnet
-                    .add_route("DefaultRoute", route)
-                    .construct()
-                    .add_dependency(&attachment);
+                let route = |route: cfn::ec2::Route<cfn::Set>| {
+                    route
+                        .destination_cidr_block("0.0.0.0/0")
+                        .gateway_id(gateway.reference().cast::<String>())
+                };
+                if let Some(route) = subnet.add_route("DefaultRoute", route) {
+                    route.construct().add_dependency(&attachment);
+                }
             }
             vpc.internet_gateway = Some(gateway);
             if nat_count > 0 {
@@ -356,11 +430,9 @@ impl Inner {
             if same_zone.is_none() {
                 next += 1;
             }
-            let route = subnet
-                .new_route()
-                .destination_cidr_block("0.0.0.0/0")
-                .nat_gateway_id(gateway);
-            subnet.add_route("DefaultRoute", route);
+            subnet.add_route("DefaultRoute", |route| {
+                route.destination_cidr_block("0.0.0.0/0").nat_gateway_id(gateway)
+            });
         }
     }
 
@@ -434,16 +506,74 @@ impl Vpc {
         }
     }
 
+    /// A VPC that exists already.
+    #[track_caller]
+    pub fn from_attributes(scope: &impl Scope, id: impl Into<String>, attributes: VpcAttributes) -> Self {
+        let construct = Site::new(scope, id).make("ec2.Vpc");
+        let zones = &attributes.availability_zones;
+        let mut subnets = Vec::new();
+        for (subnet_type, ids) in attributes.subnets {
+            if zones.is_empty() || ids.len() % zones.len() != 0 {
+                construct.report(format!(
+                    "there are {} {} subnets in {} availability zones: each zone has as many as the others",
+                    ids.len(),
+                    subnet_type.name(),
+                    zones.len()
+                ));
+                continue;
+            }
+            for (index, subnet) in ids.into_iter().enumerate() {
+                let id = format!("{}Subnet{}", subnet_type.name(), index + 1);
+                let zone = zones[index % zones.len()].clone();
+                let subnet = Subnet::imported(&construct, id, subnet_type.name(), zone, subnet);
+                subnets.push((subnet_type, subnet));
+            }
+        }
+        let inner = Inner {
+            origin: Origin::Imported {
+                id: attributes.id,
+                cidr_block: attributes.cidr_block,
+            },
+            subnets,
+            availability_zones: attributes.availability_zones,
+            internet_gateway: None,
+            internet: DependencyGroup::new(),
+        };
+        Self {
+            construct,
+            inner: Rc::new(inner),
+        }
+    }
+
     pub fn vpc_id(&self) -> Value<id::ec2::VpcId> {
-        self.inner.resource.reference()
+        match &self.inner.origin {
+            Origin::Made(resource) => resource.reference(),
+            Origin::Imported { id, .. } => id.clone(),
+        }
     }
 
-    pub fn resource(&self) -> &CfnResource<cfn::ec2::VPC> {
-        &self.inner.resource
+    /// Of a VPC that exists already there is none, which is reported.
+    pub fn resource(&self) -> CfnResource<cfn::ec2::VPC> {
+        match &self.inner.origin {
+            Origin::Made(resource) => resource.clone(),
+            Origin::Imported { .. } => CfnResource::elsewhere(&self.construct),
+        }
     }
 
+    /// Of a VPC that exists already and was taken over without it this is reported.
     pub fn cidr_block(&self) -> Value<String> {
-        self.inner.resource.cidr_block()
+        match &self.inner.origin {
+            Origin::Made(resource) => resource.cidr_block(),
+            Origin::Imported {
+                cidr_block: Some(block),
+                ..
+            } => Value::from_expr(Expr::text(block.clone())),
+            Origin::Imported { cidr_block: None, .. } => {
+                self.construct
+                    .report("this VPC was taken over without its addresses: give `VpcAttributes::cidr_block`");
+                Value::from_expr(Expr::text(""))
+            }
+        }
     }
 
     pub fn availability_zones(&self) -> Vec<Value<String>> {

@@ -97,7 +97,7 @@ impl EventBus {
 
     /// A bus of this account and region that exists already; `default` is there always.
     #[track_caller]
-    pub fn from_event_bus_name(scope: &impl Scope, id: impl Into<String>, name: impl IntoValue<String>) -> Self {
+    pub fn from_name(scope: &impl Scope, id: impl Into<String>, name: impl IntoValue<String>) -> Self {
         let construct = Site::new(scope, id).make("events.EventBus");
         let name = name.into_value();
         let arn = Arn::new("events", "event-bus").name(name.clone());
@@ -117,9 +117,10 @@ impl EventBus {
         self.arn.clone()
     }
 
-    /// None of a bus that exists already.
-    pub const fn resource(&self) -> Option<&CfnResource<cfn::events::EventBus>> {
-        self.resource.as_ref()
+    /// Of a bus that exists already there is none, which is reported.
+    pub fn resource(&self) -> CfnResource<cfn::events::EventBus> {
+        let known = self.resource.clone();
+        known.unwrap_or_else(|| CfnResource::elsewhere(&self.construct))
     }
 
     /// May put events there. For another account, see [`Self::add_to_resource_policy`].

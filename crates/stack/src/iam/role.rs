@@ -167,7 +167,7 @@ impl Role {
     /// A role that exists already. What is granted to it goes into a policy of this stack that is attached to it, unless
     /// it belongs to another account; where that is not known, resources name the role too.
     #[track_caller]
-    pub fn from_role_arn(scope: &impl Scope, id: impl Into<String>, arn: impl IntoValue<String>) -> Self {
+    pub fn from_arn(scope: &impl Scope, id: impl Into<String>, arn: impl IntoValue<String>) -> Self {
         let arn = arn.into_value().into_expr();
         let account = arn.as_text().and_then(|arn| arn.split(':').nth(4)).map(str::to_owned);
         let principal = Principal::arn(arn.clone().cast::<String>());
@@ -182,7 +182,7 @@ impl Role {
 
     /// A role that exists already and is not touched: resources name it in their own policies.
     #[track_caller]
-    pub fn from_immutable_role_arn(scope: &impl Scope, id: impl Into<String>, arn: impl IntoValue<String>) -> Self {
+    pub fn from_immutable_arn(scope: &impl Scope, id: impl Into<String>, arn: impl IntoValue<String>) -> Self {
         let arn = arn.into_value().into_expr();
         let import = Import::Untouched(Principal::arn(arn.clone().cast::<String>()));
         Self::imported(Site::new(scope, id), arn, import)
@@ -216,9 +216,10 @@ impl Role {
         Principal::arn(self.0.arn.clone().cast::<String>())
     }
 
-    /// None of a role that exists already.
-    pub fn resource(&self) -> Option<&CfnResource<cfn::iam::Role>> {
-        self.0.resource.as_ref()
+    /// Of a role that exists already there is none, which is reported.
+    pub fn resource(&self) -> CfnResource<cfn::iam::Role> {
+        let known = self.0.resource.clone();
+        known.unwrap_or_else(|| CfnResource::elsewhere(&self.0.construct))
     }
 
     pub fn apply_removal_policy(&self, policy: RemovalPolicy) {
@@ -234,7 +235,7 @@ impl Role {
     /// Lets somebody else take on the role too. A role that exists already stays as it is.
     pub fn add_trust(&self, principal: Principal) {
         const PROPERTY: &str = "AssumeRolePolicyDocument";
-        let Some(resource) = self.resource() else { return };
+        let Some(resource) = &self.0.resource else { return };
         let statement = PolicyStatement::allow(principal.assume_actions()).by(principal);
         let added = PolicyDocument::new([statement]).statements();
         let mut trust = resource.property(PROPERTY);

@@ -41,8 +41,14 @@ impl FilterPattern {
     }
 
     fn terms(prefix: &str, terms: impl IntoIterator<Item = impl Display>) -> Self {
-        let terms = terms.into_iter().map(|term| format!("{prefix}\"{term}\""));
-        Self(terms.collect::<Vec<_>>().join(" "))
+        let terms: Vec<String> = terms.into_iter().map(|term| format!("\"{term}\"")).collect();
+        match terms.as_slice() {
+            [only] => Self(only.clone()),
+            several => {
+                let marked: Vec<String> = several.iter().map(|term| format!("{prefix}{term}")).collect();
+                Self(marked.join(" "))
+            }
+        }
     }
 
     /// The event is JSON and has the field: `$.latency`.

@@ -154,7 +154,9 @@ impl Topic {
             .protocol(subscriber.protocol)
             .topic_arn(self.topic_arn())
             .endpoint(subscriber.endpoint.cast::<String>());
-        if !here.construct().is(there.construct()) {
+        if let Some(region) = self.imported_region() {
+            properties = properties.region(region.cast::<String>());
+        } else if !here.construct().is(there.construct()) {
             here.construct().add_dependency(&there);
             let (ours, theirs) = (here.region().into_expr(), there.region().into_expr());
             if theirs.is_literal() && theirs != ours {

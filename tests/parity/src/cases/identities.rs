@@ -94,9 +94,9 @@ fn people(app: &App) {
     )
     .build();
     let purge = ["sqs:PurgeQueue", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"];
-    let theirs = Role::from_role_arn(&stack, "Theirs", "arn:aws:iam::123456789012:role/path/theirs");
+    let theirs = Role::from_arn(&stack, "Theirs", "arn:aws:iam::123456789012:role/path/theirs");
     queue.grant(&theirs, purge);
-    let fixed = Role::from_immutable_role_arn(&stack, "Fixed", "arn:aws:iam::123456789012:role/fixed");
+    let fixed = Role::from_immutable_arn(&stack, "Fixed", "arn:aws:iam::123456789012:role/fixed");
     queue.grant(&fixed, purge);
     let policy = Policy::named(&stack, "Named", "named");
     policy.add(allow("sts:GetCallerIdentity"));

@@ -10,6 +10,7 @@ mod eventsources;
 mod functions;
 mod httpapi;
 mod identities;
+mod imports;
 mod keys;
 mod options;
 mod phase2;
@@ -55,14 +56,15 @@ pub const CASES: &[Case] = &[
     oracle("restapi", restapi::build),
     oracle("functions", functions::build),
     oracle("vpc", vpc::build),
+    oracle("realtime", realtime::build),
     own("cdn", cdn::build),
     own("dns", dns::build),
     own("domains", domains::build),
-    oracle("realtime", realtime::build),
     own("keys", keys::build),
     own("options", options::build),
     own("wiring", wiring::build),
     own("identities", identities::build),
+    own("imports", imports::build),
     own("tables", tables::build),
     own("eventsources", eventsources::build),
     own("httpapi", httpapi::build),
