@@ -15,7 +15,13 @@ type Benchmark = (&'static str, fn() -> Result<()>);
 const RUNS: usize = 7;
 
 pub fn run(names: &[String]) -> Result<()> {
-    let all: [Benchmark; 3] = [("synth", synth), ("overhead", overhead), ("edit", edit)];
+    let all: [Benchmark; 5] = [
+        ("synth", synth),
+        ("overhead", overhead),
+        ("edit", edit),
+        ("scale", scale),
+        ("cold", cold),
+    ];
     if let Some(unknown) = names.iter().find(|name| !all.iter().any(|(known, _)| known == name)) {
         bail!(
             "no benchmark '{unknown}'; there are: {}",
@@ -126,6 +132,139 @@ fn edit() -> Result<()> {
     println!("| tsx app.ts (no type check) | {} |", shown(tsx));
     println!("| llama-deploy synth (type check included) | {} |\n", shown(ours));
     Ok(())
+}
+
+/// Stacks of 500 queues and alarms: 200 of them with ours, 20 with aws-cdk-lib, which needs as long for a tenth.
+fn scale() -> Result<()> {
+    const RESOURCES: u32 = 500;
+    let (ours, theirs) = (200, 20);
+    let oracle = oracle()?;
+    shell::run(shell::command("npx", &["tsc", "--project", "tsconfig.bench.json"]).current_dir(&oracle))?;
+    shell::run(&mut shell::command(
+        "cargo",
+        &[
+            "build",
+            "--release",
+            "--ignore-rust-version",
+            "-p",
+            "stack",
+            "--example",
+            "scale",
+        ],
+    ))?;
+    let out = shell::root().join("target/bench");
+    std::fs::create_dir_all(&out).context("cannot make target/bench")?;
+    let app = |stacks: u32| {
+        let mut app = Command::new(shell::root().join("target/release/examples/scale"));
+        app.args([stacks.to_string(), RESOURCES.to_string()])
+            .env("CDK_OUTDIR", out.join("scale"));
+        app
+    };
+    let twin = || {
+        let mut app = Command::new("node");
+        app.args(["build/scale.js".to_owned(), theirs.to_string(), RESOURCES.to_string()])
+            .current_dir(&oracle)
+            .env("CDK_OUTDIR", out.join("scale-node"));
+        app
+    };
+    let rows = [
+        ("aws-cdk-lib", theirs, measured(twin)?),
+        ("ours", theirs, measured(|| app(theirs))?),
+        ("ours", ours, measured(|| app(ours))?),
+    ];
+    println!("| | stacks | resources | wall time | a resource | peak memory |\n|---|---|---|---|---|---|");
+    for (name, stacks, run) in rows {
+        let resources = stacks * RESOURCES;
+        println!(
+            "| {name} | {stacks} | {resources} | {} | {:.1} µs | {} |",
+            shown(run.time),
+            run.time.as_secs_f64() * 1e6 / f64::from(resources),
+            run.peak
+                .map_or_else(|| "unknown".to_owned(), |bytes| format!("{} MB", bytes >> 20)),
+        );
+    }
+    println!();
+    Ok(())
+}
+
+/// A user's app from nothing to its template: everything that it depends on, compiled in a new target folder.
+fn cold() -> Result<()> {
+    let target = shell::root().join("target/bench/cold");
+    if target.exists() {
+        std::fs::remove_dir_all(&target).with_context(|| target.display().to_string())?;
+    }
+    // Downloading is the network's time, not ours.
+    shell::run(&mut shell::command("cargo", &["fetch", "--locked"]))?;
+    let build = || {
+        let mut build = shell::command(
+            "cargo",
+            &["build", "--ignore-rust-version", "--offline", "-p", "stacks"],
+        );
+        build.env("CARGO_TARGET_DIR", &target);
+        build
+    };
+    let first = timed(&mut build())?;
+    let again = timed(&mut build())?;
+    let removed = std::fs::remove_dir_all(&target);
+    println!("| the platform's app of stacks, debug build | wall time |\n|---|---|");
+    println!("| from nothing | {:.1} s |", first.as_secs_f64());
+    println!("| with nothing changed | {} |\n", shown(again));
+    removed.with_context(|| target.display().to_string())
+}
+
+/// The fastest of a few runs, and the most memory that any of them held.
+struct Measured {
+    time: Duration,
+    peak: Option<u64>,
+}
+
+/// These runs are long, so few do.
+const LONG_RUNS: usize = 3;
+
+fn measured(command: impl Fn() -> Command) -> Result<Measured> {
+    let mut runs = Vec::new();
+    for _ in 0..LONG_RUNS {
+        runs.push(observed(&mut command())?);
+    }
+    Ok(Measured {
+        time: runs.iter().map(|run| run.time).min().unwrap_or_default(),
+        peak: runs.iter().filter_map(|run| run.peak).max(),
+    })
+}
+
+/// How often a running process is asked for its peak. The kernel keeps it, so only the last moments can be missed.
+const ASKED_EVERY: Duration = Duration::from_millis(5);
+
+fn observed(command: &mut Command) -> Result<Measured> {
+    let program = Path::new(command.get_program()).display().to_string();
+    let begun = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| format!("cannot start {program}"))?;
+    let mut peak = None;
+    let status = loop {
+        peak = peak.max(peak_memory(child.id()));
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        std::thread::sleep(ASKED_EVERY);
+    };
+    let time = begun.elapsed();
+    if !status.success() {
+        bail!("{program} ended with {status}");
+    }
+    Ok(Measured { time, peak })
+}
+
+/// In bytes; only Linux tells it.
+fn peak_memory(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kilobytes << 10)
 }
 
 fn oracle() -> Result<std::path::PathBuf> {

@@ -151,6 +151,8 @@ pub fn run(build: impl FnOnce(&App)) -> ExitCode {
             for warning in &assembly.warnings {
                 say(&warning.to_string());
             }
+            // The process ends: taking a hundred thousand resources apart would only be waited for.
+            std::mem::forget((app, assembly));
             ExitCode::SUCCESS
         }
         Err(errors) => refuse(&errors),
