@@ -48,6 +48,7 @@ pub mod sqs;
 pub mod ssm;
 mod stack;
 mod stage;
+pub mod stepfunctions;
 mod synthesis;
 mod tags;
 mod tree;

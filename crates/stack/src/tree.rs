@@ -100,7 +100,8 @@ pub(crate) struct Tree {
     pub(crate) errors: Vec<Error>,
     pub(crate) context: IndexMap<String, Json>,
     pub(crate) prepare: Vec<Prepare>,
-    /// Handles of constructs that several others share. They hold the tree, so synthesis lets them go.
+    /// What is remembered with constructs beside the tree, such as handles that several others share. Those hold the
+    /// tree, so synthesis lets all go.
     pub(crate) shared: HashMap<NodeId, Rc<dyn Any>>,
     pub(crate) moves: Moves,
     pub(crate) aspects: Vec<Aspect>,
@@ -494,6 +495,12 @@ impl Construct {
     /// Remembers the handle of this construct for others that share it.
     pub(crate) fn share(&self, handle: impl Any) {
         self.tree_mut().shared.insert(self.node, Rc::new(handle));
+    }
+
+    /// What was remembered with this construct.
+    pub(crate) fn shared<T: Any>(&self) -> Option<Rc<T>> {
+        let handle = self.tree().shared.get(&self.node).cloned()?;
+        handle.downcast().ok()
     }
 
     /// The handle of a child that another construct has made to be shared.

@@ -16,6 +16,7 @@ use crate::logical_id::md5_hex;
 use crate::sns::Topic;
 use crate::sqs::Queue;
 use crate::stack::{Arn, Stack};
+use crate::stepfunctions::StateMachine;
 use crate::tree::{Construct, Scope};
 use crate::units::whole_seconds;
 
@@ -79,6 +80,7 @@ enum Receiver {
         group: Option<String>,
     },
     Topic(Topic),
+    StateMachine(StateMachine),
     Bus {
         bus: EventBus,
         source: String,
@@ -132,6 +134,10 @@ impl Target {
 
     pub fn topic(topic: &Topic) -> Self {
         Self::new(Receiver::Topic(topic.clone()))
+    }
+
+    pub fn state_machine(state_machine: &StateMachine) -> Self {
+        Self::new(Receiver::StateMachine(state_machine.clone()))
     }
 
     /// An event on a bus. Its `detail` is a text of JSON.
@@ -215,6 +221,7 @@ impl Target {
             Receiver::Function(function) => function.invocable_arn(),
             Receiver::Queue { queue, .. } => queue.queue_arn().into_value(),
             Receiver::Topic(topic) => topic.topic_arn().into_value(),
+            Receiver::StateMachine(state_machine) => state_machine.state_machine_arn().into_value(),
             Receiver::Bus { bus, .. } => bus.event_bus_arn().into_value(),
             Receiver::Call { service, call, .. } => {
                 cfn::text![
@@ -262,6 +269,7 @@ impl Target {
             }
             Receiver::Queue { queue, .. } => queue.grant(role, ["sqs:SendMessage"]),
             Receiver::Topic(topic) => topic.grant_publish(role),
+            Receiver::StateMachine(state_machine) => state_machine.grant_start_execution(role),
             Receiver::Bus { bus, .. } => bus.grant_put_events(role),
             Receiver::Call {
                 service,

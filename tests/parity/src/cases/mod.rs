@@ -17,6 +17,7 @@ mod phase2;
 mod realtime;
 mod restapi;
 mod scheduler;
+mod stepfunctions;
 mod tables;
 mod vpc;
 mod websocket;
@@ -71,6 +72,7 @@ pub const CASES: &[Case] = &[
     own("websocket", websocket::build),
     own("databases", databases::build),
     own("scheduler", scheduler::build),
+    own("stepfunctions", stepfunctions::build),
 ];
 
 pub fn find(name: &str) -> Option<&'static Case> {
