@@ -42,7 +42,7 @@ pub fn build(app: &App) {
     CfnOutput::new(&stack, "KeyId", existing.key_id()).build();
     CfnOutput::new(&stack, "AliasArn", alias.alias_arn()).build();
     Topic::new(&stack, "Topic").encryption_key(&plain).build();
-    let kept = Role::from_role_arn(&stack, "Kept", "arn:aws:iam::123456789012:role/kept");
+    let kept = Role::from_arn(&stack, "Kept", "arn:aws:iam::123456789012:role/kept");
     plain.grant_decrypt(&kept);
     let far = Stack::new(app, "Far").env("999999999999", "eu-west-1").build();
     let reader = Role::new(&far, "Reader", Principal::service("ec2.amazonaws.com"))
