@@ -201,7 +201,7 @@ fn more_machines(stack: &Stack, caller: &Role) {
         .build();
     express.grant_start_sync_execution(caller);
     let text = r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Result":"${value}","End":true}}}"#;
-    let theirs = Role::from_role_arn(stack, "Theirs", "arn:aws:iam::123456789012:role/theirs");
+    let theirs = Role::from_arn(stack, "Theirs", "arn:aws:iam::123456789012:role/theirs");
     StateMachine::from_text(stack, "Text", text)
         .substitution("value", "v")
         .role(&theirs)
