@@ -148,6 +148,8 @@ fn within(schema: &ResourceSchema, kind: &PropertyType, path: &[&str]) -> Replac
 }
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! What the schema of a resource type says about a change. For a type without a schema a change never replaces.
 
-use cfn::schema::{self, Replaces};
+use cfn::schema::{self, PropertyType, Replaces, ResourceSchema};
 use serde_json::{Map, Value};
 
 use super::evaluate::same;
@@ -28,10 +28,61 @@ pub fn replaces_by(resource_type: &str, property: &str, old: Option<&Value>, new
         (old, new) => old.is_some() != new.is_some(),
     };
     let mut below = below;
-    if below.any(changed) {
-        Replaces::Always
-    } else {
-        replaces(resource_type, property)
+    match schema.properties.get(property) {
+        _ if below.any(changed) => Replaces::Always,
+        Some(property) => property.replaces.max(replaces_within(schema, &property.kind, old, new)),
+        None => Replaces::Never,
+    }
+}
+
+/// What the nested properties do that differ; elements of lists are compared place by place.
+fn replaces_within(schema: &ResourceSchema, kind: &PropertyType, old: Option<&Value>, new: Option<&Value>) -> Replaces {
+    let differ = |old: Option<&Value>, new: Option<&Value>| match (old, new) {
+        (Some(old), Some(new)) => !same(old, new),
+        (old, new) => old.is_some() != new.is_some(),
+    };
+    if !differ(old, new) {
+        return Replaces::Never;
+    }
+    let member = |value: Option<&'_ Value>, key: &str| value.and_then(|value| value.get(key)).cloned();
+    match kind {
+        PropertyType::Definition(name) => {
+            let properties = schema.types.get(name).into_iter().flat_map(|kind| &kind.properties);
+            let changed = properties.map(|(key, property)| {
+                let (old, new) = (member(old, key), member(new, key));
+                if differ(old.as_ref(), new.as_ref()) {
+                    property
+                        .replaces
+                        .max(replaces_within(schema, &property.kind, old.as_ref(), new.as_ref()))
+                } else {
+                    Replaces::Never
+                }
+            });
+            changed.max().unwrap_or_default()
+        }
+        PropertyType::List(item) => {
+            let items = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
+            let (old, new) = (items(old), items(new));
+            let places = 0..old.len().max(new.len());
+            let changed = places.map(|at| replaces_within(schema, item, old.get(at), new.get(at)));
+            changed.max().unwrap_or_default()
+        }
+        PropertyType::Map(item) => {
+            let keys = [old, new]
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_object)
+                .flat_map(Map::keys);
+            let changed =
+                keys.map(|key| replaces_within(schema, item, member(old, key).as_ref(), member(new, key).as_ref()));
+            changed.max().unwrap_or_default()
+        }
+        PropertyType::Union(kinds) => kinds
+            .iter()
+            .map(|kind| replaces_within(schema, kind, old, new))
+            .max()
+            .unwrap_or_default(),
+        _ => Replaces::Never,
     }
 }
 
@@ -70,4 +121,40 @@ pub fn guessed_id(resource_type: &str, properties: &Map<String, Value>, generate
         .flatten()
         .find_map(|name| properties.get(&name).and_then(crate::members::scalar));
     named.unwrap_or_else(|| generated_name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_nested_property_may_replace_alone() {
+        let by =
+            |kind: &str, property: &str, old: Value, new: Value| replaces_by(kind, property, Some(&old), Some(&new));
+        let dns = |name: &str, value: &str| json!({ name: value, "Other": 1 });
+        let endpoint = |old: Value, new: Value| by("AWS::EC2::VPCEndpoint", "DnsOptions", old, new);
+        let preference = "PrivateDnsPreference";
+        assert_eq!(endpoint(dns(preference, "a"), dns(preference, "b")), Replaces::Always);
+        assert_eq!(endpoint(dns(preference, "a"), json!({})), Replaces::Always);
+        assert_eq!(
+            endpoint(dns("DnsRecordIpType", "a"), dns("DnsRecordIpType", "b")),
+            Replaces::Never
+        );
+        let owner = |id: &str| json!({ "OwnerGid": id });
+        assert_eq!(
+            by("AWS::EFS::AccessPoint", "CreationInfo", owner("1"), owner("2")),
+            Replaces::Always
+        );
+        assert_eq!(
+            by(
+                "AWS::EFS::AccessPoint",
+                "CreationInfo",
+                owner("1"),
+                json!({ "OwnerGid": 1 })
+            ),
+            Replaces::Never
+        );
+    }
 }
