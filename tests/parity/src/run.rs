@@ -112,6 +112,22 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_shows_the_example_that_is_compared() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+        let guide = read("../../docs/from-cdk.md");
+        for (language, source) in [("ts", "oracle/cases/guide.ts"), ("rust", "src/cases/guide.rs")] {
+            let source = read(source);
+            let (_, example) = source.split_once("// begin example\n").unwrap();
+            let (example, _) = example.split_once("// end example").unwrap();
+            assert!(
+                guide.contains(&format!("```{language}\n{example}```")),
+                "docs/from-cdk.md shows another {language} than the case `guide`"
+            );
+        }
+    }
+
+    #[test]
     fn an_unknown_case_is_refused() {
         let target = tempfile::tempdir().unwrap();
         let failure = run(&["nothing".to_owned()], target.path()).unwrap_err();

@@ -8,6 +8,7 @@ mod dns;
 mod domains;
 mod eventsources;
 mod functions;
+mod guide;
 mod httpapi;
 mod identities;
 mod imports;
@@ -62,6 +63,7 @@ pub const CASES: &[Case] = &[
     own("dns", dns::build),
     own("domains", domains::build),
     own("keys", keys::build),
+    own("guide", guide::build),
     own("options", options::build),
     own("wiring", wiring::build),
     own("identities", identities::build),
