@@ -1,6 +1,10 @@
 //! Topics, and who receives what is published to them.
 
+mod logging;
 mod subscription;
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use cfn::{Expr, IntoValue, Value, id};
 
@@ -11,6 +15,7 @@ use crate::site::Site;
 use crate::stack::arn_part;
 use crate::tree::{Construct, Scope};
 
+pub use logging::{DeliveryLogging, DeliveryProtocol};
 pub use subscription::SubscriptionOptions;
 
 /// A topic: made here, or taken over by its ARN.
@@ -25,6 +30,7 @@ enum Origin {
     Made {
         resource: CfnResource<cfn::sns::Topic>,
         policy: ResourcePolicy,
+        logging: Rc<RefCell<Vec<Expr>>>,
     },
     Imported {
         arn: Expr,
@@ -44,6 +50,8 @@ pub struct TopicBuilder {
     name: Option<Expr>,
     fifo: bool,
     enforce_ssl: bool,
+    retention_days: Option<u16>,
+    logging: Vec<DeliveryLogging>,
 }
 
 impl TopicBuilder {
@@ -73,6 +81,36 @@ impl TopicBuilder {
         self
     }
 
+    /// `1` signs messages with SHA-1, as if nothing is said, `2` with SHA-256.
+    pub fn signature_version(mut self, version: impl IntoValue<String>) -> Self {
+        self.properties = self.properties.signature_version(version);
+        self
+    }
+
+    /// Whether SNS traces messages itself (`Active`), or only those that the publisher traces (`PassThrough`).
+    pub fn tracing(mut self, mode: impl IntoValue<String>) -> Self {
+        self.properties = self.properties.tracing_config(mode);
+        self
+    }
+
+    /// Of a FIFO topic: keeps messages for so many days, 1 to 365, so that they can be delivered again.
+    pub fn message_retention_days(mut self, days: u16) -> Self {
+        self.retention_days = Some(days);
+        self
+    }
+
+    /// Of a FIFO topic: `Topic` or `MessageGroup`.
+    pub fn fifo_throughput_scope(mut self, scope: impl IntoValue<String>) -> Self {
+        self.properties = self.properties.fifo_throughput_scope(scope);
+        self
+    }
+
+    /// Logs what becomes of messages to subscribers of one kind.
+    pub fn delivery_logging(mut self, logging: DeliveryLogging) -> Self {
+        self.logging.push(logging);
+        self
+    }
+
     /// Refuses to publish without TLS.
     pub fn enforce_ssl(mut self) -> Self {
         self.enforce_ssl = true;
@@ -97,6 +135,15 @@ impl TopicBuilder {
                 None => construct.report("a FIFO topic needs a name"),
             }
         }
+        if let Some(days) = self.retention_days {
+            if !self.fifo {
+                construct.report("only FIFO topics keep messages");
+            }
+            if !(1..=365).contains(&days) {
+                construct.report(format!("messages are kept for 1 to 365 days, not {days}"));
+            }
+            properties = properties.archive_policy(Expr::map([("MessageRetentionPeriod", i64::from(days))]));
+        }
         if let Some(name) = name {
             properties = properties.topic_name(name.cast::<String>());
         }
@@ -104,8 +151,15 @@ impl TopicBuilder {
         let policy = ResourcePolicy::new("PolicyDocument").with_ids();
         let topic = Topic {
             construct,
-            origin: Origin::Made { resource, policy },
+            origin: Origin::Made {
+                resource,
+                policy,
+                logging: Rc::default(),
+            },
         };
+        for logging in &self.logging {
+            topic.add_delivery_logging(logging);
+        }
         if self.enforce_ssl {
             let statement = PolicyStatement::deny_without_tls("sns:Publish")
                 .on(topic.topic_arn())
@@ -130,6 +184,8 @@ impl Topic {
             name: None,
             fifo: false,
             enforce_ssl: false,
+            retention_days: None,
+            logging: Vec::new(),
         }
     }
 
@@ -178,6 +234,42 @@ impl Topic {
         Metric::new("AWS/SNS", name)
             .dimension("TopicName", self.topic_name())
             .attached_to(&self.construct)
+    }
+
+    pub fn metric_number_of_messages_published(&self) -> Metric {
+        self.metric("NumberOfMessagesPublished").sum()
+    }
+
+    pub fn metric_number_of_notifications_delivered(&self) -> Metric {
+        self.metric("NumberOfNotificationsDelivered").sum()
+    }
+
+    pub fn metric_number_of_notifications_failed(&self) -> Metric {
+        self.metric("NumberOfNotificationsFailed").sum()
+    }
+
+    pub fn metric_number_of_notifications_filtered_out(&self) -> Metric {
+        self.metric("NumberOfNotificationsFilteredOut").sum()
+    }
+
+    /// The average, in bytes.
+    pub fn metric_publish_size(&self) -> Metric {
+        self.metric("PublishSize").average()
+    }
+
+    /// Logs what becomes of messages to subscribers of one kind.
+    pub fn add_delivery_logging(&self, logging: &DeliveryLogging) {
+        let Origin::Made {
+            resource, logging: all, ..
+        } = &self.origin
+        else {
+            self.construct
+                .report("the topic exists already; its deliveries are logged where it was made");
+            return;
+        };
+        let mut all = all.borrow_mut();
+        all.push(logging.render(&self.construct));
+        resource.set("DeliveryStatusLogging", Some(Expr::List(all.clone())));
     }
 
     pub fn grant_publish(&self, grantee: impl Into<Grantee>) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cfn::{Builder, Expr, IntoValue, Value, id};
 
-use crate::cloudwatch::Metric;
+use crate::cloudwatch::{MathExpression, Metric};
 use crate::element::{CfnResource, RemovalPolicy};
 use crate::iam::{Grant, Grantee, PolicyStatement, Principal, ResourcePolicy};
 use crate::site::Site;
@@ -21,6 +21,18 @@ pub enum QueueEncryption {
     /// With the account's default key for SQS.
     KmsManaged,
     Kms(Value<id::kms::AnyKey>),
+}
+
+/// SQS takes no more.
+const MOST_SOURCE_QUEUES: usize = 10;
+
+/// Whose messages may end in a queue.
+#[derive(Clone)]
+pub enum RedriveAllowPolicy {
+    AllowAll,
+    DenyAll,
+    /// Those of ten queues at most.
+    ByQueue(Vec<Queue>),
 }
 
 /// A queue: made here, or taken over by its ARN.
@@ -58,6 +70,7 @@ pub struct QueueBuilder {
     fifo: Option<bool>,
     enforce_ssl: bool,
     removal_policy: RemovalPolicy,
+    too_many_sources: bool,
 }
 
 impl QueueBuilder {
@@ -91,6 +104,37 @@ impl QueueBuilder {
             ("maxReceiveCount", max_receive_count.into()),
         ];
         self.properties = self.properties.redrive_policy(Expr::map(policy));
+        self
+    }
+
+    /// Whose messages may end here; those of all queues of the account if nothing is said.
+    pub fn redrive_allow_policy(mut self, policy: &RedriveAllowPolicy) -> Self {
+        let expr = match policy {
+            RedriveAllowPolicy::AllowAll => Expr::map([("redrivePermission", "allowAll")]),
+            RedriveAllowPolicy::DenyAll => Expr::map([("redrivePermission", "denyAll")]),
+            RedriveAllowPolicy::ByQueue(queues) => {
+                self.too_many_sources = queues.is_empty() || queues.len() > MOST_SOURCE_QUEUES;
+                let arns = queues.iter().map(|queue| queue.queue_arn().into_expr());
+                let entries = [
+                    ("redrivePermission", "byQueue".into()),
+                    ("sourceQueueArns", Expr::List(arns.collect())),
+                ];
+                Expr::map(entries)
+            }
+        };
+        self.properties = self.properties.redrive_allow_policy(expr);
+        self
+    }
+
+    /// Of a FIFO queue: `perQueue` or `perMessageGroupId`.
+    pub fn fifo_throughput_limit(mut self, limit: impl IntoValue<String>) -> Self {
+        self.properties = self.properties.fifo_throughput_limit(limit);
+        self
+    }
+
+    /// For how long a data key of KMS is used again: a minute to a day.
+    pub fn data_key_reuse(mut self, period: Duration) -> Self {
+        self.properties = self.properties.kms_data_key_reuse_period_seconds(whole_seconds(period));
         self
     }
 
@@ -149,6 +193,11 @@ impl QueueBuilder {
 
     pub fn build(mut self) -> Queue {
         let construct = self.site.make("sqs.Queue");
+        if self.too_many_sources {
+            construct.report(format!(
+                "messages of 1 to {MOST_SOURCE_QUEUES} named queues may end here, or those of all"
+            ));
+        }
         let set = |key: &str, properties: &mut cfn::sqs::Queue| properties.properties_mut().get(key).cloned();
         let deduplicates = set("ContentBasedDeduplication", &mut self.properties) == Some(Expr::Bool(true))
             || set("DeduplicationScope", &mut self.properties).is_some();
@@ -203,6 +252,7 @@ impl Queue {
             fifo: None,
             enforce_ssl: false,
             removal_policy: RemovalPolicy::Destroy,
+            too_many_sources: false,
         }
     }
 
@@ -286,6 +336,14 @@ impl Queue {
         self.metric("ApproximateNumberOfMessagesVisible").maximum()
     }
 
+    /// All that were sent and not deleted yet, whether they wait, are delayed, or are being processed.
+    pub fn metric_approximate_number_of_messages_outstanding(&self) -> MathExpression {
+        MathExpression::new("visible + notVisible")
+            .label("Approximate number of messages outstanding")
+            .using("visible", self.metric_approximate_number_of_messages_visible())
+            .using("notVisible", self.metric_approximate_number_of_messages_not_visible())
+    }
+
     pub fn metric_number_of_empty_receives(&self) -> Metric {
         self.metric("NumberOfEmptyReceives").sum()
     }
@@ -336,6 +394,10 @@ impl Queue {
     pub fn grant(&self, grantee: impl Into<Grantee>, actions: impl IntoIterator<Item = impl Into<String>>) {
         let grant = Grant::new(actions, [self.queue_arn()]);
         grant.to(&grantee.into(), |statement| self.add_to_resource_policy(statement));
+    }
+
+    pub fn grant_purge(&self, grantee: impl Into<Grantee>) {
+        self.grant(grantee, ["sqs:PurgeQueue", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"]);
     }
 
     /// Adds to the policy of the queue itself, which is made with the first statement. Of a queue that exists already the

@@ -158,12 +158,11 @@ impl Arn {
 
     /// The name in an ARN of the form `…:resource/name`, cut out at deployment where the ARN is only known then.
     pub(crate) fn name_of(arn: &Expr) -> Expr {
-        if let Some(text) = arn.as_text() {
-            let resource = text.splitn(6, ':').nth(5).unwrap_or_default();
-            return Expr::text(resource.split_once('/').map_or("", |(_, name)| name).to_owned());
+        let resource = arn_part(arn, 5);
+        match resource.as_text() {
+            Some(text) => Expr::text(text.split_once('/').map_or("", |(_, name)| name).to_owned()),
+            None => cfn::intrinsics::select(1, cfn::intrinsics::split("/", resource.cast::<String>())).into_expr(),
         }
-        let resource = cfn::intrinsics::select(5, cfn::intrinsics::split(":", arn.clone().cast::<String>()));
-        cfn::intrinsics::select(1, cfn::intrinsics::split("/", resource)).into_expr()
     }
 }
 

@@ -1,11 +1,15 @@
 //! Alarms.
 
+use std::time::Duration;
+
 use cfn::cloudwatch::alarm;
 use cfn::{Expr, IntoValue, Map, Value, id};
 
-use super::metric::{Metric, Place, Series, SeriesSet};
+use super::metric::{MathExpression, Metric, Place, Series, SeriesSet};
 use super::statistic::Statistic;
 use crate::element::CfnResource;
+use crate::iam::Principal;
+use crate::lambda::{Invocable, Permission};
 use crate::site::Site;
 use crate::stack::Stack;
 use crate::tree::{Construct, Scope};
@@ -64,8 +68,7 @@ impl TreatMissingData {
 pub struct Alarm {
     construct: Construct,
     resource: CfnResource<cfn::cloudwatch::Alarm>,
-    label: String,
-    threshold: f64,
+    annotation: Map,
 }
 
 impl Scope for Alarm {
@@ -74,21 +77,27 @@ impl Scope for Alarm {
     }
 }
 
+/// When an alarm goes off.
+#[derive(Clone, Copy)]
+enum Trigger {
+    Threshold(Comparison, f64),
+    /// Where the value leaves what CloudWatch expects by more than so many standard deviations.
+    Band(&'static str, f64),
+}
+
 #[must_use = "nothing is made until `build`"]
 pub struct AlarmBuilder {
     site: Site,
     series: Series,
     properties: cfn::cloudwatch::Alarm,
-    comparison: Comparison,
-    threshold: Option<f64>,
+    trigger: Option<Trigger>,
     periods: u32,
     datapoints: Option<u32>,
 }
 
 impl AlarmBuilder {
     fn compare(mut self, comparison: Comparison, threshold: f64) -> Self {
-        self.comparison = comparison;
-        self.threshold = Some(threshold);
+        self.trigger = Some(Trigger::Threshold(comparison, threshold));
         self
     }
 
@@ -107,6 +116,25 @@ impl AlarmBuilder {
 
     pub fn at_most(self, threshold: f64) -> Self {
         self.compare(Comparison::AtMost, threshold)
+    }
+
+    /// Bad is what lies so many standard deviations from what CloudWatch expects of a single metric: mostly 2.
+    pub fn outside_band(mut self, standard_deviations: f64) -> Self {
+        let operator = "LessThanLowerOrGreaterThanUpperThreshold";
+        self.trigger = Some(Trigger::Band(operator, standard_deviations));
+        self
+    }
+
+    /// As [`AlarmBuilder::outside_band`], of what is greater than expected only.
+    pub fn above_band(mut self, standard_deviations: f64) -> Self {
+        self.trigger = Some(Trigger::Band("GreaterThanUpperThreshold", standard_deviations));
+        self
+    }
+
+    /// As [`AlarmBuilder::outside_band`], of what is less than expected only.
+    pub fn below_band(mut self, standard_deviations: f64) -> Self {
+        self.trigger = Some(Trigger::Band("LessThanLowerThreshold", standard_deviations));
+        self
     }
 
     /// How many periods are looked at; one if nothing is said.
@@ -141,6 +169,12 @@ impl AlarmBuilder {
         self
     }
 
+    /// What few data mean for a percentile: `ignore` leaves the state as it is, `evaluate` looks at them all the same.
+    pub fn evaluate_low_sample_count_percentile(mut self, mode: impl IntoValue<String>) -> Self {
+        self.properties = self.properties.evaluate_low_sample_count_percentile(mode);
+        self
+    }
+
     /// Sets what is not offered here on the resource itself.
     pub fn with(mut self, change: impl FnOnce(cfn::cloudwatch::Alarm) -> cfn::cloudwatch::Alarm) -> Self {
         self.properties = change(self.properties);
@@ -152,36 +186,72 @@ impl AlarmBuilder {
         if let Some(problem) = self.series.problem() {
             construct.report(problem);
         }
-        let Some(threshold) = self.threshold else {
+        let Some(trigger) = self.trigger else {
             construct.report("nothing says when the alarm goes off; name a threshold with `above` or `at_least`");
             return Alarm::empty(construct);
         };
-        let mut properties = self
-            .properties
-            .comparison_operator(self.comparison.as_str())
-            .threshold(threshold)
-            .evaluation_periods(self.periods);
+        let mut properties = self.properties.evaluation_periods(self.periods);
         if let Some(count) = self.datapoints {
             properties = properties.datapoints_to_alarm(count);
         }
-        let properties = watch(properties, &self.series, &construct);
+        let (properties, annotation) = match trigger {
+            Trigger::Threshold(comparison, threshold) => {
+                let seconds = i64::from(self.periods) * self.series.period_seconds();
+                let label = format!(
+                    "{} {} {} for {} datapoints within {}",
+                    self.series.display_name(),
+                    comparison.symbol(),
+                    threshold,
+                    self.datapoints.unwrap_or(self.periods),
+                    describe(seconds)
+                );
+                let properties = properties.comparison_operator(comparison.as_str()).threshold(threshold);
+                let annotation = [("label", Expr::text(label)), ("value", threshold.into())];
+                (
+                    watch(properties, &self.series, 1, &construct),
+                    annotation.into_iter().collect(),
+                )
+            }
+            Trigger::Band(operator, deviations) => {
+                if deviations <= 0.0 || matches!(self.series, Series::Math(_)) {
+                    construct.report("a band lies around a single metric, a number of deviations above zero wide");
+                }
+                let band = around(self.series, deviations);
+                let properties = properties.comparison_operator(operator).threshold_metric_id(FIRST_ID);
+                let annotation = [
+                    ("value", Expr::from(0)),
+                    ("label", BAND_LABEL.into()),
+                    ("visible", false.into()),
+                ];
+                (
+                    watch(properties, &band, 2, &construct),
+                    annotation.into_iter().collect(),
+                )
+            }
+        };
         let resource = CfnResource::new(&construct, "Resource", properties);
-        let seconds = i64::from(self.periods) * self.series.period_seconds();
-        let label = format!(
-            "{} {} {} for {} datapoints within {}",
-            self.series.display_name(),
-            self.comparison.symbol(),
-            threshold,
-            self.datapoints.unwrap_or(self.periods),
-            describe(seconds)
-        );
         Alarm {
             construct,
             resource,
-            label,
-            threshold,
+            annotation,
         }
     }
+}
+
+const BAND_LABEL: &str = "Anomaly Detection Band";
+/// Of the first expression that has no name.
+const FIRST_ID: &str = "expr_1";
+/// CloudWatch takes no more metrics in an alarm over an expression.
+const MOST_METRICS: usize = 10;
+
+/// What CloudWatch expects of a series.
+fn around(series: Series, deviations: f64) -> Series {
+    let period = u64::try_from(series.period_seconds()).unwrap_or_default();
+    MathExpression::new(format!("ANOMALY_DETECTION_BAND(m0, {deviations})"))
+        .period(Duration::from_secs(period))
+        .label(BAND_LABEL)
+        .using("m0", series)
+        .into()
 }
 
 fn describe(seconds: i64) -> String {
@@ -194,7 +264,14 @@ fn describe(seconds: i64) -> String {
 }
 
 /// A single metric has properties of its own; with a label, and for expressions, there is a list of queries.
-fn watch(properties: cfn::cloudwatch::Alarm, series: &Series, construct: &Construct) -> cfn::cloudwatch::Alarm {
+/// `returned` is the level down to which data come back: 1, or 2 where a band and its metric are compared.
+fn watch(
+    properties: cfn::cloudwatch::Alarm,
+    series: &Series,
+    returned: u32,
+    construct: &Construct,
+) -> cfn::cloudwatch::Alarm {
+    check_place(series, construct);
     match series {
         Series::Metric(metric) if metric.look.label.is_none() && other_account(metric, construct).is_none() => {
             let mut properties = properties
@@ -216,6 +293,14 @@ fn watch(properties: cfn::cloudwatch::Alarm, series: &Series, construct: &Constr
         Series::Math(_) => {
             let mut set = SeriesSet::new();
             set.add(&(), std::slice::from_ref(series));
+            if let Series::Math(expression) = series
+                && expression.using.len() > MOST_METRICS
+            {
+                construct.report(format!(
+                    "an alarm looks at {MOST_METRICS} metrics at most, not {}",
+                    expression.using.len()
+                ));
+            }
             let mut unnamed = 0;
             let mut queries = Vec::new();
             for entry in &set.entries {
@@ -223,7 +308,7 @@ fn watch(properties: cfn::cloudwatch::Alarm, series: &Series, construct: &Constr
                     unnamed += 1;
                     format!("expr_{unnamed}")
                 });
-                let returned = entry.level == 1;
+                let returned = entry.level <= returned;
                 queries.push(match &entry.series {
                     Series::Metric(metric) => query(metric, construct).id(id).return_data(returned),
                     Series::Math(expression) => {
@@ -273,6 +358,29 @@ fn query(metric: &Metric, construct: &Construct) -> alarm::MetricDataQuery {
     query
 }
 
+/// Alarms look at metrics of their own region only.
+fn check_place(series: &Series, construct: &Construct) {
+    match series {
+        Series::Metric(metric) => {
+            let (Place::OfStack(region) | Place::Explicit(region)) = &metric.region else {
+                return;
+            };
+            let (_, here) = Stack::of(construct).known_environment();
+            if here.is_some_and(|here| here != *region) {
+                construct.report(format!(
+                    "the metric `{}` is in {region}, where an alarm of this stack cannot see it",
+                    metric.name
+                ));
+            }
+        }
+        Series::Math(expression) => {
+            for (_, series) in &expression.using {
+                check_place(series, construct);
+            }
+        }
+    }
+}
+
 /// The account of a metric where it is not that of the alarm.
 fn other_account(metric: &Metric, construct: &Construct) -> Option<String> {
     let (Place::OfStack(account) | Place::Explicit(account)) = &metric.account else {
@@ -293,8 +401,7 @@ impl Alarm {
             site: Site::new(scope, id),
             series: series.into(),
             properties: cfn::cloudwatch::Alarm::new(),
-            comparison: Comparison::AtLeast,
-            threshold: None,
+            trigger: None,
             periods: 1,
             datapoints: None,
         }
@@ -306,8 +413,7 @@ impl Alarm {
         Self {
             construct,
             resource,
-            label: String::new(),
-            threshold: 0.0,
+            annotation: Map::new(),
         }
     }
 
@@ -325,13 +431,17 @@ impl Alarm {
 
     alarm_actions!();
 
+    /// Invokes a function when the alarm goes off. A function takes the alarms of one such call only.
+    pub fn add_alarm_function(&self, function: &impl Invocable) {
+        let permission = Permission::new(Principal::service("lambda.alarms.cloudwatch.amazonaws.com"))
+            .source_account(Stack::of(self).account())
+            .source_arn(self.alarm_arn());
+        function.add_permission("AlarmPermission", &permission);
+        self.add_alarm_action(function.invocable_arn());
+    }
+
     /// The line that the threshold is in a graph.
     pub(crate) fn annotation(&self) -> Map {
-        [
-            ("label", Expr::text(self.label.clone())),
-            ("value", self.threshold.into()),
-        ]
-        .into_iter()
-        .collect()
+        self.annotation.clone()
     }
 }

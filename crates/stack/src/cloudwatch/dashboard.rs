@@ -7,7 +7,8 @@ use std::time::Duration;
 use cfn::{Expr, IntoValue, Map};
 
 use super::json_text::json_text;
-use super::widget::{GRID_WIDTH, Widget};
+use super::variable::DashboardVariable;
+use super::widget::Widget;
 use crate::element::CfnResource;
 use crate::site::Site;
 use crate::stack::Stack;
@@ -20,11 +21,14 @@ pub struct Dashboard {
     state: Rc<RefCell<State>>,
 }
 
-/// What comes before the widgets in the body, and the widgets.
+/// What stands in the body.
 #[derive(Default)]
 struct State {
-    head: Map,
-    rows: Vec<Vec<Widget>>,
+    start: Option<String>,
+    end: Option<String>,
+    period_override: Option<String>,
+    rows: Vec<Widget>,
+    variables: Vec<DashboardVariable>,
 }
 
 impl Scope for Dashboard {
@@ -37,7 +41,7 @@ impl Scope for Dashboard {
 pub struct DashboardBuilder {
     site: Site,
     name: Option<Expr>,
-    head: Map,
+    state: State,
 }
 
 impl DashboardBuilder {
@@ -47,14 +51,31 @@ impl DashboardBuilder {
     }
 
     /// What is shown first: the last so many hours, say.
-    pub fn default_interval(mut self, interval: Duration) -> Self {
-        self.head.insert("start", format!("-{}", iso_8601(interval)));
+    pub fn default_interval(self, interval: Duration) -> Self {
+        self.start(format!("-{}", iso_8601(interval)))
+    }
+
+    /// What is shown first: since a time such as `2026-11-22T20:00:00Z`.
+    pub fn start(mut self, start: impl Into<String>) -> Self {
+        self.state.start = Some(start.into());
+        self
+    }
+
+    /// … until when, together with [`DashboardBuilder::start`].
+    pub fn end(mut self, end: impl Into<String>) -> Self {
+        self.state.end = Some(end.into());
         self
     }
 
     /// `auto` or `inherit`.
     pub fn period_override(mut self, period: impl Into<String>) -> Self {
-        self.head.insert("periodOverride", period.into());
+        self.state.period_override = Some(period.into());
+        self
+    }
+
+    /// What whoever looks can choose.
+    pub fn variable(mut self, variable: DashboardVariable) -> Self {
+        self.state.variables.push(variable);
         self
     }
 
@@ -74,14 +95,13 @@ impl DashboardBuilder {
             properties = properties.dashboard_name(name.cast::<String>());
         }
         let resource = CfnResource::new(&construct, "Resource", properties);
-        let state = State {
-            head: self.head,
-            rows: Vec::new(),
-        };
+        if self.state.end.is_some() && self.state.start.is_none() {
+            construct.report("a dashboard that ends at a time begins at one, too");
+        }
         let dashboard = Dashboard {
             construct,
             resource,
-            state: Rc::new(RefCell::new(state)),
+            state: Rc::new(RefCell::new(self.state)),
         };
         dashboard.render();
         dashboard
@@ -98,7 +118,7 @@ impl Dashboard {
         DashboardBuilder {
             site: Site::new(scope, id),
             name: None,
-            head: Map::new(),
+            state: State::default(),
         }
     }
 
@@ -109,9 +129,14 @@ impl Dashboard {
             self.construct.report(problem);
         }
         if !row.is_empty() {
-            self.state.borrow_mut().rows.push(row);
+            self.state.borrow_mut().rows.push(Widget::row(row));
             self.render();
         }
+    }
+
+    pub fn add_variable(&self, variable: DashboardVariable) {
+        self.state.borrow_mut().variables.push(variable);
+        self.render();
     }
 
     pub fn resource(&self) -> &CfnResource<cfn::cloudwatch::Dashboard> {
@@ -124,19 +149,23 @@ impl Dashboard {
         let mut widgets = Vec::new();
         let mut top = 0;
         for row in &state.rows {
-            let (mut x, mut y, mut height) = (0, 0, 0);
-            for widget in row {
-                if x + widget.width > GRID_WIDTH {
-                    (x, y) = (0, height);
-                }
-                widgets.extend(widget.render(x, top + y, &stack));
-                height = height.max(y + widget.height);
-                x += widget.width;
-            }
-            top += height;
+            row.render(0, top, &stack, &mut widgets);
+            top += row.height;
         }
-        let mut body = state.head.clone();
+        let mut body = Map::new();
+        let head = [
+            ("start", &state.start),
+            ("end", &state.end),
+            ("periodOverride", &state.period_override),
+        ];
+        for (key, value) in head {
+            body.extend(value.clone().map(|value| (key, Expr::text(value))));
+        }
         body.insert("widgets", Expr::List(widgets));
+        if !state.variables.is_empty() {
+            let variables = state.variables.iter().map(DashboardVariable::render);
+            body.insert("variables", Expr::List(variables.collect()));
+        }
         self.resource.set("DashboardBody", Some(json_text(&body.into())));
     }
 }

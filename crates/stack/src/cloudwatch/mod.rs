@@ -20,19 +20,24 @@ macro_rules! alarm_actions {
     };
 }
 
+mod action;
 mod alarm;
 mod composite_alarm;
 mod dashboard;
 pub(crate) mod json_text;
 mod metric;
 mod statistic;
+mod variable;
 mod widget;
 
+pub use action::{AlarmAction, OpsItemCategory, OpsItemSeverity};
 pub use alarm::{Alarm, AlarmBuilder, Comparison, TreatMissingData};
 pub use composite_alarm::{AlarmRule, CompositeAlarm, CompositeAlarmBuilder};
 pub use dashboard::{Dashboard, DashboardBuilder};
 pub use metric::{MathExpression, Metric, Series};
+pub use variable::{DashboardVariable, VariableInput, VariableValues};
 pub use widget::{
-    AlarmStatusWidget, AlarmWidget, Annotation, GraphView, GraphWidget, SingleValueWidget, Spacer, TextWidget, Widget,
-    YAxis,
+    AlarmSort, AlarmState, AlarmStatusWidget, AlarmWidget, Annotation, CustomWidget, GaugeWidget, GraphView,
+    GraphWidget, LogQueryLanguage, LogQueryView, LogQueryWidget, SingleValueWidget, Spacer, TableLayout, TableSummary,
+    TableThreshold, TableWidget, TextWidget, VerticalAnnotation, Widget, YAxis,
 };

@@ -110,6 +110,30 @@ impl Topic {
         self.subscribe_in(self.construct(), address, subscriber, options)
     }
 
+    /// As [`Topic::subscribe_email`], with the message and what SNS knows of it as JSON.
+    #[track_caller]
+    pub fn subscribe_email_json(
+        &self,
+        address: &str,
+        options: &SubscriptionOptions,
+    ) -> CfnResource<cfn::sns::Subscription> {
+        let subscriber = Subscriber {
+            protocol: "email-json",
+            endpoint: address.to_owned().into(),
+        };
+        self.subscribe_in(self.construct(), address, subscriber, options)
+    }
+
+    /// Messages are sent to a telephone: `+15551234567`.
+    #[track_caller]
+    pub fn subscribe_sms(&self, number: &str, options: &SubscriptionOptions) -> CfnResource<cfn::sns::Subscription> {
+        let subscriber = Subscriber {
+            protocol: "sms",
+            endpoint: number.to_owned().into(),
+        };
+        self.subscribe_in(self.construct(), number, subscriber, options)
+    }
+
     /// Messages are posted to an `http:` or `https:` URL, once it has confirmed.
     #[track_caller]
     pub fn subscribe_url(&self, url: &str, options: &SubscriptionOptions) -> CfnResource<cfn::sns::Subscription> {

@@ -13,6 +13,7 @@ mod httpapi;
 mod identities;
 mod imports;
 mod keys;
+mod observability;
 mod options;
 mod phase2;
 mod realtime;
@@ -69,6 +70,7 @@ pub const CASES: &[Case] = &[
     own("identities", identities::build),
     own("imports", imports::build),
     own("tables", tables::build),
+    own("observability", observability::build),
     own("eventsources", eventsources::build),
     own("httpapi", httpapi::build),
     own("websocket", websocket::build),
