@@ -39,6 +39,8 @@ pub struct Global {
 pub enum Command {
     /// Make a project in a new folder that synthesizes at once
     Init(Init),
+    /// Prepare an environment: the bucket, the repository and the roles that deploys use, by the CDK's names
+    Bootstrap(Bootstrap),
     /// Run the app and write its CloudFormation templates
     Synth(Synth),
     /// List the app's stacks
@@ -91,6 +93,36 @@ pub struct Init {
     /// Where the crate `stack` comes from: a checkout of llama-deploy, or a git URL
     #[arg(long, value_name = "FOLDER|URL")]
     pub crates: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Bootstrap {
+    #[command(flatten)]
+    pub app: AppOptions,
+    /// Let CloudFormation do everything, instead of what the app's templates need
+    #[arg(long, conflicts_with_all = ["execution_policies", "least_privilege"])]
+    pub administrator: bool,
+    /// A managed policy for CloudFormation instead, by its ARN; repeatable
+    #[arg(long = "execution-policy", value_name = "ARN", value_parser = policy_arn)]
+    pub execution_policies: Vec<String>,
+    /// Take from an earlier bootstrap's CloudFormation what this app does not need
+    #[arg(long)]
+    pub least_privilege: bool,
+    /// An account that may publish and deploy here; repeatable
+    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
+    pub trust: Vec<String>,
+    /// What tells several bootstraps of one environment apart
+    #[arg(long, default_value = "hnb659fds", value_parser = qualifier)]
+    pub qualifier: String,
+    /// The name of a managed policy that bounds CloudFormation's role
+    #[arg(long, value_name = "POLICY")]
+    pub permissions_boundary: Option<String>,
+    /// The stack's name; CDKToolkit, or CDKToolkit-QUALIFIER
+    #[arg(long, value_name = "NAME")]
+    pub stack: Option<String>,
+    /// Print the template and deploy nothing
+    #[arg(long)]
+    pub show_template: bool,
 }
 
 #[derive(Debug, Args)]
@@ -308,6 +340,27 @@ fn key_value(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("expected KEY=VALUE".to_owned()),
     }
+}
+
+fn account(text: &str) -> Result<String, String> {
+    let is_account = text.len() == 12 && text.chars().all(|c| c.is_ascii_digit());
+    is_account
+        .then(|| text.to_owned())
+        .ok_or_else(|| "expected an account of 12 digits".to_owned())
+}
+
+/// The pattern of the CDK's bootstrap template.
+fn qualifier(text: &str) -> Result<String, String> {
+    let letters = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    let fits = (1..=10).contains(&text.len()) && letters;
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| "expected 1 to 10 letters, digits, dashes or underscores".to_owned())
+}
+
+fn policy_arn(text: &str) -> Result<String, String> {
+    let fits = text.starts_with("arn:") && text.contains(":policy/") && !text.contains(',');
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| "expected the ARN of a managed policy, arn:aws:iam::ACCOUNT:policy/NAME".to_owned())
 }
 
 /// The shape of a region's name; which there are changes too often to be known here.

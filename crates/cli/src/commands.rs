@@ -1,5 +1,6 @@
 //! One module a command: arguments and settings in, one library call, what to show out.
 
+mod bootstrap;
 mod deploy;
 mod destroy;
 mod diff;
@@ -29,6 +30,7 @@ pub fn run(arguments: &Arguments, surroundings: &Surroundings, console: &Console
     let settings = || Settings::load(arguments.global.config.as_deref(), surroundings);
     match &arguments.command {
         Command::Init(options) => init::run(options, surroundings, console),
+        Command::Bootstrap(options) => bootstrap::run(options, &settings()?, console),
         Command::Synth(options) => synth::run(options, &settings()?, surroundings, console),
         Command::List(options) => list::run(options, &settings()?, console),
         Command::Diff(options) => diff::run(options, &settings()?, console),

@@ -34,6 +34,7 @@ pub enum Code {
     PlanInvalid,
     PlanMoved,
     ParameterUnknown,
+    BootstrapForeign,
     LockHeld,
     JournalDamaged,
     SmokeFailed,
@@ -51,7 +52,7 @@ pub enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub const ALL: [Code; 39] = [
+    pub const ALL: [Code; 40] = [
         Code::ConfigMissing,
         Code::ConfigInvalid,
         Code::EnvironmentUnknown,
@@ -78,6 +79,7 @@ impl Code {
         Code::PlanInvalid,
         Code::PlanMoved,
         Code::ParameterUnknown,
+        Code::BootstrapForeign,
         Code::LockHeld,
         Code::JournalDamaged,
         Code::SmokeFailed,
@@ -122,6 +124,7 @@ impl Code {
             Code::PlanInvalid => "LD0406",
             Code::PlanMoved => "LD0407",
             Code::ParameterUnknown => "LD0408",
+            Code::BootstrapForeign => "LD0423",
             Code::LockHeld => "LD0501",
             Code::JournalDamaged => "LD0502",
             Code::SmokeFailed => "LD0503",
@@ -162,6 +165,7 @@ impl Code {
             | Code::PlanInvalid
             | Code::PlanMoved
             | Code::ParameterUnknown
+            | Code::BootstrapForeign
             | Code::ReleaseUnknown
             | Code::NothingToRelease => 2,
             Code::SmokeFailed | Code::RolledBack => 3,
