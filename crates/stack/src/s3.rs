@@ -1,6 +1,15 @@
 //! Buckets.
+//!
+//! Deleting the objects of a bucket that goes, and replication, are not offered: the one needs code that runs at
+//! deployment, the other is set with [`BucketBuilder::with`].
 
+mod access;
+mod encryption;
+mod lifecycle;
+mod logging;
 mod notifications;
+mod reports;
+mod website;
 
 use std::time::Duration;
 
@@ -9,13 +18,32 @@ use cfn::{Builder, Expr, IntoValue, Value, id};
 
 use crate::element::{CfnResource, RemovalPolicy};
 use crate::iam::{Grant, Grantee, PolicyStatement, Principal, ResourcePolicy};
+use crate::kms::Key;
 use crate::site::Site;
 use crate::tree::{Construct, Scope};
-use crate::units::whole_days;
 
+pub use access::{BlockPublicAccess, BucketAccessControl, CorsRule, ObjectOwnership};
+pub use encryption::BucketEncryption;
+pub use lifecycle::{LifecycleRule, StorageClass};
+pub use logging::LogKeyFormat;
 use notifications::Notifications;
 pub use notifications::{EventType, KeyFilter};
+pub use reports::{
+    IntelligentTiering, Inventory, InventoryFormat, InventoryFrequency, InventoryVersions, MetricsConfiguration,
+};
+pub use website::{RoutingRule, WebsiteRedirect};
 
+const KEY_READ_ACTIONS: [&str; 2] = ["kms:Decrypt", "kms:DescribeKey"];
+const KEY_WRITE_ACTIONS: [&str; 4] = ["kms:Encrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Decrypt"];
+const KEY_READ_WRITE_ACTIONS: [&str; 5] = [
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:ReEncrypt*",
+    "kms:GenerateDataKey*",
+];
+/// What begins and ends the names of buckets, and what is between.
+const NAME_LENGTHS: std::ops::RangeInclusive<usize> = 3..=63;
 const READ_ACTIONS: [&str; 3] = ["s3:GetObject*", "s3:GetBucket*", "s3:List*"];
 /// Without the right to change access lists.
 const PUT_ACTIONS: [&str; 6] = [
@@ -27,162 +55,13 @@ const PUT_ACTIONS: [&str; 6] = [
     "s3:Abort*",
 ];
 
-/// How objects are encrypted at rest.
-#[derive(Clone, Debug, PartialEq)]
-pub enum BucketEncryption {
-    /// With a key of S3.
-    S3Managed,
-    /// With the account's default key for S3.
-    KmsManaged,
-    Kms(Value<id::kms::AnyKey>),
-}
-
-/// Who owns objects that others write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ObjectOwnership {
-    /// The bucket's owner; access lists do not count.
-    BucketOwnerEnforced,
-    /// The bucket's owner, where the writer agrees.
-    BucketOwnerPreferred,
-    ObjectWriter,
-}
-
-impl ObjectOwnership {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::BucketOwnerEnforced => "BucketOwnerEnforced",
-            Self::BucketOwnerPreferred => "BucketOwnerPreferred",
-            Self::ObjectWriter => "ObjectWriter",
-        }
-    }
-}
-
-/// What of making objects public is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlockPublicAccess {
-    acls: Option<bool>,
-    policies: Option<bool>,
-    ignore_acls: Option<bool>,
-    restrict: Option<bool>,
-}
-
-impl BlockPublicAccess {
-    /// No policy and no access list can make anything public.
-    pub const ALL: Self = Self {
-        acls: Some(true),
-        policies: Some(true),
-        ignore_acls: Some(true),
-        restrict: Some(true),
-    };
-    /// Access lists make nothing public; nothing is said of policies.
-    pub const ACLS: Self = Self {
-        acls: Some(true),
-        policies: None,
-        ignore_acls: Some(true),
-        restrict: None,
-    };
-    /// Access lists make nothing public; policies may.
-    pub const ACLS_ONLY: Self = Self {
-        acls: Some(true),
-        policies: Some(false),
-        ignore_acls: Some(true),
-        restrict: Some(false),
-    };
-
-    fn render(self) -> bucket::PublicAccessBlockConfiguration {
-        type Block = bucket::PublicAccessBlockConfiguration;
-        Block::new()
-            .when_some(self.acls, Block::block_public_acls)
-            .when_some(self.policies, Block::block_public_policy)
-            .when_some(self.ignore_acls, Block::ignore_public_acls)
-            .when_some(self.restrict, Block::restrict_public_buckets)
-    }
-}
-
-/// When objects leave.
-#[derive(Clone, Debug, Default)]
-pub struct LifecycleRule {
-    id: Option<String>,
-    prefix: Option<String>,
-    expiration: Option<Duration>,
-    noncurrent_expiration: Option<Duration>,
-    abort_uploads_after: Option<Duration>,
-    disabled: bool,
-}
-
-impl LifecycleRule {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    #[must_use]
-    pub fn id(mut self, id: impl Into<String>) -> Self {
-        self.id = Some(id.into());
-        self
-    }
-
-    /// Only objects whose key begins so.
-    #[must_use]
-    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = Some(prefix.into());
-        self
-    }
-
-    /// In whole days.
-    #[must_use]
-    pub fn expiration(mut self, after: Duration) -> Self {
-        self.expiration = Some(after);
-        self
-    }
-
-    #[must_use]
-    pub fn noncurrent_version_expiration(mut self, after: Duration) -> Self {
-        self.noncurrent_expiration = Some(after);
-        self
-    }
-
-    #[must_use]
-    pub fn abort_incomplete_uploads_after(mut self, after: Duration) -> Self {
-        self.abort_uploads_after = Some(after);
-        self
-    }
-
-    #[must_use]
-    pub fn disabled(mut self) -> Self {
-        self.disabled = true;
-        self
-    }
-
-    fn render(&self) -> bucket::Rule<cfn::Set> {
-        let days = |duration: Duration| i64::try_from(whole_days(duration)).unwrap_or(i64::MAX);
-        let mut rule = bucket::Rule::new().status(if self.disabled { "Disabled" } else { "Enabled" });
-        if let Some(id) = &self.id {
-            rule = rule.id(id);
-        }
-        if let Some(prefix) = &self.prefix {
-            rule = rule.prefix(prefix);
-        }
-        if let Some(after) = self.expiration {
-            rule = rule.expiration_in_days(days(after));
-        }
-        if let Some(after) = self.noncurrent_expiration {
-            rule = rule
-                .noncurrent_version_expiration(bucket::NoncurrentVersionExpiration::new().noncurrent_days(days(after)));
-        }
-        if let Some(after) = self.abort_uploads_after {
-            let abort = bucket::AbortIncompleteMultipartUpload::new().days_after_initiation(days(after));
-            rule = rule.abort_incomplete_multipart_upload(abort);
-        }
-        rule
-    }
-}
-
 #[derive(Clone)]
 pub struct Bucket {
     construct: Construct,
     resource: CfnResource<cfn::s3::Bucket>,
     policy: ResourcePolicy,
     notifications: Notifications,
+    encryption_key: Option<Key>,
 }
 
 impl Scope for Bucket {
@@ -195,8 +74,24 @@ impl Scope for Bucket {
 pub struct BucketBuilder {
     site: Site,
     properties: cfn::s3::Bucket,
+    name: Option<Expr>,
+    versioned: bool,
+    encryption: Option<BucketEncryption>,
+    encryption_key: Option<Key>,
+    bucket_key: Option<bool>,
     lifecycle_rules: Vec<LifecycleRule>,
+    cors: Vec<CorsRule>,
+    website: website::Website,
+    logging: logging::Logging,
+    metrics: Vec<MetricsConfiguration>,
+    tierings: Vec<IntelligentTiering>,
+    inventories: Vec<Inventory>,
+    access_control: Option<BucketAccessControl>,
+    ownership: Option<ObjectOwnership>,
     enforce_ssl: bool,
+    minimum_tls: Option<f64>,
+    lock: access::ObjectLock,
+    event_bridge: bool,
     removal_policy: RemovalPolicy,
     block: Option<BlockPublicAccess>,
     public_read: bool,
@@ -204,28 +99,30 @@ pub struct BucketBuilder {
 
 impl BucketBuilder {
     pub fn bucket_name(mut self, name: impl IntoValue<String>) -> Self {
-        self.properties = self.properties.bucket_name(name);
+        self.name = Some(name.into_value().into_expr());
         self
     }
 
     pub fn versioned(mut self, on: bool) -> Self {
-        if on {
-            let versioning = bucket::VersioningConfiguration::new().status("Enabled");
-            self.properties = self.properties.versioning_configuration(versioning);
-        }
+        self.versioned = on;
         self
     }
 
+    /// With a key of S3 if nothing is said, which S3 itself does then.
     pub fn encryption(mut self, encryption: BucketEncryption) -> Self {
-        let default = bucket::ServerSideEncryptionByDefault::new();
-        let default = match encryption {
-            BucketEncryption::S3Managed => default.sse_algorithm("AES256"),
-            BucketEncryption::KmsManaged => default.sse_algorithm("aws:kms"),
-            BucketEncryption::Kms(key) => default.sse_algorithm("aws:kms").kms_master_key_id(key),
-        };
-        let rule = bucket::ServerSideEncryptionRule::new().server_side_encryption_by_default(default);
-        let encryption = bucket::BucketEncryption::new().server_side_encryption_configuration([rule]);
-        self.properties = self.properties.bucket_encryption(encryption);
+        self.encryption = Some(encryption);
+        self
+    }
+
+    /// Encrypts with this key; with [`BucketEncryption::Dsse`] in two layers.
+    pub fn encryption_key(mut self, key: &Key) -> Self {
+        self.encryption_key = Some(key.clone());
+        self
+    }
+
+    /// Whether the bucket has a key of its own below that of KMS, which saves most calls of it.
+    pub fn bucket_key_enabled(mut self, on: bool) -> Self {
+        self.bucket_key = Some(on);
         self
     }
 
@@ -248,18 +145,103 @@ impl BucketBuilder {
 
     /// A web site: what `/` means in each folder, and what is shown instead of an error.
     pub fn website(mut self, index_document: impl IntoValue<String>, error_document: Option<&str>) -> Self {
-        let website = bucket::WebsiteConfiguration::new()
-            .index_document(index_document)
-            .when_some(error_document, bucket::WebsiteConfiguration::error_document);
-        self.properties = self.properties.website_configuration(website);
+        self.website.index = Some(index_document.into_value().into_expr());
+        self.website.error = error_document.map(str::to_owned);
+        self
+    }
+
+    /// A web site that leads elsewhere.
+    pub fn website_redirect(mut self, redirect: WebsiteRedirect) -> Self {
+        self.website.redirect = Some(redirect);
+        self
+    }
+
+    /// Some paths of the web site lead elsewhere.
+    pub fn website_routing_rule(mut self, rule: RoutingRule) -> Self {
+        self.website.rules.push(rule);
         self
     }
 
     pub fn object_ownership(mut self, ownership: ObjectOwnership) -> Self {
-        let rule = bucket::OwnershipControlsRule::new().object_ownership(ownership.as_str());
-        self.properties = self
-            .properties
-            .ownership_controls(bucket::OwnershipControls::new().rules([rule]));
+        self.ownership = Some(ownership);
+        self
+    }
+
+    /// An access list, for what does not know policies.
+    pub fn access_control(mut self, list: BucketAccessControl) -> Self {
+        self.access_control = Some(list);
+        self
+    }
+
+    /// Pages of other sites may ask.
+    pub fn cors_rule(mut self, rule: CorsRule) -> Self {
+        self.cors.push(rule);
+        self
+    }
+
+    /// Requests are logged there. The bucket is let be written to.
+    pub fn server_access_logs_bucket(mut self, bucket: &Bucket) -> Self {
+        self.logging.bucket = Some(bucket.clone());
+        self
+    }
+
+    /// Keys of logs begin so; without a bucket, logs go into this one.
+    pub fn server_access_logs_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.logging.prefix = Some(prefix.into());
+        self
+    }
+
+    pub fn server_access_logs_format(mut self, format: LogKeyFormat) -> Self {
+        self.logging.format = Some(format);
+        self
+    }
+
+    /// Metrics of requests for some objects.
+    pub fn metrics(mut self, metrics: MetricsConfiguration) -> Self {
+        self.metrics.push(metrics);
+        self
+    }
+
+    /// Objects of intelligent tiering that nobody reads go to archives.
+    pub fn intelligent_tiering(mut self, tiering: IntelligentTiering) -> Self {
+        self.tierings.push(tiering);
+        self
+    }
+
+    /// A list of the objects, from time to time.
+    pub fn inventory(mut self, inventory: Inventory) -> Self {
+        self.inventories.push(inventory);
+        self
+    }
+
+    /// Objects can be protected from being deleted.
+    pub fn object_lock_enabled(mut self, on: bool) -> Self {
+        self.lock.enabled = Some(on);
+        self
+    }
+
+    /// Every object is protected for so many days; some users may end it.
+    pub fn object_lock_governance(mut self, duration: Duration) -> Self {
+        self.lock.retention = Some(("GOVERNANCE", duration));
+        self
+    }
+
+    /// Every object is protected for so many days; nobody can end it.
+    pub fn object_lock_compliance(mut self, duration: Duration) -> Self {
+        self.lock.retention = Some(("COMPLIANCE", duration));
+        self
+    }
+
+    /// Uploads from afar enter at the nearest edge.
+    pub fn transfer_acceleration(mut self) -> Self {
+        let accelerate = bucket::AccelerateConfiguration::new().acceleration_status("Enabled");
+        self.properties = self.properties.accelerate_configuration(accelerate);
+        self
+    }
+
+    /// EventBridge learns what happens to objects.
+    pub fn event_bridge_enabled(mut self) -> Self {
+        self.event_bridge = true;
         self
     }
 
@@ -271,6 +253,12 @@ impl BucketBuilder {
     /// Refuses requests without TLS.
     pub fn enforce_ssl(mut self) -> Self {
         self.enforce_ssl = true;
+        self
+    }
+
+    /// Refuses older versions of TLS than this: `1.2`. With [`BucketBuilder::enforce_ssl`].
+    pub fn minimum_tls_version(mut self, version: f64) -> Self {
+        self.minimum_tls = Some(version);
         self
     }
 
@@ -286,17 +274,16 @@ impl BucketBuilder {
         self
     }
 
-    pub fn build(self) -> Bucket {
-        let construct = self.site.make("s3.Bucket");
-        let mut properties = self.properties;
-        if !self.lifecycle_rules.is_empty() {
-            let rules = self
-                .lifecycle_rules
-                .iter()
-                .map(LifecycleRule::render)
-                .collect::<Vec<_>>();
-            properties = properties.lifecycle_configuration(bucket::LifecycleConfiguration::new().rules(rules));
-        }
+    pub fn build(mut self) -> Bucket {
+        let construct = self.site.clone().make("s3.Bucket");
+        let (encryption, key) =
+            encryption::choose(&construct, self.encryption, self.encryption_key.take(), self.bucket_key);
+        let properties = std::mem::replace(&mut self.properties, cfn::s3::Bucket::new());
+        let properties = self
+            .complete(&construct, properties)
+            .when_some(encryption, |properties, encryption| {
+                properties.bucket_encryption(encryption)
+            });
         let resource = CfnResource::new(&construct, "Resource", properties);
         resource.apply_removal_policy(self.removal_policy);
         let bucket = Bucket {
@@ -304,7 +291,73 @@ impl BucketBuilder {
             resource,
             policy: ResourcePolicy::new("PolicyDocument"),
             notifications: Notifications::default(),
+            encryption_key: key,
         };
+        access::own(&bucket, self.access_control, self.ownership);
+        self.add_policies(&bucket);
+        self.logging.apply(&bucket);
+        reports::take_inventories(&bucket, self.inventories);
+        if self.event_bridge {
+            bucket.enable_event_bridge_notification();
+        }
+        bucket
+    }
+
+    /// What is nothing but properties.
+    fn complete(&self, construct: &Construct, properties: cfn::s3::Bucket) -> cfn::s3::Bucket {
+        if let Some(problem) = self.name.as_ref().and_then(Expr::as_text).and_then(problem_with_name) {
+            construct.report(problem);
+        }
+        let versioning = bucket::VersioningConfiguration::new().status("Enabled");
+        let some = |expr: Expr| matches!(&expr, Expr::List(items) if !items.is_empty()).then_some(expr);
+        let metrics = some(
+            self.metrics
+                .iter()
+                .map(MetricsConfiguration::render)
+                .collect::<Vec<_>>()
+                .into(),
+        );
+        let tierings = some(
+            self.tierings
+                .iter()
+                .map(IntelligentTiering::render)
+                .collect::<Vec<_>>()
+                .into(),
+        );
+        properties
+            .when_some(self.name.clone(), |properties, name| {
+                properties.bucket_name(name.cast::<String>())
+            })
+            .when_some(self.versioned.then_some(versioning), |properties, versioning| {
+                properties.versioning_configuration(versioning)
+            })
+            .when_some(
+                lifecycle::configuration(construct, &self.lifecycle_rules),
+                |properties, rules| properties.lifecycle_configuration(rules),
+            )
+            .when_some(CorsRule::configuration(&self.cors), |properties, rules| {
+                properties.cors_configuration(rules)
+            })
+            .when_some(self.website.render(construct), |properties, website| {
+                properties.website_configuration(website)
+            })
+            .when_some(metrics, |properties, metrics| {
+                properties.metrics_configurations(metrics.cast::<cfn::List<bucket::MetricsConfiguration>>())
+            })
+            .when_some(tierings, |properties, tierings| {
+                properties.intelligent_tiering_configurations(
+                    tierings.cast::<cfn::List<bucket::IntelligentTieringConfiguration>>(),
+                )
+            })
+            .when_some(self.lock.is_on(construct), |properties, on| {
+                properties.object_lock_enabled(on)
+            })
+            .when_some(self.lock.configuration(), |properties, configuration| {
+                properties.object_lock_configuration(configuration)
+            })
+    }
+
+    fn add_policies(&self, bucket: &Bucket) {
         if self.enforce_ssl {
             let statement = PolicyStatement::deny_without_tls("s3:*")
                 .on(bucket.bucket_arn())
@@ -312,9 +365,21 @@ impl BucketBuilder {
                 .by(Principal::any());
             bucket.add_to_resource_policy(statement);
         }
+        if let Some(version) = self.minimum_tls {
+            if !self.enforce_ssl {
+                bucket
+                    .construct
+                    .report("a version of TLS is asked of those who use TLS; call `enforce_ssl` too");
+            }
+            let statement = PolicyStatement::deny(["s3:*"])
+                .condition("NumericLessThan", [("s3:TlsVersion", version)])
+                .on(bucket.bucket_arn())
+                .on(bucket.arn_for_objects("*"))
+                .by(Principal::any());
+            bucket.add_to_resource_policy(statement);
+        }
         if self.public_read {
-            let blocked = |block: BlockPublicAccess| block.policies == Some(true) || block.restrict == Some(true);
-            if self.block.is_none_or(blocked) {
+            if self.block.is_none_or(BlockPublicAccess::forbids_policies) {
                 bucket
                     .construct
                     .report("S3 blocks what makes objects public; allow policies with `BlockPublicAccess::ACLS_ONLY`");
@@ -324,8 +389,32 @@ impl BucketBuilder {
                 .by(Principal::any());
             bucket.add_to_resource_policy(read);
         }
-        bucket
     }
+}
+
+/// What S3 does not take as the name of a bucket.
+fn problem_with_name(name: &str) -> Option<String> {
+    let says = |what: &str| Some(format!("`{name}` is no name of a bucket: {what}"));
+    let in_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-';
+    let at_end = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    if !NAME_LENGTHS.contains(&name.len()) {
+        return says("it has 3 to 63 characters");
+    }
+    if !name.chars().all(in_name) {
+        return says("it holds small letters, digits, dots and hyphens");
+    }
+    if !name.starts_with(at_end) || !name.ends_with(at_end) {
+        return says("it begins and ends with a small letter or a digit");
+    }
+    if [".-", "-.", ".."].iter().any(|pair| name.contains(pair)) {
+        return says("a dot stands beside no other dot and no hyphen");
+    }
+    let parts: Vec<&str> = name.split('.').collect();
+    let is_number = |part: &&str| part.parse::<u8>().is_ok();
+    if parts.len() == 4 && parts.iter().all(is_number) {
+        return says("it looks like an address");
+    }
+    None
 }
 
 impl Bucket {
@@ -338,8 +427,24 @@ impl Bucket {
         BucketBuilder {
             site: Site::new(scope, id),
             properties: cfn::s3::Bucket::new(),
+            name: None,
+            versioned: false,
+            encryption: None,
+            encryption_key: None,
+            bucket_key: None,
             lifecycle_rules: Vec::new(),
+            cors: Vec::new(),
+            website: website::Website::default(),
+            logging: logging::Logging::default(),
+            metrics: Vec::new(),
+            tierings: Vec::new(),
+            inventories: Vec::new(),
+            access_control: None,
+            ownership: None,
             enforce_ssl: false,
+            minimum_tls: None,
+            lock: access::ObjectLock::default(),
+            event_bridge: false,
             removal_policy: RemovalPolicy::Retain,
             block: None,
             public_read: false,
@@ -390,35 +495,79 @@ impl Bucket {
         &self.resource
     }
 
+    /// The key that objects are encrypted with, if it is known here.
+    pub fn encryption_key(&self) -> Option<&Key> {
+        self.encryption_key.as_ref()
+    }
+
     pub fn grant_read(&self, grantee: impl Into<Grantee>) {
-        self.grant(grantee, &READ_ACTIONS, true);
+        self.grant_read_on(grantee, "*");
+    }
+
+    /// As [`Bucket::grant_read`], of objects whose keys match a pattern: `reports/*`.
+    pub fn grant_read_on(&self, grantee: impl Into<Grantee>, pattern: &str) {
+        self.give(grantee, &READ_ACTIONS, &KEY_READ_ACTIONS, true, pattern);
     }
 
     pub fn grant_put(&self, grantee: impl Into<Grantee>) {
-        self.grant(grantee, &PUT_ACTIONS, false);
+        self.grant_put_on(grantee, "*");
+    }
+
+    pub fn grant_put_on(&self, grantee: impl Into<Grantee>, pattern: &str) {
+        self.give(grantee, &PUT_ACTIONS, &KEY_WRITE_ACTIONS, false, pattern);
+    }
+
+    /// Changing access lists of objects.
+    pub fn grant_put_acl(&self, grantee: impl Into<Grantee>) {
+        let actions = ["s3:PutObjectAcl", "s3:PutObjectVersionAcl"];
+        self.give(grantee, &actions, &[], false, "*");
     }
 
     pub fn grant_delete(&self, grantee: impl Into<Grantee>) {
-        self.grant(grantee, &["s3:DeleteObject*"], false);
+        self.grant_delete_on(grantee, "*");
+    }
+
+    pub fn grant_delete_on(&self, grantee: impl Into<Grantee>, pattern: &str) {
+        self.give(grantee, &["s3:DeleteObject*"], &[], false, pattern);
     }
 
     pub fn grant_write(&self, grantee: impl Into<Grantee>) {
-        self.grant(grantee, &[&["s3:DeleteObject*"], &PUT_ACTIONS[..]].concat(), true);
+        self.grant_write_on(grantee, "*");
+    }
+
+    pub fn grant_write_on(&self, grantee: impl Into<Grantee>, pattern: &str) {
+        let actions = [&["s3:DeleteObject*"], &PUT_ACTIONS[..]].concat();
+        self.give(grantee, &actions, &KEY_WRITE_ACTIONS, true, pattern);
     }
 
     pub fn grant_read_write(&self, grantee: impl Into<Grantee>) {
-        self.grant(
-            grantee,
-            &[&READ_ACTIONS[..], &["s3:DeleteObject*"], &PUT_ACTIONS].concat(),
-            true,
-        );
+        self.grant_read_write_on(grantee, "*");
     }
 
-    fn grant(&self, grantee: impl Into<Grantee>, actions: &[&str], bucket_too: bool) {
+    pub fn grant_read_write_on(&self, grantee: impl Into<Grantee>, pattern: &str) {
+        let actions = [&READ_ACTIONS[..], &["s3:DeleteObject*"], &PUT_ACTIONS].concat();
+        self.give(grantee, &actions, &KEY_READ_WRITE_ACTIONS, true, pattern);
+    }
+
+    /// Actions on objects, with `bucket_too` also on the bucket itself; and on the key that objects are encrypted with.
+    fn give(
+        &self,
+        grantee: impl Into<Grantee>,
+        actions: &[&str],
+        key_actions: &[&str],
+        bucket_too: bool,
+        pattern: &str,
+    ) {
+        let grantee = grantee.into();
         let bucket = bucket_too.then(|| self.bucket_arn().into_expr());
-        let resources = bucket.into_iter().chain([self.arn_for_objects("*").into_expr()]);
+        let resources = bucket.into_iter().chain([self.arn_for_objects(pattern).into_expr()]);
         let grant = Grant::new(actions.iter().copied(), resources);
-        grant.to(&grantee.into(), |statement| self.add_to_resource_policy(statement));
+        grant.to(&grantee, |statement| self.add_to_resource_policy(statement));
+        if let Some(key) = &self.encryption_key
+            && !key_actions.is_empty()
+        {
+            key.grant(grantee, key_actions.iter().copied());
+        }
     }
 
     /// Adds to the policy of the bucket itself, which is made with the first statement.

@@ -16,7 +16,10 @@ use stack::kms::{Key, KeySpec};
 use stack::route53::{
     ARecord, Failover, GeoLocation, HealthCheck, HealthCheckType, HostedZone, PublicHostedZone, RecordTarget,
 };
-use stack::s3::Bucket;
+use stack::s3::{
+    Bucket, BucketAccessControl, BucketEncryption, Inventory, LifecycleRule, ObjectOwnership, RoutingRule,
+    WebsiteRedirect,
+};
 use stack::units::{days, seconds};
 use stack::{App, Stack};
 
@@ -221,6 +224,68 @@ fn keys_that_kms_refuses() {
         "are AWS's own",
         "`alias/no spaces` is no alias",
         "ends with `key/`",
+    ];
+    assert_says(&said, &wanted);
+}
+
+#[test]
+fn buckets_that_s3_refuses() {
+    let said = mistakes(|stack| {
+        Bucket::new(stack, "Name").bucket_name("My_Bucket").build();
+        Bucket::new(stack, "Address").bucket_name("10.0.0.1").build();
+        Bucket::new(stack, "Dots").bucket_name("a..b").build();
+        Bucket::new(stack, "Tls").minimum_tls_version(1.3).build();
+        let key = Key::new(stack, "Key").build();
+        Bucket::new(stack, "Encrypted")
+            .encryption(BucketEncryption::S3Managed)
+            .encryption_key(&key)
+            .build();
+        Bucket::new(stack, "Half").bucket_key_enabled(true).build();
+        Bucket::new(stack, "Rules")
+            .lifecycle_rule(LifecycleRule::new())
+            .lifecycle_rule(
+                LifecycleRule::new()
+                    .expired_object_delete_marker(true)
+                    .expiration(days(1)),
+            )
+            .build();
+        Bucket::new(stack, "Listed")
+            .access_control(BucketAccessControl::PublicRead)
+            .object_ownership(ObjectOwnership::BucketOwnerEnforced)
+            .build();
+        let private = Bucket::new(stack, "Private")
+            .access_control(BucketAccessControl::Private)
+            .build();
+        Bucket::new(stack, "Logged").server_access_logs_bucket(&private).build();
+        Bucket::new(stack, "Web")
+            .website("index.html", None)
+            .website_redirect(WebsiteRedirect::to("example.com"))
+            .website_routing_rule(RoutingRule::new().replace_key_with("a").replace_key_prefix_with("b"))
+            .build();
+        Bucket::new(stack, "Locked")
+            .object_lock_enabled(false)
+            .object_lock_governance(seconds(1))
+            .build();
+        Bucket::new(stack, "Counted")
+            .inventory(Inventory::new(&private).inventory_id("a b"))
+            .build();
+    });
+    let wanted = [
+        "`My_Bucket` is no name of a bucket: it holds small letters",
+        "it looks like an address",
+        "a dot stands beside no other dot",
+        "call `enforce_ssl` too",
+        "goes with the encryptions `Kms` and `Dsse`",
+        "a bucket key lies below a key",
+        "says what happens to objects",
+        "a rule about delete markers",
+        "access lists do not count",
+        "its access list says something else",
+        "shows nothing of its own",
+        "the key or how it begins",
+        "only where object lock is on",
+        "for a day at least",
+        "`a b` is no id of an inventory",
     ];
     assert_says(&said, &wanted);
 }

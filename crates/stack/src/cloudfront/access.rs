@@ -33,6 +33,14 @@ impl AccessLevel {
             Self::Delete => "s3:DeleteObject",
         }
     }
+
+    pub(super) const fn key_actions(self) -> &'static [&'static str] {
+        match self {
+            Self::Read => &["kms:Decrypt"],
+            Self::Write => &["kms:Encrypt", "kms:GenerateDataKey*"],
+            Self::ReadVersioned | Self::List | Self::Delete => &[],
+        }
+    }
 }
 
 /// When requests to an origin are signed.

@@ -165,6 +165,20 @@ fn let_in(place: &Place<'_>, bucket: &Bucket, levels: &[super::access::AccessLev
     }
     let arn = place.distribution_arn(place.distribution_id.clone());
     bucket.add_to_resource_policy(statement.condition("StringEquals", [("AWS:SourceArn", arn)]));
+    if let Some(key) = bucket.encryption_key() {
+        // The distribution refers to the bucket and the bucket to its key, so the key cannot refer to the distribution.
+        let any = place.distribution_arn("*".into());
+        let actions = levels.iter().flat_map(|level| level.key_actions()).copied();
+        let statement = PolicyStatement::allow(actions)
+            .by(Principal::service(SERVICE))
+            .on_all()
+            .condition("ArnLike", [("AWS:SourceArn", any)]);
+        key.add_to_resource_policy(statement);
+        key.construct().warn(
+            "every distribution of the account may use the key; once it is deployed, name the distribution in the \
+             key's policy",
+        );
+    }
 }
 
 fn let_invoke(place: &Place<'_>, url: &FunctionUrl) {

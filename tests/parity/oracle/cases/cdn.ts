@@ -110,6 +110,8 @@ function mixed(app: cdk.App) {
   distribution.addBehavior('/files/*', files, { trustedKeyGroups: [cloudfront.KeyGroup.fromKeyGroupId(stack, 'Known', 'abc')] });
   const site = new s3.Bucket(stack, 'WebSite', { websiteIndexDocument: 'index.html', websiteErrorDocument: 'error.html' });
   distribution.addBehavior('/web/*', new origins.S3StaticWebsiteOrigin(site));
+  const sealed = new s3.Bucket(stack, 'Sealed', { encryption: s3.BucketEncryption.KMS });
+  distribution.addBehavior('/sealed/*', origins.S3BucketOrigin.withOriginAccessControl(sealed, { originAccessLevels: [cloudfront.AccessLevel.READ, cloudfront.AccessLevel.WRITE] }));
   distribution.attachWebAclId('473e64fd-f30b-4765-81a0-62ad96dd167a');
   new cdk.CfnOutput(stack, 'WebUrl', { value: site.bucketWebsiteUrl });
   const existing = cloudfront.Distribution.fromDistributionAttributes(stack, 'Existing', { distributionId: 'E1', domainName: 'd1.cloudfront.net' });

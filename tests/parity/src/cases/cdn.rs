@@ -14,7 +14,7 @@ use stack::cloudwatch::Alarm;
 use stack::iam::{Principal, Role};
 use stack::lambda::{Code, Runtime};
 use stack::route53::{ARecord, AaaaRecord, HostedZone, RecordTarget};
-use stack::s3::{BlockPublicAccess, Bucket, ObjectOwnership};
+use stack::s3::{BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership};
 use stack::units::{days, hours, minutes, seconds};
 use stack::{App, CfnOutput, Stack, lambda};
 
@@ -292,6 +292,10 @@ fn mixed(app: &App) {
         .website("index.html", Some("error.html"))
         .build();
     distribution.add_behavior("/web/*", HttpOrigin::website(&site), behind());
+    let sealed = Bucket::new(&stack, "Sealed").encryption(BucketEncryption::Kms).build();
+    let sealed = S3BucketOrigin::with_origin_access_control(&sealed)
+        .origin_access_levels([AccessLevel::Read, AccessLevel::Write]);
+    distribution.add_behavior("/sealed/*", sealed, behind());
     distribution.attach_web_acl("473e64fd-f30b-4765-81a0-62ad96dd167a");
     CfnOutput::new(&stack, "WebUrl", site.bucket_website_url()).build();
     let existing = Distribution::from_attributes(&stack, "Existing", "E1", "d1.cloudfront.net");

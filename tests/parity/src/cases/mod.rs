@@ -1,5 +1,6 @@
 //! The oracle's cases in Rust, construct by construct: compare each with its namesake in `oracle/cases`.
 
+mod buckets;
 mod cdn;
 mod core;
 mod database;
@@ -60,6 +61,7 @@ pub const CASES: &[Case] = &[
     oracle("functions", functions::build),
     oracle("vpc", vpc::build),
     oracle("realtime", realtime::build),
+    own("buckets", buckets::build),
     own("cdn", cdn::build),
     own("dns", dns::build),
     own("domains", domains::build),
