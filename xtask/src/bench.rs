@@ -15,9 +15,10 @@ type Benchmark = (&'static str, fn() -> Result<()>);
 const RUNS: usize = 7;
 
 pub fn run(names: &[String]) -> Result<()> {
-    let all: [Benchmark; 5] = [
+    let all: [Benchmark; 6] = [
         ("synth", synth),
         ("overhead", overhead),
+        ("startup", startup),
         ("edit", edit),
         ("scale", scale),
         ("cold", cold),
@@ -93,6 +94,30 @@ fn overhead() -> Result<()> {
     println!("| the platform's stacks | wall time |\n|---|---|");
     println!("| the app alone | {} |", shown(alone));
     println!("| llama-deploy synth | {} |\n", shown(through));
+    Ok(())
+}
+
+/// What the binary takes before it does anything, as `cargo llama` builds it: the slower of its builds. Beside the CDK's CLI.
+fn startup() -> Result<()> {
+    shell::run(&mut shell::command(
+        "cargo",
+        &["build", "--ignore-rust-version", "-p", "llama-deploy"],
+    ))?;
+    let ours = shell::root().join("target/debug/llama-deploy");
+    let cdk = oracle()?.join("node_modules/.bin/cdk");
+    println!("| | cdk | llama-deploy |\n|---|---|---|");
+    for argument in ["--version", "--help"] {
+        let run = |program: &Path| {
+            fastest(|| {
+                let mut command = Command::new(program);
+                command.arg(argument).current_dir(shell::root());
+                command
+            })
+        };
+        let (cdk, ours) = (run(&cdk)?, run(&ours)?);
+        println!("| `{argument}` | {} | {} |", shown(cdk), shown(ours));
+    }
+    println!();
     Ok(())
 }
 
