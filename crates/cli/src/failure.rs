@@ -34,6 +34,7 @@ pub enum Code {
     PlanInvalid,
     PlanMoved,
     ParameterUnknown,
+    StackElsewhere,
     BootstrapForeign,
     LockHeld,
     JournalDamaged,
@@ -52,7 +53,7 @@ pub enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub const ALL: [Code; 40] = [
+    pub const ALL: [Code; 41] = [
         Code::ConfigMissing,
         Code::ConfigInvalid,
         Code::EnvironmentUnknown,
@@ -79,6 +80,7 @@ impl Code {
         Code::PlanInvalid,
         Code::PlanMoved,
         Code::ParameterUnknown,
+        Code::StackElsewhere,
         Code::BootstrapForeign,
         Code::LockHeld,
         Code::JournalDamaged,
@@ -124,6 +126,7 @@ impl Code {
             Code::PlanInvalid => "LD0406",
             Code::PlanMoved => "LD0407",
             Code::ParameterUnknown => "LD0408",
+            Code::StackElsewhere => "LD0409",
             Code::BootstrapForeign => "LD0423",
             Code::LockHeld => "LD0501",
             Code::JournalDamaged => "LD0502",
@@ -166,6 +169,7 @@ impl Code {
             | Code::PlanMoved
             | Code::ParameterUnknown
             | Code::BootstrapForeign
+            | Code::StackElsewhere
             | Code::ReleaseUnknown
             | Code::NothingToRelease => 2,
             Code::SmokeFailed | Code::RolledBack => 3,

@@ -38,6 +38,9 @@ fn main() -> ExitCode {
                 let nothing = Value::<String>::from_expr(Expr::Ref(Target::Logical("Nothing".into())));
                 CfnResource::new(&service, "Queue", Queue::new().queue_name(nothing));
             }
+            "queue" => {
+                CfnResource::new(&service, "Queue", Queue::new());
+            }
             "refused" => {
                 CfnResource::new(&service, "Queue", Queue::new().delay_seconds(-7));
             }

@@ -325,6 +325,17 @@ fn data_is_lost_only_by_name() {
 }
 
 #[test]
+fn a_release_guards_data_too() {
+    let project = Project::service();
+    project.run(&["deploy", "--context", "scenario=queue"]).expect(0);
+    let said = refused(project.run(&["deploy", "--blue-green", "--yes"]), 2, "LD0405");
+    assert!(said.contains("Queue (AWS::SQS::Queue) would be DELETED"), "{said}");
+    project
+        .run(&["deploy", "--blue-green", "--no-traffic", "--allow-replace", "Queue"])
+        .expect(0);
+}
+
+#[test]
 fn approval_is_asked_for_as_the_environment_or_the_command_says() {
     let role = |actions: Value| {
         let statement = json!({ "Effect": "Allow", "Action": actions, "Resource": "*" });
@@ -347,7 +358,10 @@ fn approval_is_asked_for_as_the_environment_or_the_command_says() {
     asked("broadening").expect(0);
     project.set_stacks(&[role(json!("sqs:*"))]);
     let said = refused(asked("broadening"), 2, "LD0404");
-    assert!(said.contains("Role"), "{said}");
+    assert!(
+        said.contains("Modify   AWS::IAM::Role Role") && said.contains("allows more than before"),
+        "{said}"
+    );
     project
         .run(&["deploy", "--require-approval", "broadening", "--yes"])
         .expect(0);

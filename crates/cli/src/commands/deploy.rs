@@ -42,6 +42,9 @@ pub fn run(options: &Deploy, verbose: bool, settings: &Settings, console: &Conso
         stacks = inputs::exclusively(stacks, &options.stacks);
     }
     let session = Session::open(settings, environment, console)?;
+    if !environment.is_local() {
+        inputs::check_environment(&stacks, session.aws.account(), session.aws.region())?;
+    }
     let (mut inputs, manifests) = session.inputs(&stacks)?;
     inputs::apply(&options.changes, &stacks, &mut inputs)?;
     let stop = Stop::default();

@@ -1,7 +1,7 @@
 //! `llama-deploy diff`: the app's templates beside the deployed ones, beside another assembly, or beside a file.
 
 mod report;
-mod security;
+pub(super) mod security;
 mod source;
 mod values;
 

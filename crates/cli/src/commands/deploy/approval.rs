@@ -7,7 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use aws::stacks::{Proposal, Replacement, ResourceChange, Stop};
 use serde_json::Value;
+use stack::diff::SecurityChanges;
 
+use super::super::diff::security::table;
 use super::guard::{AtRisk, Guard};
 use crate::console::Console;
 use crate::failure::{Code, Failure};
@@ -80,7 +82,14 @@ impl Ask {
             change_set.changes.len()
         ));
         for change in &change_set.changes {
-            self.console.say(&format!("  {}", line(change)));
+            let place = self.guard.place(&change_set.stack, &change.logical_id);
+            let place = place.map(|place| format!("  ({place})")).unwrap_or_default();
+            self.console.say(&format!("  {}{place}", line(change)));
+        }
+        if let Some(changes) = security(proposal) {
+            for row in table(&changes, self.console.paint()) {
+                self.console.say(&format!("  {row}"));
+            }
         }
         if !self.console.can_ask() {
             return false;
@@ -128,12 +137,14 @@ impl aws::stacks::Approval for Ask {
 
 /// Whether something is allowed afterwards that was not before. What cannot be read is asked about.
 fn broadens(proposal: &Proposal<'_>) -> bool {
+    security(proposal).is_none_or(|changes| changes.broadens())
+}
+
+/// What the change allows and forbids; `None` where a template is not JSON.
+fn security(proposal: &Proposal<'_>) -> Option<SecurityChanges> {
     let deployed = proposal.deployed.map_or(Ok(Value::Null), serde_json::from_str::<Value>);
     let new = serde_json::from_str::<Value>(&proposal.input.template);
-    match (deployed, new) {
-        (Ok(deployed), Ok(new)) => stack::diff::security(&deployed, &new).broadens(),
-        _ => true,
-    }
+    Some(stack::diff::security(&deployed.ok()?, &new.ok()?))
 }
 
 fn is_destructive(change: &ResourceChange) -> bool {

@@ -40,6 +40,12 @@ impl Guard {
         }
     }
 
+    /// The construct and its line behind a resource of a stack, where the app told them.
+    pub fn place(&self, stack: &str, logical_id: &str) -> Option<String> {
+        let stack = self.stacks.iter().find(|known| known.name == stack)?;
+        stack.origin(logical_id).map(place)
+    }
+
     /// What the change set would lose and nobody named.
     pub fn at_risk(&self, proposal: &Proposal<'_>) -> Vec<AtRisk> {
         let deployed = proposal.deployed.and_then(|text| serde_json::from_str(text).ok());

@@ -30,6 +30,32 @@ pub fn exclusively(stacks: Vec<Stack>, named: &[String]) -> Vec<Stack> {
         .collect()
 }
 
+/// That the app meant every stack for this account and region. What it left open is meant for any.
+pub fn check_environment(stacks: &[Stack], account: &str, region: &str) -> Outcome {
+    for stack in stacks {
+        let Some((its_account, its_region)) = stack
+            .environment
+            .strip_prefix("aws://")
+            .and_then(|rest| rest.split_once('/'))
+        else {
+            continue;
+        };
+        let fits = |its: &str, actual: &str| its == actual || its.starts_with("unknown-");
+        if !fits(its_account, account) || !fits(its_region, region) {
+            return Err(Failure::new(
+                Code::StackElsewhere,
+                format!(
+                    "{} is meant for account {its_account}, region {its_region}, and the environment is account \
+                     {account}, region {region}",
+                    stack.path
+                ),
+            )
+            .hint("make an environment for it in the settings, and name the stacks that belong to each"));
+        }
+    }
+    Ok(())
+}
+
 /// Puts parameters, tags and role into the inputs, which stand in the order of `stacks`.
 pub fn apply(changes: &Changes, stacks: &[Stack], inputs: &mut [StackInput]) -> Outcome {
     let declared: Vec<BTreeSet<String>> = inputs
@@ -169,6 +195,21 @@ mod tests {
         assert!(!unknown.to_string().contains("secret"), "{unknown}");
         assert_eq!(refused(Some("Service"), "Size").code, Code::ParameterUnknown);
         assert_eq!(refused(Some("Servce"), "Size").code, Code::StackUnknown);
+    }
+
+    #[test]
+    fn a_stack_of_another_region_is_not_deployed_into_this_one() {
+        let of = |environment: &str| {
+            let stacks = [Stack {
+                environment: environment.to_owned(),
+                ..stack("Edge", &[])
+            }];
+            check_environment(&stacks, "123456789012", "eu-west-1").map_err(|failure| failure.code)
+        };
+        assert_eq!(of("aws://unknown-account/unknown-region"), Ok(()));
+        assert_eq!(of("aws://123456789012/eu-west-1"), Ok(()));
+        assert_eq!(of("aws://unknown-account/us-east-1"), Err(Code::StackElsewhere));
+        assert_eq!(of("aws://210987654321/eu-west-1"), Err(Code::StackElsewhere));
     }
 
     #[test]

@@ -33,8 +33,10 @@ struct State {
 #[derive(Default)]
 struct Running {
     status: String,
-    /// Resources that the change set concerns.
+    /// Resources that the change set concerns; 0 where somebody else's change is followed.
     changes: usize,
+    /// It was begun before us.
+    is_followed: bool,
     /// Logical ids of resources that are done.
     done: BTreeSet<String>,
 }
@@ -55,12 +57,14 @@ impl Progress {
         }
     }
 
-    /// `Service (UPDATE_IN_PROGRESS), Data (CREATE_IN_PROGRESS)`; nothing where CloudFormation is not at work.
-    pub fn in_progress(&self) -> Option<String> {
+    /// `Service (UPDATE_IN_PROGRESS), Data (CREATE_IN_PROGRESS)`; nothing where CloudFormation is not at work. With
+    /// `ours` only what this run has begun.
+    pub fn in_progress(&self, ours: bool) -> Option<String> {
         let state = self.state();
         let each: Vec<String> = state
             .running
             .iter()
+            .filter(|(_, running)| !(ours && running.is_followed))
             .map(|(stack, running)| format!("{stack} ({})", running.status))
             .collect();
         (!each.is_empty()).then(|| each.join(", "))
@@ -86,6 +90,7 @@ impl Progress {
                     stack,
                     Running {
                         status,
+                        is_followed: true,
                         ..Running::default()
                     },
                 );
@@ -103,7 +108,7 @@ impl Progress {
                 let running = Running {
                     status: "begins".to_owned(),
                     changes,
-                    done: BTreeSet::new(),
+                    ..Running::default()
                 };
                 self.state().running.insert(stack, running);
             }

@@ -22,7 +22,7 @@ pub fn listen(stop: &Stop, progress: &Arc<Progress>, console: &Console) -> Outco
                 _ = interrupt.recv() => "interrupted",
                 _ = terminate.recv() => "terminated",
             };
-            let running = progress.in_progress();
+            let running = progress.in_progress(times == 1);
             if times == 1 {
                 console.say(&match running {
                     Some(running) => format!(

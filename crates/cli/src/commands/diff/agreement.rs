@@ -211,10 +211,7 @@ async fn deploy(aws: &Aws, stack: &str, template: &Value) -> Vec<ResourceChange>
     let input = StackInput {
         name: stack.to_owned(),
         template: template.to_string(),
-        template_location: None,
-        parameters: BTreeMap::new(),
-        tags: BTreeMap::new(),
-        depends_on: Vec::new(),
+        ..StackInput::default()
     };
     match aws.plan_stack(&input).await.unwrap() {
         Planned::Unchanged(_) => Vec::new(),
