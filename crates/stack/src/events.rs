@@ -28,6 +28,7 @@ use crate::lambda::{Invocable, Permission};
 use crate::site::Site;
 use crate::sns::Topic;
 use crate::sqs::Queue;
+use crate::stepfunctions::StateMachine;
 use crate::tree::{Construct, Scope};
 use crate::units::whole_seconds;
 
@@ -141,6 +142,7 @@ enum Receiver {
     Topic(Topic),
     Bus(EventBus),
     Destination(ApiDestination),
+    StateMachine(StateMachine),
 }
 
 /// Who gets what a rule lets through.
@@ -186,6 +188,11 @@ impl Target {
     /// Another bus; the rule gets a role that may put events there.
     pub fn event_bus(bus: &EventBus) -> Self {
         Self::new(Receiver::Bus(bus.clone()))
+    }
+
+    /// Starts the state machine, whose input is the event.
+    pub fn state_machine(state_machine: &StateMachine) -> Self {
+        Self::new(Receiver::StateMachine(state_machine.clone()))
     }
 
     /// An address outside of AWS.
@@ -275,6 +282,12 @@ impl Target {
                 let invoke = PolicyStatement::allow(["events:InvokeApiDestination"]);
                 role.add_to_policy(invoke.on(destination.api_destination_arn()));
                 target.insert("Arn", destination.api_destination_arn());
+                target.insert("RoleArn", role.role_arn());
+            }
+            Receiver::StateMachine(state_machine) => {
+                let role = state_machine.events_role();
+                state_machine.grant_start_execution(&role);
+                target.insert("Arn", state_machine.state_machine_arn());
                 target.insert("RoleArn", role.role_arn());
             }
         }

@@ -345,3 +345,27 @@ impl Map {
         }
     }
 }
+
+step! {
+    /// A state that was written in Amazon States Language.
+    CustomState
+}
+fallible!(CustomState);
+
+impl CustomState {
+    /// `state` is the state without what follows it: `{"Type": "Task", "Resource": "…"}`. What it calls must be allowed
+    /// to the role of the state machine.
+    #[track_caller]
+    pub fn new(scope: &impl Scope, id: impl Into<String>, state: impl IntoValue<Json>) -> Self {
+        let construct = Site::new(scope, id).make("stepfunctions.CustomState");
+        let written = match state.into_value().into_expr() {
+            Expr::Map(map) => map,
+            _ => {
+                construct.report("a state is an object, such as {\"Type\": \"Pass\"}");
+                cfn::Map::new()
+            }
+        };
+        let data = StateData::new(Kind::Custom(written), Common::default());
+        Self(State::make(construct, data))
+    }
+}

@@ -22,7 +22,7 @@ mod tasks;
 pub use chain::{Chain, Chainable};
 pub use choice::{Choice, ChoiceBuilder};
 pub use condition::Condition;
-pub use fallible::{Catch, Jitter, Map, MapBuilder, Parallel, ParallelBuilder, Retry};
+pub use fallible::{Catch, CustomState, Jitter, Map, MapBuilder, Parallel, ParallelBuilder, Retry};
 pub use input::{Field, Input, context};
 pub use state_machine::{LogLevel, StateMachine, StateMachineBuilder, StateMachineType};
 pub use steps::{Fail, FailBuilder, Pass, PassBuilder, Succeed, SucceedBuilder, Wait, WaitBuilder, WaitTime};

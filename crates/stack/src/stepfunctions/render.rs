@@ -91,6 +91,15 @@ impl Names {
                 input_and_output(&mut map, data);
                 self.choices(&mut map, data);
             }
+            Kind::Custom(written) => {
+                map.extend(next_or_end);
+                map.extend(written.clone());
+                for (key, said) in retry_and_catch {
+                    let more = written.get(&key).and_then(Expr::as_list).unwrap_or_default();
+                    let said = said.as_list().unwrap_or_default();
+                    map.insert(key, Expr::List([said, more].concat()));
+                }
+            }
             Kind::Parallel => {
                 map.insert("Type", "Parallel");
                 set(&mut map, "Comment", &comment);

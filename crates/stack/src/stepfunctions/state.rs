@@ -34,6 +34,8 @@ pub(super) enum Kind {
     Succeed,
     Fail(Map),
     Choice,
+    /// As it was written.
+    Custom(Map),
     Parallel,
     /// What stands before the processor, and what stands behind it.
     Map {
@@ -136,12 +138,17 @@ impl State {
         given.unwrap_or_else(|| self.0.id())
     }
 
-    /// `next` follows. Reported where something does already.
+    /// `next` follows. Reported where something does already, which stays.
     pub(super) fn go_on(&self, next: &Self) {
-        let taken = self.with(|data| data.next.replace(next.node()).is_some());
+        let taken = self.with(|data| {
+            let taken = data.next.is_some();
+            data.next.get_or_insert(next.node());
+            taken
+        });
         if taken {
-            self.0
-                .report(format!("another state follows `{}` already", self.name()));
+            let name = self.name();
+            self.0.report(format!("another state follows `{name}` already"));
+            return;
         }
         next.with(|data| data.incoming.push(self.node()));
     }

@@ -360,6 +360,17 @@ impl StateMachine {
         &self.resource
     }
 
+    /// The role with which rules start it, made when the first does.
+    pub(crate) fn events_role(&self) -> Role {
+        const ID: &str = "EventsRole";
+        if let Some(role) = self.construct.find_shared::<Role>(ID) {
+            return role;
+        }
+        let role = Role::new(self, ID, Principal::service("events.amazonaws.com")).build();
+        role.construct().share(role.clone());
+        role
+    }
+
     pub fn add_to_role_policy(&self, statement: PolicyStatement) {
         self.role.add_to_policy(statement);
     }

@@ -1,6 +1,7 @@
 import * as cdk from 'aws-cdk-lib';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as events from 'aws-cdk-lib/aws-events';
+import * as eventTargets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
@@ -87,6 +88,14 @@ function flow(app: cdk.App) {
   const one = new sfn.Pass(stack, 'One').next(new sfn.Wait(stack, 'Two', { time: sfn.WaitTime.secondsPath('$.s') })).toSingleState('Single', { outputPath: '$[0]' });
   const maybe = new sfn.Choice(stack, 'Maybe').when(sfn.Condition.isString('$.s'), one).afterwards({ includeOtherwise: true }).next(new sfn.Pass(stack, 'Joined'));
   new sfn.StateMachine(stack, 'Nested', { definitionBody: sfn.DefinitionBody.fromChainable(maybe) });
+  const written = new sfn.CustomState(stack, 'Written', { stateJson: { Type: 'Task', Resource: 'arn:aws:states:::http:invoke', Retry: [{ ErrorEquals: ['X'], MaxAttempts: 1 }], Parameters: { Method: 'GET', 'Url.$': '$.url' } } });
+  written.addRetry({ errors: ['Y'] });
+  written.addCatch(new sfn.Succeed(stack, 'Never mind'));
+  const custom = new sfn.StateMachine(stack, 'Custom', { definitionBody: sfn.DefinitionBody.fromChainable(written) });
+  const dead = new sqs.Queue(stack, 'Dead');
+  for (const id of ['First', 'Second']) {
+    new events.Rule(stack, id, { schedule: events.Schedule.rate(cdk.Duration.hours(1)), targets: [new eventTargets.SfnStateMachine(custom, { input: events.RuleTargetInput.fromObject({ id }), deadLetterQueue: dead, retryAttempts: 2 })] });
+  }
 }
 
 function calls(app: cdk.App) {

@@ -4,7 +4,7 @@ use cfn::Expr;
 use serde_json::json;
 use stack::cloudwatch::{Alarm, Metric};
 use stack::dynamodb::{Attribute, Table};
-use stack::events::EventBus;
+use stack::events::{self, EventBus, Rule};
 use stack::iam::{PolicyStatement, Principal, Role};
 use stack::lambda::{Code, Function, Runtime};
 use stack::logs::LogGroup;
@@ -12,9 +12,9 @@ use stack::scheduler::{Schedule, ScheduleExpression, Target};
 use stack::sns::Topic;
 use stack::sqs::Queue;
 use stack::stepfunctions::{
-    AttributeValue, Catch, Chainable, Choice, Condition, DynamoDelete, DynamoGet, DynamoPut, DynamoUpdate, Event, Fail,
-    Field, Input, InvocationType, Jitter, LambdaInvoke, LogLevel, Map, Parallel, Pass, PutEvents, Retry, SdkCall,
-    SendMessage, SnsPublish, StartExecution, StateMachine, StateMachineType, Succeed, Task, Wait, WaitTime,
+    AttributeValue, Catch, Chainable, Choice, Condition, CustomState, DynamoDelete, DynamoGet, DynamoPut, DynamoUpdate,
+    Event, Fail, Field, Input, InvocationType, Jitter, LambdaInvoke, LogLevel, Map, Parallel, Pass, PutEvents, Retry,
+    SdkCall, SendMessage, SnsPublish, StartExecution, StateMachine, StateMachineType, Succeed, Task, Wait, WaitTime,
 };
 use stack::units::{days, hours, minutes, seconds};
 use stack::{App, CfnOutput, RemovalPolicy, Stack};
@@ -215,6 +215,32 @@ fn more_machines(stack: &Stack, caller: &Role) {
     let joined = Pass::new(stack, "Joined").build();
     let nested = maybe.afterwards_or_otherwise().next(&joined);
     StateMachine::new(stack, "Nested", &nested).build();
+    rules(stack);
+}
+
+fn rules(stack: &Stack) {
+    let written = json!({
+        "Type": "Task",
+        "Resource": "arn:aws:states:::http:invoke",
+        "Retry": [{ "ErrorEquals": ["X"], "MaxAttempts": 1 }],
+        "Parameters": { "Method": "GET", "Url.$": "$.url" },
+    });
+    let written = CustomState::new(stack, "Written", written);
+    written
+        .add_retry(Retry::on(["Y"]))
+        .add_catch(&Succeed::new(stack, "Never mind").build(), Catch::all());
+    let custom = StateMachine::new(stack, "Custom", &written).build();
+    let dead = Queue::new(stack, "Dead").build();
+    for id in ["First", "Second"] {
+        let target = events::Target::state_machine(&custom)
+            .input(events::Input::object(json!({ "id": id })))
+            .dead_letter_queue(&dead)
+            .retry_attempts(2);
+        Rule::new(stack, id)
+            .schedule(events::Schedule::rate(hours(1)))
+            .target(target)
+            .build();
+    }
 }
 
 fn calls(app: &App) {
@@ -240,7 +266,7 @@ fn calls(app: &App) {
     let chain = messages(&stack)
         .chain()
         .next(&items(&stack))
-        .next(&events(&stack))
+        .next(&put_events(&stack))
         .next(&Task::new(&stack, "Start", run).build())
         .next(&Task::new(&stack, "Fire", StartExecution::new(&inner)).build())
         .next(&Task::new(&stack, "Async", fire_and_forget).build())
@@ -307,7 +333,7 @@ fn items(stack: &Stack) -> impl Chainable {
         .next(&Task::new(stack, "Delete", DynamoDelete::new(&table, [id()])).build())
 }
 
-fn events(stack: &Stack) -> Task {
+fn put_events(stack: &Stack) -> Task {
     let bus = EventBus::new(stack, "Bus").build();
     let ours = Event::new("llama", "t", json!({ "id.$": "$.id" })).bus(&bus);
     let put = PutEvents::new([ours, Event::new("llama", "u", "x")]);
