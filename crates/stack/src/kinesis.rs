@@ -8,6 +8,7 @@ use cfn::{Builder, Expr, IntoValue, Value, id};
 use crate::cloudwatch::Metric;
 use crate::element::{CfnCondition, CfnResource, RemovalPolicy};
 use crate::iam::{Grant, Grantee, PolicyStatement, ResourcePolicy};
+use crate::kms::Key;
 use crate::site::Site;
 use crate::stack::{Arn, Stack};
 use crate::tree::{Construct, Scope};
@@ -49,12 +50,15 @@ pub enum StreamMode {
 }
 
 /// How records are encrypted at rest. If nothing is said, with the account's default key where there is one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub enum StreamEncryption {
     Unencrypted,
     /// With the account's default key for Kinesis.
     Managed,
-    Kms(Value<id::kms::KeyArn>),
+    /// With a key that is made for the stream. Who is granted the stream is granted the key.
+    CustomerManaged,
+    /// With this key. Who is granted the stream is granted the key.
+    Key(Key),
 }
 
 /// A stream of this app, or one that exists already.
@@ -63,7 +67,7 @@ pub struct Stream {
     construct: Construct,
     arn: Expr,
     name: Expr,
-    key: Option<Value<id::kms::KeyArn>>,
+    key: Option<Key>,
     /// Of streams of this app.
     policy: Option<ResourcePolicy>,
 }
@@ -145,11 +149,17 @@ impl StreamBuilder {
         };
         let with_key = |key: Expr| Expr::map([("EncryptionType", "KMS".into()), ("KeyId", key)]);
         let default_key = || with_key("alias/aws/kinesis".into());
+        let mut key = None;
         let encryption = match &self.encryption {
             None => Some(default_encryption(&construct, default_key())),
             Some(StreamEncryption::Unencrypted) => None,
             Some(StreamEncryption::Managed) => Some(default_key()),
-            Some(StreamEncryption::Kms(key)) => Some(with_key(key.clone().into_expr())),
+            Some(StreamEncryption::CustomerManaged) => {
+                let description = format!("Created by {}", construct.path());
+                let own = Key::new(&construct, "Key").description(description).build();
+                Some(with_key(key.insert(own).key_arn().into_expr()))
+            }
+            Some(StreamEncryption::Key(own)) => Some(with_key(key.insert(own.clone()).key_arn().into_expr())),
         };
         let properties = properties.when_some(
             encryption.map(Expr::cast::<stream::StreamEncryption>),
@@ -160,10 +170,7 @@ impl StreamBuilder {
         Stream {
             arn: resource.arn().into_expr(),
             name: resource.reference().into_expr(),
-            key: match self.encryption {
-                Some(StreamEncryption::Kms(key)) => Some(key),
-                _ => None,
-            },
+            key,
             policy: Some(ResourcePolicy::new("ResourcePolicy")),
             construct,
         }
@@ -225,13 +232,17 @@ impl Stream {
     pub fn grant_read(&self, grantee: impl Into<Grantee>) {
         let grantee = grantee.into();
         self.give(&grantee, &READ);
-        self.grant_on_key(&grantee, &["kms:Decrypt"]);
+        if let Some(key) = &self.key {
+            key.grant_decrypt(grantee);
+        }
     }
 
     pub fn grant_write(&self, grantee: impl Into<Grantee>) {
         let grantee = grantee.into();
         self.give(&grantee, &WRITE);
-        self.grant_on_key(&grantee, &["kms:Encrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*"]);
+        if let Some(key) = &self.key {
+            key.grant_encrypt(grantee);
+        }
     }
 
     pub fn grant_read_write(&self, grantee: impl Into<Grantee>) {
@@ -239,8 +250,9 @@ impl Stream {
         let writing = WRITE.into_iter().filter(|action| !READ.contains(action));
         let actions: Vec<_> = READ.into_iter().chain(writing).collect();
         self.give(&grantee, &actions);
-        let actions = ["kms:Decrypt", "kms:Encrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*"];
-        self.grant_on_key(&grantee, &actions);
+        if let Some(key) = &self.key {
+            key.grant_encrypt_decrypt(grantee);
+        }
     }
 
     pub fn grant(&self, grantee: impl Into<Grantee>, actions: &[&str]) {
@@ -263,14 +275,6 @@ impl Stream {
         {
             let statement = PolicyStatement::allow(possible).on(self.stream_arn());
             self.add_to_resource_policy(statement.by(principal.clone()));
-        }
-    }
-
-    fn grant_on_key(&self, grantee: &Grantee, actions: &[&str]) {
-        if let Some(key) = &self.key
-            && let (Some(identity), _) = grantee.parties()
-        {
-            identity.add_to_policy(PolicyStatement::allow(actions.iter().copied()).on(key));
         }
     }
 

@@ -1,6 +1,6 @@
 //! A table seen from outside: names, grants and metrics, of tables in this app and of others.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use cfn::{Expr, IntoValue, Value, id};
@@ -8,6 +8,7 @@ use cfn::{Expr, IntoValue, Value, id};
 use crate::cloudwatch::{MathExpression, Metric};
 use crate::element::CfnResource;
 use crate::iam::{Grantee, PolicyDocument, PolicyStatement};
+use crate::kms::Key;
 use crate::stack::{Arn, Stack};
 use crate::tree::{Construct, Scope};
 
@@ -106,10 +107,12 @@ pub struct TableReference {
     arn: Expr,
     name: Expr,
     stream_arn: Option<Expr>,
+    /// Whether somebody asked for a stream that there is not: to say so once.
+    missed_stream: Rc<Cell<bool>>,
     /// ARNs of the same table in other regions.
     replicas: Vec<Expr>,
     has_index: bool,
-    key: Option<Value<id::kms::KeyArn>>,
+    key: Option<Key>,
     /// Of tables of this app, whose own policy can be said.
     policy: Option<Rc<Policy>>,
 }
@@ -142,8 +145,8 @@ impl TableReferenceBuilder {
     }
 
     /// The key that it is encrypted with.
-    pub fn encryption_key(mut self, key: impl IntoValue<id::kms::KeyArn>) -> Self {
-        self.0.key = Some(key.into_value());
+    pub fn encryption_key(mut self, key: &Key) -> Self {
+        self.0.key = Some(key.clone());
         self
     }
 
@@ -158,13 +161,14 @@ impl TableReference {
         resource: &CfnResource<cfn::dynamodb::Table>,
         has_stream: bool,
         has_index: bool,
-        key: Option<Value<id::kms::KeyArn>>,
+        key: Option<Key>,
     ) -> Self {
         Self {
             construct: construct.clone(),
             arn: resource.arn().into_expr(),
             name: resource.reference().into_expr(),
             stream_arn: has_stream.then(|| resource.stream_arn().into_expr()),
+            missed_stream: Rc::default(),
             replicas: Vec::new(),
             has_index,
             key,
@@ -182,6 +186,7 @@ impl TableReference {
             arn,
             name,
             stream_arn: None,
+            missed_stream: Rc::default(),
             replicas: Vec::new(),
             has_index: false,
             key: None,
@@ -224,8 +229,10 @@ impl TableReference {
     /// Reported where the table has no stream.
     pub fn stream_arn(&self) -> Value<id::dynamodb::TableStreamArn> {
         let arn = self.stream_arn.clone().unwrap_or_else(|| {
-            self.construct
-                .report("the table has no stream; ask for one with `stream`");
+            if !self.missed_stream.replace(true) {
+                self.construct
+                    .report("the table has no stream; ask for one with `stream`");
+            }
             Expr::text("")
         });
         arn.cast()
@@ -339,7 +346,7 @@ impl TableReference {
 
     fn grant_on_key(&self, grantee: &Grantee, actions: impl IntoIterator<Item = &'static str>) {
         if let Some(key) = &self.key {
-            self.add_to_identity(grantee, PolicyStatement::allow(actions).on(key));
+            key.grant(grantee.clone(), actions);
         }
     }
 

@@ -12,20 +12,23 @@ use super::reference::TableReference;
 use super::schema::{Attribute, GlobalSecondaryIndex, Index, LocalSecondaryIndex, Schema};
 use crate::element::{CfnResource, RemovalPolicy};
 use crate::iam::PolicyStatement;
+use crate::kms::Key;
 use crate::s3::Bucket;
 use crate::site::Site;
 use crate::tree::{Construct, Scope};
 use crate::units::whole_days;
 
 /// How a table is encrypted at rest.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub enum TableEncryption {
     /// With a key of DynamoDB, without cost.
     AwsOwned,
     /// With the account's key for DynamoDB.
     AwsManaged,
-    /// With a key of one's own. Who is granted the table is granted the key.
-    CustomerManaged(Value<id::kms::KeyArn>),
+    /// With a key that is made for the table. Who is granted the table is granted the key.
+    CustomerManaged,
+    /// With this key. Who is granted the table is granted the key.
+    Key(Key),
 }
 
 /// What a stream tells of each change.
@@ -411,8 +414,10 @@ impl TableBuilder {
                 .recovery_period_in_days(i64::try_from(days).unwrap_or(i64::MAX));
             properties = properties.point_in_time_recovery_specification(specification);
         }
+        let mut key = None;
         if let Some(encryption) = &self.encryption {
-            properties = properties.sse_specification(encryption.render());
+            key = encryption.key(&construct);
+            properties = properties.sse_specification(encryption.render(key.as_ref()));
         }
         if let Some(source) = &self.import_source {
             properties = properties.import_source_specification(source.render(&construct));
@@ -441,10 +446,7 @@ impl TableBuilder {
             &resource,
             self.stream.is_some(),
             !self.indexes.is_empty(),
-            match self.encryption {
-                Some(TableEncryption::CustomerManaged(key)) => Some(key),
-                _ => None,
-            },
+            key,
         );
         let global = self.indexes.iter().filter(|index| matches!(index, Index::Global(_)));
         let inner = Inner {
@@ -470,16 +472,28 @@ fn some<T>(items: Vec<T>) -> Option<Vec<T>> {
 }
 
 impl TableEncryption {
-    fn render(&self) -> table::SSESpecification<cfn::Set> {
-        let specification = table::SSESpecification::new();
+    fn key(&self, table: &Construct) -> Option<Key> {
         match self {
-            Self::AwsOwned => specification.sse_enabled(false),
-            Self::AwsManaged => specification.sse_enabled(true),
-            Self::CustomerManaged(key) => specification
-                .sse_enabled(true)
-                .sse_type("KMS")
-                .kms_master_key_id(key.clone()),
+            Self::AwsOwned | Self::AwsManaged => None,
+            Self::CustomerManaged => Some(
+                Key::new(table, "Key")
+                    .description(format!(
+                        "Customer-managed key auto-created for encrypting DynamoDB table at {}",
+                        table.path()
+                    ))
+                    .enable_key_rotation(true)
+                    .build(),
+            ),
+            Self::Key(key) => Some(key.clone()),
         }
+    }
+
+    fn render(&self, key: Option<&Key>) -> table::SSESpecification<cfn::Set> {
+        table::SSESpecification::new()
+            .sse_enabled(!matches!(self, Self::AwsOwned))
+            .when_some(key, |specification, key| {
+                specification.sse_type("KMS").kms_master_key_id(key.key_arn())
+            })
     }
 }
 

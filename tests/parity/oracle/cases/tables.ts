@@ -14,6 +14,7 @@ const bytes = (name: string) => ({ name, type: dynamodb.AttributeType.BINARY });
 export function build(app: cdk.App) {
   provisioned(app);
   grants(app);
+  encrypted(app);
 }
 
 function provisioned(app: cdk.App) {
@@ -82,4 +83,23 @@ function grants(app: cdk.App) {
   new cdk.CfnOutput(stack, 'StreamArn', { value: plain.tableStreamArn! });
   new cdk.CfnOutput(stack, 'ImportedName', { value: imported.tableName });
   new cdk.CfnOutput(stack, 'NamedArn', { value: named.tableArn });
+}
+
+function encrypted(app: cdk.App) {
+  const stack = new cdk.Stack(app, 'Encrypted');
+  const role = (id: string) => new iam.Role(stack, id, { assumedBy: new iam.ServicePrincipal('ec2.amazonaws.com') });
+  const own = new dynamodb.Table(stack, 'Own', { partitionKey: text('id'), encryption: dynamodb.TableEncryption.CUSTOMER_MANAGED, stream: dynamodb.StreamViewType.NEW_IMAGE });
+  const reader = role('Reader');
+  own.grantReadData(reader);
+  own.grantStreamRead(reader);
+  const key = new kms.Key(stack, 'Shared', { enableKeyRotation: true });
+  const shared = new dynamodb.Table(stack, 'SharedKey', { partitionKey: text('id'), encryptionKey: key });
+  const writer = role('Writer');
+  shared.grantWriteData(writer);
+  shared.grantReadWriteData(writer);
+  shared.grantFullAccess(role('Owner'));
+  const stream = new kinesis.Stream(stack, 'Stream', { encryptionKey: key });
+  stream.grantRead(role('StreamReader'));
+  stream.grantWrite(role('StreamWriter'));
+  new kinesis.Stream(stack, 'OwnStream', { encryption: kinesis.StreamEncryption.KMS }).grantReadWrite(role('Both'));
 }

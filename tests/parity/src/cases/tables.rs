@@ -8,12 +8,15 @@ use stack::dynamodb::{
 };
 use stack::events::Schedule;
 use stack::iam::{PolicyStatement, Principal, Role};
+use stack::kinesis::{Stream, StreamEncryption};
+use stack::kms::Key;
 use stack::units::{days, minutes, seconds};
 use stack::{App, CfnOutput, RemovalPolicy, Stack};
 
 pub fn build(app: &App) {
     provisioned(app);
     grants(app);
+    encrypted(app);
 }
 
 fn provisioned(app: &App) {
@@ -153,4 +156,33 @@ fn metrics(stack: &Stack, table: &Table) {
     Dashboard::new(stack, "Board")
         .build()
         .add_widgets([GraphWidget::new().left([throttled]).into()]);
+}
+
+fn encrypted(app: &App) {
+    let stack = Stack::new(app, "Encrypted").build();
+    let role = |id: &str| Role::new(&stack, id, Principal::service("ec2.amazonaws.com")).build();
+    let own = Table::new(&stack, "Own", Attribute::string("id"))
+        .encryption(TableEncryption::CustomerManaged)
+        .stream(StreamView::NewImage)
+        .build();
+    let reader = role("Reader");
+    own.grant_read_data(&reader);
+    own.grant_stream_read(&reader);
+    let key = Key::new(&stack, "Shared").enable_key_rotation(true).build();
+    let shared = Table::new(&stack, "SharedKey", Attribute::string("id"))
+        .encryption(TableEncryption::Key(key.clone()))
+        .build();
+    let writer = role("Writer");
+    shared.grant_write_data(&writer);
+    shared.grant_read_write_data(&writer);
+    shared.grant_full_access(&role("Owner"));
+    let stream = Stream::new(&stack, "Stream")
+        .encryption(StreamEncryption::Key(key))
+        .build();
+    stream.grant_read(&role("StreamReader"));
+    stream.grant_write(&role("StreamWriter"));
+    Stream::new(&stack, "OwnStream")
+        .encryption(StreamEncryption::CustomerManaged)
+        .build()
+        .grant_read_write(&role("Both"));
 }
