@@ -7,7 +7,7 @@ use cfn::{Expr, Map, Target, Value, pseudo};
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
-use crate::asset::fingerprint;
+use crate::asset::{AssetOptions, fingerprint};
 use crate::error::{Error, Source};
 use crate::logical_id;
 use crate::tree::{Construct, Kind, NodeId, Scope};
@@ -79,12 +79,24 @@ pub(crate) struct FileAsset {
     /// With its dot; empty for directories.
     pub(crate) extension: String,
     pub(crate) display_name: String,
+    pub options: AssetOptions,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Packaging {
     Zip,
     File,
+}
+
+/// With its dot; archives have two of them.
+fn extension(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if name.to_lowercase().ends_with(".tar.gz") {
+        return ".tar.gz".to_owned();
+    }
+    path.extension()
+        .map(|extension| format!(".{}", extension.to_string_lossy()))
+        .unwrap_or_default()
 }
 
 /// Where CloudFormation finds a published asset.
@@ -472,14 +484,27 @@ impl Stack {
     /// Publishes a file (as it is) or a directory (as a zip archive) with the stack, under its fingerprint. What is not
     /// there is reported for `construct`, which also names the asset.
     pub fn add_file_asset(&self, construct: &Construct, path: &Path) -> AssetLocation {
+        self.add_file_asset_with(construct, path, AssetOptions::new())
+    }
+
+    /// As [`Stack::add_file_asset`], with options: what is left out, how links are read, what else is hashed.
+    pub fn add_file_asset_with(&self, construct: &Construct, path: &Path, mut options: AssetOptions) -> AssetLocation {
+        // The CDK's own mark of a folder that holds a custom resource's handler.
+        options.exclude.insert(0, ".is_custom_resource".to_owned());
+        if let Some(salt) = construct.context("@aws-cdk/core:assetHashSalt") {
+            options.extra_hash.push_str(salt.as_str().unwrap_or_default());
+        }
         let missing = |source| Error::AssetMissing {
             construct: construct.path(),
             path: path.to_owned(),
             location: construct.location(),
             source,
         };
-        let hash = match fingerprint::fingerprint(path, "") {
-            Ok(hash) => hash,
+        let hash = match fingerprint::fingerprint(path, &options) {
+            Ok(found) => match &options.asset_hash {
+                Some(custom) => fingerprint::custom(custom),
+                None => found.hash,
+            },
             Err(source) => {
                 let error = missing(source);
                 construct.tree_mut().errors.push(error);
@@ -487,9 +512,9 @@ impl Stack {
             }
         };
         let packaging = if path.is_dir() { Packaging::Zip } else { Packaging::File };
-        let extension = match (packaging, path.extension()) {
-            (Packaging::File, Some(extension)) => format!(".{}", extension.to_string_lossy()),
-            _ => String::new(),
+        let extension = match packaging {
+            Packaging::File => extension(path),
+            Packaging::Zip => String::new(),
         };
         let key = format!(
             "{hash}{}",
@@ -508,6 +533,7 @@ impl Stack {
             packaging,
             extension,
             display_name,
+            options,
         };
         self.change(|stack| {
             stack.assets.entry(hash.clone()).or_insert(asset);

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::{Artifact, Metadata, StackArtifact, TreeFile};
 use super::{RenderedStack, RenderedStage, SynthesizedStack};
+use crate::asset::walk;
 use crate::error::Error;
 use crate::stack::{FileAsset, Packaging, StackNode};
 use crate::synthesis::bootstrap_parameter;
@@ -208,7 +209,7 @@ impl<'a> Writer<'a> {
         if !target.exists() {
             // A copy that was cut short must not pass for the whole.
             let partial = self.root.join(format!("{name}.partial"));
-            copy(&asset.source, &partial)
+            walk::copy(&asset.source, &partial, &asset.options)
                 .and_then(|()| fs::rename(&partial, &target))
                 .map_err(|source| Error::Write {
                     path: target.clone(),
@@ -243,21 +244,6 @@ fn asset_entry(stack: &StackNode, path: &str, packaging: &str, key: &str) -> Jso
     let mut destinations = JsonMap::new();
     destinations.insert(format!("{environment}-{}", &hash[..8]), destination);
     json!({ "source": { "path": path, "packaging": packaging }, "destinations": destinations })
-}
-
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    if !from.is_dir() {
-        return fs::copy(from, to).map(|_| ());
-    }
-    match fs::remove_dir_all(to) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => fs::create_dir_all(to)?,
-    }
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        copy(&entry.path(), &to.join(entry.file_name()))?;
-    }
-    Ok(())
 }
 
 fn create_directory(path: &Path) -> Result<(), Error> {

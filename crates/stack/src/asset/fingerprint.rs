@@ -1,125 +1,75 @@
 //! The CDK's fingerprint of a file or directory: the same content gives the same asset hash in both tools.
 //!
-//! Fields `\x01 key \x02 value \x03` go into one sha256: `options.extra`, `options.follow`, then for each file its path
-//! and `size:sha256`, with line ends normalized in text (aws-cdk-lib 2.276 `core/lib/fs/fingerprint.js`). Ignore patterns
-//! and modes other than following external links are not offered.
+//! Fields `\x01 key \x02 value \x03` go into one sha256: `options.extra`, `options.follow`, `options.ignoreMode` where it
+//! is not glob, then for each file its path and `size:sha256`, with line ends normalized in text, for each link its
+//! target (aws-cdk-lib 2.276 `core/lib/fs/fingerprint.js`). Modes and times do not count, nor do empty folders.
 
-use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Read};
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
+
+use super::options::{AssetOptions, IgnoreMode};
+use super::walk::{Entry, walk};
 
 /// The chunk in which content is looked at; part of the format, since a text file is told by its first chunk and a
 /// carriage return at the end of a chunk is carried over.
 const CHUNK: usize = 8 * 1024;
 
-/// Hex sha256 of the file or directory at `path`, with `extra` hashed in front.
+/// A hash, and what it was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// 64 hexadecimal digits.
+    pub hash: String,
+    /// In the order in which they were hashed: `options.…`, `file:PATH` with `SIZE:SHA256`, `link:PATH` with its target.
+    pub fields: Vec<(String, String)>,
+}
+
+/// The fingerprint of the file or directory at `path`.
 ///
 /// # Errors
-/// What the file system says about a file that cannot be read, and a link to something that is neither file nor directory.
-pub fn fingerprint(path: &Path, extra: &str) -> io::Result<String> {
+/// What the file system says about a file that cannot be read; a link to something that is neither file nor directory,
+/// or that the options forbid; a pattern that cannot be understood.
+pub fn fingerprint(path: &Path, options: &AssetOptions) -> io::Result<Fingerprint> {
     let root = fs::canonicalize(path)?;
-    let mut hash = Sha256::new();
-    field(&mut hash, "options.extra", extra);
-    field(&mut hash, "options.follow", "external");
+    let mut fields = vec![
+        ("options.extra".to_owned(), options.extra_hash.clone()),
+        ("options.follow".to_owned(), options.follow.as_str().to_owned()),
+    ];
+    if options.ignore_mode != IgnoreMode::Glob {
+        fields.push(("options.ignoreMode".to_owned(), options.ignore_mode.as_str().to_owned()));
+    }
     if root.is_dir() {
-        let mut walk = Walk {
-            root: root.clone(),
-            ancestors: HashSet::new(),
-            hash: &mut hash,
-        };
-        walk.directory("", &root, root.clone())?;
+        for entry in walk(&root, options)? {
+            match entry {
+                Entry::Directory { .. } => {}
+                Entry::File { path, real } => fields.push((format!("file:{path}"), content(&real)?)),
+                Entry::Link { path, target, inside } => {
+                    let shown = match inside {
+                        Some(inside) if target.is_absolute() => inside,
+                        _ => target,
+                    };
+                    fields.push((format!("link:{path}"), shown.to_string_lossy().into_owned()));
+                }
+            }
+        }
     } else {
-        field(&mut hash, "file:", &content(&root)?);
+        fields.push(("file:".to_owned(), content(&root)?));
     }
-    Ok(hex::encode(hash.finalize()))
+    let mut hash = Sha256::new();
+    for (key, value) in &fields {
+        field(&mut hash, key, value);
+    }
+    Ok(Fingerprint {
+        hash: hex::encode(hash.finalize()),
+        fields,
+    })
 }
 
-struct Walk<'a> {
-    root: PathBuf,
-    ancestors: HashSet<PathBuf>,
-    hash: &'a mut Sha256,
-}
-
-impl Walk<'_> {
-    /// Visits `real`, known below the root as `relative`; `canonical` tells a cycle of links.
-    fn directory(&mut self, relative: &str, real: &Path, canonical: PathBuf) -> io::Result<()> {
-        if !self.ancestors.insert(canonical.clone()) {
-            return Ok(());
-        }
-        let mut entries = fs::read_dir(real)?.collect::<Result<Vec<_>, _>>()?;
-        // JavaScript compares by UTF-16 unit, which differs from UTF-8 only outside the basic plane.
-        entries.sort_by_key(|entry| entry.file_name().to_string_lossy().encode_utf16().collect::<Vec<_>>());
-        for entry in entries {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let child = if relative.is_empty() {
-                name.clone()
-            } else {
-                format!("{relative}/{name}")
-            };
-            let kind = entry.file_type()?;
-            if kind.is_symlink() {
-                self.link(&child, &entry.path())?;
-            } else if kind.is_dir() {
-                self.directory(&child, &entry.path(), canonical.join(&name))?;
-            } else if kind.is_file() {
-                field(self.hash, &format!("file:{child}"), &content(&entry.path())?);
-            }
-        }
-        self.ancestors.remove(&canonical);
-        Ok(())
-    }
-
-    /// A link that leaves the root is followed, one that stays inside is hashed as a link.
-    fn link(&mut self, relative: &str, real: &Path) -> io::Result<()> {
-        let target = fs::read_link(real)?;
-        let resolved = resolve(real, &target);
-        let internal = resolved.starts_with(&self.root);
-        let followed = if internal { None } else { fs::metadata(&resolved).ok() };
-        match followed {
-            None => {
-                let shown = match resolved.strip_prefix(&self.root) {
-                    Ok(inside) if internal && target.is_absolute() => inside.to_string_lossy().into_owned(),
-                    _ => target.to_string_lossy().into_owned(),
-                };
-                field(self.hash, &format!("link:{relative}"), &shown);
-                Ok(())
-            }
-            Some(metadata) if metadata.is_dir() => {
-                let canonical = fs::canonicalize(&resolved)?;
-                self.directory(relative, &resolved, canonical)
-            }
-            Some(metadata) if metadata.is_file() => {
-                field(self.hash, &format!("file:{relative}"), &content(&resolved)?);
-                Ok(())
-            }
-            Some(_) => Err(io::Error::other(format!(
-                "{} is neither a file nor a directory",
-                real.display()
-            ))),
-        }
-    }
-}
-
-/// Where a link points, its parent made canonical.
-fn resolve(link: &Path, target: &Path) -> PathBuf {
-    let joined = link.parent().unwrap_or(Path::new("/")).join(target);
-    let mut clean = PathBuf::new();
-    for component in joined.components() {
-        match component {
-            Component::ParentDir => {
-                clean.pop();
-            }
-            Component::CurDir => {}
-            other => clean.push(other),
-        }
-    }
-    match (clean.parent().map(fs::canonicalize), clean.file_name()) {
-        (Some(Ok(parent)), Some(name)) => parent.join(name),
-        _ => clean,
-    }
+/// What an asset is known by when its author says it instead of its content: the sha256 of that text.
+pub(crate) fn custom(hash: &str) -> String {
+    hex::encode(Sha256::digest(hash))
 }
 
 /// `size:sha256` of a file's content, CRLF read as LF unless the first chunk holds a NUL.
@@ -184,6 +134,10 @@ fn field(hash: &mut Sha256, key: &str, value: &str) {
 mod tests {
     use super::*;
 
+    fn hash(path: &Path, extra: &str) -> String {
+        fingerprint(path, &AssetOptions::new().extra_hash(extra)).unwrap().hash
+    }
+
     fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (name, content) in files {
@@ -200,7 +154,7 @@ mod tests {
         let file: &[u8] = b"exports.handler = async () => ({ statusCode: 200, body: 'authorizer' });\n";
         let asset = folder(&[("index.js", file)]);
         assert_eq!(
-            fingerprint(asset.path(), "").unwrap(),
+            hash(asset.path(), ""),
             "4d3da2b079ef430bb2038338e4557f6965fe82a6d70f2e7f0e166c4a80752e48"
         );
     }
@@ -209,27 +163,21 @@ mod tests {
     fn line_ends_do_not_count_in_text() {
         let unix = folder(&[("a.txt", b"one\ntwo\n")]);
         let windows = folder(&[("a.txt", b"one\r\ntwo\r\n")]);
-        assert_eq!(
-            fingerprint(unix.path(), "").unwrap(),
-            fingerprint(windows.path(), "").unwrap()
-        );
+        assert_eq!(hash(unix.path(), ""), hash(windows.path(), ""));
     }
 
     #[test]
     fn they_count_in_binaries() {
         let unix = folder(&[("a.bin", b"\0one\n")]);
         let windows = folder(&[("a.bin", b"\0one\r\n")]);
-        assert_ne!(
-            fingerprint(unix.path(), "").unwrap(),
-            fingerprint(windows.path(), "").unwrap()
-        );
+        assert_ne!(hash(unix.path(), ""), hash(windows.path(), ""));
     }
 
     #[test]
     fn the_name_the_place_and_the_extra_count() {
-        let one = fingerprint(folder(&[("a", b"x")]).path(), "").unwrap();
-        assert_ne!(one, fingerprint(folder(&[("b", b"x")]).path(), "").unwrap());
-        assert_ne!(one, fingerprint(folder(&[("d/a", b"x")]).path(), "").unwrap());
-        assert_ne!(one, fingerprint(folder(&[("a", b"x")]).path(), "salt").unwrap());
+        let one = hash(folder(&[("a", b"x")]).path(), "");
+        assert_ne!(one, hash(folder(&[("b", b"x")]).path(), ""));
+        assert_ne!(one, hash(folder(&[("d/a", b"x")]).path(), ""));
+        assert_ne!(one, hash(folder(&[("a", b"x")]).path(), "salt"));
     }
 }

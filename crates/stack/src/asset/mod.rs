@@ -1,8 +1,13 @@
-//! Files that a stack needs beside its template: fingerprints that say whether they changed, and archives of them.
+//! Files that a stack needs beside its template: what belongs to them, and fingerprints that say whether they changed.
 //!
-//! Constructs call [`fingerprint`] while they are built; whoever publishes an assembly calls [`zip`]. Nothing here
-//! uploads.
+//! Constructs call [`fingerprint`] while they are built. Nothing here packs or uploads.
 
 pub mod fingerprint;
-#[cfg(feature = "zip")]
-pub mod zip;
+mod glob;
+mod ignore;
+mod options;
+#[cfg(all(test, unix))]
+mod tests;
+pub(crate) mod walk;
+
+pub use options::{AssetOptions, IgnoreMode, SymlinkFollow};

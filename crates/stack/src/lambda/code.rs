@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use cfn::lambda::function;
 use cfn::{Expr, IntoValue, id};
 
+use crate::asset::AssetOptions;
 use crate::site::Site;
 use crate::stack::Stack;
 use crate::tree::Construct;
@@ -65,7 +66,7 @@ impl Runtime {
 pub enum Code {
     /// A directory, or an archive, that is published with the stack. Relative paths begin at the folder that the app is
     /// run in.
-    Asset(PathBuf),
+    Asset(PathBuf, AssetOptions),
     /// The source itself, in the template; interpreted runtimes only.
     Inline(String),
     /// An archive that is in a bucket already.
@@ -78,7 +79,12 @@ pub enum Code {
 
 impl Code {
     pub fn asset(path: impl Into<PathBuf>) -> Self {
-        Self::Asset(path.into())
+        Self::Asset(path.into(), AssetOptions::new())
+    }
+
+    /// As [`Code::asset`], with what is left out, how links are read, what else is hashed.
+    pub fn asset_with(path: impl Into<PathBuf>, options: AssetOptions) -> Self {
+        Self::Asset(path.into(), options)
     }
 
     pub fn inline(source: impl Into<String>) -> Self {
@@ -96,9 +102,9 @@ impl Code {
     pub(crate) fn render(&self, function: &Construct) -> function::Code {
         let code = function::Code::new();
         match self {
-            Self::Asset(path) => {
+            Self::Asset(path, options) => {
                 let construct = Site::new(function, "Code").make("assets.Asset");
-                let location = Stack::of(function).add_file_asset(&construct, path);
+                let location = Stack::of(function).add_file_asset_with(&construct, path, options.clone());
                 code.s3_bucket(location.bucket.cast::<id::s3::BucketName>())
                     .s3_key(location.key)
             }
