@@ -109,7 +109,7 @@ impl Infrastructure for StackInfrastructure {
     async fn deploy(&self, progress: ProgressSink<'_>) -> Result<Deployed, PortError> {
         for manifest in &self.assets {
             self.aws
-                .publish(manifest, &|event| progress(asset_progress(event)))
+                .publish_assets(manifest, &|event| progress(asset_progress(event)))
                 .await?;
         }
         let report = |event| {
@@ -150,10 +150,12 @@ fn asset_progress(event: AssetEvent) -> InfrastructureProgress {
             name: asset,
             done: true,
         },
-        AssetEvent::Uploading { asset, .. } => InfrastructureProgress::Asset {
-            name: asset,
-            done: false,
-        },
+        AssetEvent::Uploading { asset, .. } | AssetEvent::StillUploading { asset, .. } => {
+            InfrastructureProgress::Asset {
+                name: asset,
+                done: false,
+            }
+        }
     }
 }
 

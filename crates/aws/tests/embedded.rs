@@ -57,7 +57,7 @@ impl Cloud {
     async fn with_application(text: &str) -> (Self, Assembly, ApiTarget) {
         let cloud = Self::start().await;
         let assembly = Assembly::new(text);
-        cloud.aws.publish(&assembly.manifest(), &|_| {}).await.unwrap();
+        cloud.aws.publish_assets(&assembly.manifest(), &|_| {}).await.unwrap();
         deploy(&cloud.aws, &assembly.input()).await.0.unwrap();
         let target = cloud.aws.rollout_target(&[STACK.to_owned()]).await.unwrap();
         let [api] = <[ApiTarget; 1]>::try_from(target.apis).unwrap();
@@ -98,6 +98,29 @@ async fn answers(url: &str, path: &str, body: &str) -> bool {
     HttpSmoke::new(vec![check]).run(&target).await.unwrap().remove(0).passed
 }
 
+/// The connection ends in the middle of the object, as when somebody pulls the plug.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_breaks_leaves_nothing_that_counts_as_there() {
+    use std::io::Write as _;
+
+    let cloud = Cloud::start().await;
+    let assembly = Assembly::new("one");
+    let manifest = assembly.manifest();
+    let location = manifest.first_location(&cloud.aws).unwrap();
+    let address = cloud.running.endpoint.trim_start_matches("http://").to_owned();
+    let mut broken = std::net::TcpStream::connect(&address).unwrap();
+    write!(
+        broken,
+        "PUT /{}/{} HTTP/1.1\r\nHost: {address}\r\nAuthorization: AWS4-HMAC-SHA256 \
+         Credential=x/20260101/eu-west-1/s3/aws4_request, SignedHeaders=host, Signature=0\r\nContent-Length: 1000\r\n\r\nhalf",
+        location.bucket, location.key
+    )
+    .unwrap();
+    drop(broken);
+    let published = cloud.aws.publish_assets(&manifest, &|_| {}).await.unwrap();
+    assert_eq!((published.uploaded, published.already_there), (1, 0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stack_is_created_left_alone_changed_and_removed() {
     let cloud = Cloud::start().await;
@@ -105,9 +128,9 @@ async fn a_stack_is_created_left_alone_changed_and_removed() {
     let mut assembly = Assembly::new("one");
     assembly.tags.insert("team".to_owned(), "platform".to_owned());
 
-    let published = aws.publish(&assembly.manifest(), &|_| {}).await.unwrap();
+    let published = aws.publish_assets(&assembly.manifest(), &|_| {}).await.unwrap();
     assert_eq!((published.uploaded, published.already_there), (1, 0));
-    let again = aws.publish(&assembly.manifest(), &|_| {}).await.unwrap();
+    let again = aws.publish_assets(&assembly.manifest(), &|_| {}).await.unwrap();
     assert_eq!((again.uploaded, again.already_there), (0, 1));
 
     let (outcome, story) = deploy(aws, &assembly.input()).await;
@@ -136,7 +159,7 @@ async fn a_stack_is_created_left_alone_changed_and_removed() {
     ));
 
     assembly.write_code("two");
-    aws.publish(&assembly.manifest(), &|_| {}).await.unwrap();
+    aws.publish_assets(&assembly.manifest(), &|_| {}).await.unwrap();
     let Planned::Changes(change_set) = aws.plan_stack(&assembly.input()).await.unwrap() else {
         panic!("new code is a change")
     };
@@ -186,7 +209,7 @@ async fn the_first_failure_is_the_cause_and_a_broken_creation_can_be_done_again(
     // The code is never published.
     cloud
         .aws
-        .publish(&Assembly::new("other").manifest(), &|_| {})
+        .publish_assets(&Assembly::new("other").manifest(), &|_| {})
         .await
         .unwrap();
     let (outcome, _) = deploy(&cloud.aws, &assembly.input()).await;
@@ -200,7 +223,7 @@ async fn the_first_failure_is_the_cause_and_a_broken_creation_can_be_done_again(
         other => panic!("{other}"),
     }
     // What is left of it is cleared away by the next deploy.
-    cloud.aws.publish(&assembly.manifest(), &|_| {}).await.unwrap();
+    cloud.aws.publish_assets(&assembly.manifest(), &|_| {}).await.unwrap();
     let again = deploy(&cloud.aws, &assembly.input()).await.0.unwrap();
     assert_eq!(again.description.status, "CREATE_COMPLETE");
     cloud.stop().await;
@@ -260,7 +283,7 @@ async fn a_release_goes_to_the_idle_slot_and_then_live() {
     assert!(answers(&api.live_url, "/x", "one").await);
 
     assembly.write_code("two");
-    aws.publish(&assembly.manifest(), &|_| {}).await.unwrap();
+    aws.publish_assets(&assembly.manifest(), &|_| {}).await.unwrap();
     deploy(aws, &assembly.input()).await.0.unwrap();
     assert!(
         answers(&api.live_url, "/x", "one").await,
@@ -559,7 +582,7 @@ async fn a_large_template_is_read_from_the_asset_bucket() {
     assert!(matches!(refused, StackError::TemplateTooLarge { .. }), "{refused}");
 
     let manifest = assembly.manifest();
-    assert_eq!(aws.publish(&manifest, &|_| {}).await.unwrap().uploaded, 2);
+    assert_eq!(aws.publish_assets(&manifest, &|_| {}).await.unwrap().uploaded, 2);
     input.template_location = manifest.template_location("Shop.template.json", aws);
     deploy(aws, &input).await.0.unwrap();
     assert!(matches!(aws.plan_stack(&input).await.unwrap(), Planned::Unchanged(_)));
@@ -635,7 +658,7 @@ async fn a_failed_update_is_rolled_back_and_can_be_mended() {
     }
     assert_eq!(story.events().last().unwrap(), "Shop UPDATE_ROLLBACK_COMPLETE");
     assert!(answers(&api.live_url, "/x", "one").await);
-    aws.publish(&assembly.manifest(), &|_| {}).await.unwrap();
+    aws.publish_assets(&assembly.manifest(), &|_| {}).await.unwrap();
     assert!(deploy(aws, &assembly.input()).await.0.unwrap().changed);
     cloud.stop().await;
 }

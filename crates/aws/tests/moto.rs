@@ -127,9 +127,9 @@ async fn a_stack_is_created_left_alone_changed_and_removed() {
 async fn assets_are_uploaded_once() {
     let moto = Moto::start().await;
     let assembly = Assembly::new("one");
-    let published = moto.aws.publish(&assembly.manifest(), &|_| {}).await.unwrap();
+    let published = moto.aws.publish_assets(&assembly.manifest(), &|_| {}).await.unwrap();
     assert_eq!((published.uploaded, published.already_there), (1, 0));
-    let again = moto.aws.publish(&assembly.manifest(), &|_| {}).await.unwrap();
+    let again = moto.aws.publish_assets(&assembly.manifest(), &|_| {}).await.unwrap();
     assert_eq!((again.uploaded, again.already_there), (0, 1));
 }
 

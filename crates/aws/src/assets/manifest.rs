@@ -135,6 +135,12 @@ impl AssetManifest {
         self
     }
 
+    /// Where the first asset but the template goes.
+    pub fn first_location(&self, aws: &Aws) -> Option<ObjectLocation> {
+        let asset = self.assets.iter().find(|asset| !asset.is_template())?;
+        Some(asset.destinations.first()?.location(aws))
+    }
+
     /// Where the stack's own template goes when it is too large to be sent in a call. `file_name` is the template's,
     /// for example `Phase2Stack.template.json`.
     pub fn template_location(&self, file_name: &str, aws: &Aws) -> Option<ObjectLocation> {

@@ -20,6 +20,8 @@ use crate::stacks::TEMPLATE_BODY_LIMIT;
 const PARALLEL_UPLOADS: usize = 4;
 /// For one attempt at one object: a function's 250 MB over a slow line.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// How often an upload that lasts is told.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Why the assets are not all in place.
 #[derive(Debug, thiserror::Error)]
@@ -59,9 +61,22 @@ fn build_advice(built_by: &Option<String>) -> String {
 /// What happens to one asset, named as the user knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AssetEvent {
-    AlreadyThere { asset: String },
-    Uploading { asset: String, bytes: u64 },
-    Uploaded { asset: String },
+    AlreadyThere {
+        asset: String,
+    },
+    Uploading {
+        asset: String,
+        bytes: u64,
+    },
+    /// Told every few seconds while an upload lasts.
+    StillUploading {
+        asset: String,
+        bytes: u64,
+        elapsed: Duration,
+    },
+    Uploaded {
+        asset: String,
+    },
 }
 
 /// How many objects were where.
@@ -77,7 +92,7 @@ impl Aws {
     /// Brings every asset of the manifest to its destinations. The stack's template is left out while it is small
     /// enough to be sent in a call, so that a stack without code needs no bucket. Everything is checked for existence
     /// before the first upload; a failed upload leaves the others in place, which the next try finds.
-    pub async fn publish(
+    pub async fn publish_assets(
         &self,
         manifest: &AssetManifest,
         report: &(dyn Fn(AssetEvent) + Send + Sync),
@@ -201,7 +216,8 @@ impl Aws {
             bytes: bytes.len() as u64,
         });
         let timeouts = TimeoutConfig::builder().read_timeout(UPLOAD_TIMEOUT).build();
-        client
+        let length = bytes.len() as u64;
+        let upload = client
             .put_object()
             .bucket(&location.bucket)
             .key(&location.key)
@@ -209,8 +225,22 @@ impl Aws {
             .body(ByteStream::from(bytes))
             .customize()
             .config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts))
-            .send()
-            .await
+            .send();
+        let begun = tokio::time::Instant::now();
+        tokio::pin!(upload);
+        let uploaded = loop {
+            match tokio::time::timeout(PROGRESS_INTERVAL, &mut upload).await {
+                Ok(uploaded) => break uploaded,
+                Err(_) => report(AssetEvent::StillUploading {
+                    asset: name.clone(),
+                    bytes: length,
+                    elapsed: begun.elapsed(),
+                }),
+            }
+        };
+        // An object is there whole or not at all (Amazon S3 User Guide, "Amazon S3 data consistency model"), so what
+        // breaks here leaves nothing that the next try would take for it.
+        uploaded
             .map_err(failed(
                 "PutObject",
                 format!("s3://{}/{}", location.bucket, location.key),

@@ -235,7 +235,7 @@ impl Deploying<'_> {
             }
             self.session
                 .aws
-                .publish(manifest, &|event| progress.asset(&event))
+                .publish_assets(manifest, &|event| progress.asset(&event))
                 .await
                 .map_err(refusal::publishing)?;
         }

@@ -133,7 +133,8 @@ fn git_rule(line: &str) -> Result<Option<(bool, Regex)>, String> {
             ("**", false, true) => expression.push_str("/.+"),
             ("**", false, false) => expression.push_str("(?:/[^/]+)*"),
             _ => {
-                if !is_first && !(index == 1 && parts[0] == "**") {
+                let follows_any_depth = index == 1 && parts[0] == "**";
+                if !(is_first || follows_any_depth) {
                     expression.push('/');
                 }
                 // A folder's whole content is not the folder.

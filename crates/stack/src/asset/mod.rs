@@ -6,7 +6,7 @@ pub mod fingerprint;
 mod glob;
 mod ignore;
 mod options;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;
 pub(crate) mod walk;
 

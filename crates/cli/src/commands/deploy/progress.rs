@@ -75,6 +75,11 @@ impl Progress {
             AssetEvent::Uploading { asset, bytes } => self
                 .console
                 .waiting(&format!("uploading {asset} ({:.1} MB)", *bytes as f64 / 1e6)),
+            AssetEvent::StillUploading { asset, bytes, elapsed } => self.console.ticking(&format!(
+                "uploading {asset} ({:.1} MB), for {} s",
+                *bytes as f64 / 1e6,
+                elapsed.as_secs()
+            )),
             AssetEvent::AlreadyThere { .. } | AssetEvent::Uploaded { .. } => {}
         }
     }
