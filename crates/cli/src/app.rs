@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use crate::cargo_build::{BuildError, Progress};
 use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
-use crate::settings::{App, Settings};
+use crate::function_build;
+use crate::settings::{App, Environment, Settings};
 
 /// What the app is told.
 #[derive(Clone, Debug)]
@@ -20,8 +21,10 @@ pub struct Invocation {
 }
 
 /// Builds the functions and the app if they changed, runs the app, and leaves the assembly in `invocation.output`.
-pub fn run(settings: &Settings, profile: &str, invocation: &Invocation, console: &Console) -> Outcome {
-    build_functions(settings, profile, console)?;
+pub fn run(settings: &Settings, environment: &Environment, invocation: &Invocation, console: &Console) -> Outcome {
+    function_build::run(settings, environment, &|progress| {
+        building(progress, "functions", console);
+    })?;
     let (program, arguments) = match &settings.app {
         App::Package(package) => (build_app(settings, package, console)?, Vec::new()),
         App::Command(words) => {
@@ -99,65 +102,15 @@ fn build_app(settings: &Settings, package: &str, console: &Console) -> Outcome<P
     let built = settings.cargo_build("dev").ensure(&[package.to_owned()], &|progress| {
         building(progress, "the app", console)
     });
-    let built = built.map_err(|error| build_failure(Code::AppDoesNotCompile, error))?;
+    let built = built.map_err(build_failure)?;
     built
         .into_iter()
         .next()
         .ok_or_else(|| Failure::new(Code::Internal, "one package was built, none came back"))
 }
 
-/// Puts each function's executable where its asset is expected: `target/functions/NAME/bootstrap`.
-fn build_functions(settings: &Settings, profile: &str, console: &Console) -> Outcome {
-    if settings.functions.is_empty() {
-        return Ok(());
-    }
-    let built = settings
-        .cargo_build(profile)
-        .ensure(&settings.functions, &|progress| {
-            building(progress, "functions", console)
-        })
-        .map_err(|error| build_failure(Code::FunctionDoesNotCompile, error))?;
-    for (name, executable) in settings.functions.iter().zip(built) {
-        let folder = settings.root.join("target/functions").join(name);
-        place(&executable, &folder.join("bootstrap")).map_err(|error| {
-            Failure::new(
-                Code::ArtifactMissing,
-                format!("cannot put the function {name} into {}", folder.display()),
-            )
-            .because(error)
-        })?;
-    }
-    Ok(())
-}
-
-/// Copies, unless the copy is already there; by way of a temporary name, so that nobody reads half a file.
-fn place(executable: &Path, bootstrap: &Path) -> std::io::Result<()> {
-    let source = std::fs::metadata(executable)?;
-    if let Ok(target) = std::fs::metadata(bootstrap)
-        && target.len() == source.len()
-        && target.modified()? == source.modified()?
-    {
-        return Ok(());
-    }
-    if let Some(folder) = bootstrap.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let temporary = bootstrap.with_file_name(format!(".bootstrap-{}", std::process::id()));
-    std::fs::copy(executable, &temporary)?;
-    std::fs::File::options()
-        .write(true)
-        .open(&temporary)?
-        .set_modified(source.modified()?)?;
-    std::fs::rename(&temporary, bootstrap)
-}
-
-fn build_failure(code: Code, error: BuildError) -> Failure {
-    let what = if code == Code::AppDoesNotCompile {
-        "the app does not compile"
-    } else {
-        "a function does not compile"
-    };
-    Failure::new(code, what)
+fn build_failure(error: BuildError) -> Failure {
+    Failure::new(Code::AppDoesNotCompile, "the app does not compile")
         .because(error)
         .hint("nothing was deployed: correct the code and run the command again")
 }

@@ -134,6 +134,9 @@ pub struct Synth {
     /// Where the assembly goes
     #[arg(long, short, value_name = "FOLDER", default_value = "cdk.out")]
     pub output: PathBuf,
+    /// Which files and options went into the hash of this asset, named by its hash or its construct
+    #[arg(long, value_name = "ASSET|CONSTRUCT")]
+    pub explain_hash: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -18,6 +18,10 @@ pub struct CargoBuild {
     pub target: PathBuf,
     /// A cargo profile, for example `dev` or `release`.
     pub profile: String,
+    /// The target triple; the host's own without one.
+    pub triple: Option<String>,
+    /// Whether cargo-zigbuild does it, which links for every target.
+    pub zigbuild: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +92,9 @@ impl CargoBuild {
         let started = stamps.join(format!("started-{}", std::process::id()));
         write(&started)?;
         let mut command = Command::new("cargo");
-        command.args(["build", "--ignore-rust-version", "--profile", &self.profile]);
+        command.arg(if self.zigbuild { "zigbuild" } else { "build" });
+        command.args(["--ignore-rust-version", "--profile", &self.profile]);
+        command.args(self.triple.iter().flat_map(|triple| ["--target", triple]));
         command
             .args(["--color", "never"])
             .current_dir(&self.workspace)
@@ -147,14 +153,24 @@ impl CargoBuild {
 
     fn profile_folder(&self) -> PathBuf {
         // Cargo's own exception: the profile `dev` builds into `debug`.
-        self.target
-            .join(if self.profile == "dev" { "debug" } else { &self.profile })
+        let target = match &self.triple {
+            Some(triple) => self.target.join(triple),
+            None => self.target.clone(),
+        };
+        target.join(if self.profile == "dev" { "debug" } else { &self.profile })
     }
 
     fn stamp(&self, package: &str) -> PathBuf {
         self.target
             .join("llama-deploy")
-            .join(format!("{package}-{}.built", self.profile))
+            .join(format!("{package}-{}{}.built", self.profile, self.suffix()))
+    }
+
+    fn suffix(&self) -> String {
+        self.triple
+            .as_ref()
+            .map(|triple| format!("-{triple}"))
+            .unwrap_or_default()
     }
 
     fn is_current(&self, package: &str) -> bool {
@@ -227,6 +243,8 @@ mod tests {
             workspace: workspace.clone(),
             target: target.clone(),
             profile: "dev".into(),
+            triple: None,
+            zigbuild: false,
         };
         let at = |path: &Path, seconds: u64, text: &str| {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();

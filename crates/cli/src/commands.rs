@@ -22,6 +22,7 @@ use crate::arguments::{AppOptions, Arguments, Command};
 use crate::assembly::{self, Stack};
 use crate::console::Console;
 use crate::failure::Outcome;
+use crate::function_build;
 use crate::session::Session;
 use crate::settings::{Environment, LOCAL, Settings, Surroundings};
 
@@ -62,9 +63,11 @@ fn assemble<'a>(
         account: environment.account.clone(),
         region: Some(environment.region.clone()),
     };
-    app::run(settings, &environment.function_profile, &invocation, console)?;
+    app::run(settings, environment, &invocation, console)?;
     console.clear();
-    Ok((environment, assembly::read(&invocation.output)?))
+    let stacks = assembly::read(&invocation.output)?;
+    function_build::check(settings, environment, &stacks)?;
+    Ok((environment, stacks))
 }
 
 /// The same into the environment's own folder; of the stacks those that were named, with what they depend on.

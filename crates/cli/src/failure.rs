@@ -21,6 +21,8 @@ pub enum Code {
     ArtifactMissing,
     FunctionDoesNotCompile,
     ComparisonMissing,
+    AssetUnknown,
+    TargetMissing,
     RulesUnavailable,
     LocalPortTaken,
     LocalUnavailable,
@@ -53,7 +55,7 @@ pub enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub const ALL: [Code; 41] = [
+    pub const ALL: [Code; 43] = [
         Code::ConfigMissing,
         Code::ConfigInvalid,
         Code::EnvironmentUnknown,
@@ -67,6 +69,8 @@ impl Code {
         Code::ArtifactMissing,
         Code::FunctionDoesNotCompile,
         Code::ComparisonMissing,
+        Code::AssetUnknown,
+        Code::TargetMissing,
         Code::RulesUnavailable,
         Code::LocalPortTaken,
         Code::LocalUnavailable,
@@ -113,6 +117,8 @@ impl Code {
             Code::ArtifactMissing => "LD0205",
             Code::FunctionDoesNotCompile => "LD0206",
             Code::ComparisonMissing => "LD0207",
+            Code::AssetUnknown => "LD0208",
+            Code::TargetMissing => "LD0209",
             Code::RulesUnavailable => "LD0221",
             Code::LocalPortTaken => "LD0301",
             Code::LocalUnavailable => "LD0302",
@@ -161,6 +167,8 @@ impl Code {
             | Code::ArtifactMissing
             | Code::FunctionDoesNotCompile
             | Code::ComparisonMissing
+            | Code::AssetUnknown
+            | Code::TargetMissing
             | Code::TemplateInvalid
             | Code::ApprovalNeeded
             | Code::DeletionRefused

@@ -13,6 +13,7 @@ mod commands;
 mod console;
 mod embedded;
 mod failure;
+mod function_build;
 mod paint;
 mod refusal;
 mod rollout;

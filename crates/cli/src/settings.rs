@@ -17,6 +17,7 @@ pub use file::{Approval, Backup, CheckTable as Check, TrafficTable as Traffic};
 
 use crate::cargo_build::CargoBuild;
 use crate::failure::{Code, Failure, Outcome};
+use crate::function_build::FunctionPackage;
 
 pub const FILE_NAME: &str = "llama-deploy.toml";
 /// The environment that commands mean when none is named, and the only one that the embedded cloud plays.
@@ -36,7 +37,7 @@ pub struct Settings {
     /// Cargo's target folder.
     target: PathBuf,
     pub app: App,
-    pub functions: Vec<String>,
+    pub functions: Vec<FunctionPackage>,
     pub environments: BTreeMap<String, Environment>,
     pub actor: Actor,
 }
@@ -172,7 +173,7 @@ impl Settings {
             root,
             target,
             app,
-            functions: parsed.app.functions,
+            functions: parsed.app.functions.into_iter().map(FunctionPackage::from).collect(),
             environments,
             actor: surroundings.actor.clone(),
         })
@@ -194,6 +195,8 @@ impl Settings {
             workspace: self.root.clone(),
             target: self.target.clone(),
             profile: profile.to_owned(),
+            triple: None,
+            zigbuild: false,
         }
     }
 

@@ -1,5 +1,7 @@
 //! `llama-deploy synth`: run the app, write its templates, print the one that was asked for.
 
+mod explain_hash;
+
 use serde_json::json;
 
 use super::{assemble, relative};
@@ -12,6 +14,9 @@ use crate::settings::{Settings, Surroundings};
 pub fn run(options: &Synth, settings: &Settings, surroundings: &Surroundings, console: &Console) -> Outcome<u8> {
     let output = surroundings.folder.join(&options.output);
     let (_, stacks) = assemble(settings, &options.app, output, console)?;
+    if let Some(asset) = &options.explain_hash {
+        return explain_hash::run(asset, &assembly::select(stacks, &options.stacks)?, console);
+    }
     let stacks = if options.stacks.is_empty() {
         stacks
     } else {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::function_build::{Architecture, FunctionPackage};
+
 use super::duration::Span;
 
 #[derive(Debug, Deserialize)]
@@ -29,7 +31,35 @@ pub struct AppTable {
     pub command: Option<Vec<String>>,
     /// Cargo packages of this workspace that are Lambda functions; built into `target/functions/NAME/bootstrap`.
     #[serde(default)]
-    pub functions: Vec<String>,
+    pub functions: Vec<FunctionTable>,
+}
+
+/// A function: its package's name, or that with the architecture that it is built for (x86_64 if nothing is said).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum FunctionTable {
+    Name(String),
+    Package(FunctionEntry),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FunctionEntry {
+    package: String,
+    #[serde(default)]
+    architecture: Architecture,
+}
+
+impl From<FunctionTable> for FunctionPackage {
+    fn from(table: FunctionTable) -> Self {
+        match table {
+            FunctionTable::Name(package) => Self {
+                package,
+                architecture: Architecture::default(),
+            },
+            FunctionTable::Package(FunctionEntry { package, architecture }) => Self { package, architecture },
+        }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -109,6 +109,8 @@ fn program(console: &Console) -> Outcome<PathBuf> {
         workspace: checkout.join("rules"),
         target: checkout.join("target/rules"),
         profile: "release".to_owned(),
+        triple: None,
+        zigbuild: false,
     };
     let building = |progress: Progress<'_>| match progress {
         Progress::Starting(_) => console.waiting("building AWS's rules, once; this takes a minute or two"),
