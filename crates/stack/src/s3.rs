@@ -5,12 +5,14 @@
 
 mod access;
 mod encryption;
+mod import;
 mod lifecycle;
 mod logging;
 mod notifications;
 mod reports;
 mod website;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use cfn::s3::bucket;
@@ -24,6 +26,7 @@ use crate::tree::{Construct, Scope};
 
 pub use access::{BlockPublicAccess, BucketAccessControl, CorsRule, ObjectOwnership};
 pub use encryption::BucketEncryption;
+use import::Names;
 pub use lifecycle::{LifecycleRule, StorageClass};
 pub use logging::LogKeyFormat;
 use notifications::Notifications;
@@ -58,7 +61,8 @@ const PUT_ACTIONS: [&str; 6] = [
 #[derive(Clone)]
 pub struct Bucket {
     construct: Construct,
-    resource: CfnResource<cfn::s3::Bucket>,
+    names: Rc<Names>,
+    resource: Option<CfnResource<cfn::s3::Bucket>>,
     policy: ResourcePolicy,
     notifications: Notifications,
     encryption_key: Option<Key>,
@@ -288,7 +292,8 @@ impl BucketBuilder {
         resource.apply_removal_policy(self.removal_policy);
         let bucket = Bucket {
             construct,
-            resource,
+            names: Rc::new(Names::of_resource(&resource)),
+            resource: Some(resource),
             policy: ResourcePolicy::new("PolicyDocument"),
             notifications: Notifications::default(),
             encryption_key: key,
@@ -452,11 +457,11 @@ impl Bucket {
     }
 
     pub fn bucket_name(&self) -> Value<id::s3::BucketName> {
-        self.resource.reference()
+        Value::from_expr(self.names.name.clone())
     }
 
     pub fn bucket_arn(&self) -> Value<id::s3::BucketArn> {
-        self.resource.arn()
+        Value::from_expr(self.names.arn.clone())
     }
 
     /// The ARN of the objects whose keys match a pattern.
@@ -469,17 +474,26 @@ impl Bucket {
 
     /// `bucket.s3.eu-west-1.amazonaws.com`.
     pub fn bucket_regional_domain_name(&self) -> Value<id::s3::BucketRegionalDomainName> {
-        self.resource.regional_domain_name()
+        Value::from_expr(self.names.regional_domain_name.clone())
     }
 
     /// The URL of the web site, by HTTP.
     pub fn bucket_website_url(&self) -> Value<String> {
-        self.resource.website_url()
+        let url = self.names.website_url.clone().unwrap_or_else(|| {
+            self.construct
+                .report("the web site of a bucket that exists already is known where the stack says its region");
+            Expr::text("")
+        });
+        Value::from_expr(url)
     }
 
     /// The host of the web site.
     pub fn bucket_website_domain_name(&self) -> Value<String> {
-        cfn::intrinsics::select(2, cfn::intrinsics::split("/", self.bucket_website_url()))
+        let url = self.bucket_website_url();
+        match url.expr().as_text().and_then(|url| url.strip_prefix("http://")) {
+            Some(host) => Value::from_expr(Expr::text(host.to_owned())),
+            None => cfn::intrinsics::select(2, cfn::intrinsics::split("/", url)),
+        }
     }
 
     /// `s3://bucket/key`.
@@ -491,8 +505,15 @@ impl Bucket {
         ]))
     }
 
-    pub fn resource(&self) -> &CfnResource<cfn::s3::Bucket> {
-        &self.resource
+    /// Nothing for a bucket that exists already.
+    pub fn resource(&self) -> Option<&CfnResource<cfn::s3::Bucket>> {
+        self.resource.as_ref()
+    }
+
+    fn set(&self, key: &'static str, value: Expr) {
+        if let Some(resource) = &self.resource {
+            resource.set(key, Some(value));
+        }
     }
 
     /// The key that objects are encrypted with, if it is known here.
@@ -571,7 +592,13 @@ impl Bucket {
     }
 
     /// Adds to the policy of the bucket itself, which is made with the first statement.
+    /// That of a bucket that exists already stays as it is.
     pub fn add_to_resource_policy(&self, statement: PolicyStatement) {
+        if self.resource.is_none() {
+            self.construct
+                .warn("the policy of a bucket that exists already is not changed; change it where the bucket is made");
+            return;
+        }
         self.policy.add(statement, |document| {
             let construct = Site::new(self, "Policy").make("s3.BucketPolicy");
             let properties = cfn::s3::BucketPolicy::new()

@@ -9,7 +9,7 @@ use stack::apigateway::{
 use stack::certificatemanager::Certificate;
 use stack::cloudfront::{
     BehaviorOptions, CachePolicy, Distribution, ErrorResponse, Forwarded, Function, GeoRestriction, HttpOrigin,
-    HttpVersion, OriginGroup, PublicKey, RequestHeaders, ResponseHeadersPolicy, SecurityPolicyProtocol,
+    HttpVersion, OriginGroup, PublicKey, RequestHeaders, ResponseHeadersPolicy,
 };
 use stack::ec2::Vpc;
 use stack::kms::{Key, KeySpec};
@@ -145,9 +145,6 @@ fn distributions_that_cloudfront_refuses() {
         let nested = OriginGroup::new(HttpOrigin::new("e.example.com"), group());
         distribution.add_behavior("/n/*", nested, BehaviorOptions::new());
         distribution.metric_cache_hit_rate();
-        Distribution::new(stack, "Tls", HttpOrigin::new("a.example.com"))
-            .minimum_protocol_version(SecurityPolicyProtocol::TlsV1_2Of2021)
-            .build();
         let known = Distribution::from_attributes(stack, "Known", "E1", "d1.cloudfront.net");
         known.add_behavior("/x", HttpOrigin::new("a.example.com"), BehaviorOptions::new());
     });
@@ -166,7 +163,6 @@ fn distributions_that_cloudfront_refuses() {
         "an origin `one` already",
         "a group is no fallback",
         "needs `publish_additional_metrics`",
-        "CloudFront chooses the TLS",
         "changed where it is made",
     ];
     assert_says(&said, &wanted);

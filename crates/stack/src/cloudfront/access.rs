@@ -49,6 +49,9 @@ pub enum Signing {
     Always,
     /// With the protocol that fits several regions.
     AlwaysInAnyRegion,
+    /// In headers whose names begin with `x-amz-`, so that the viewer's own `Authorization` reaches the origin.
+    AlwaysBeside,
+    AlwaysBesideInAnyRegion,
     /// Unless the viewer has signed.
     UnlessSigned,
     Never,
@@ -59,6 +62,8 @@ impl Signing {
         match self {
             Self::Always => ("always", "sigv4"),
             Self::AlwaysInAnyRegion => ("always", "sigv4a"),
+            Self::AlwaysBeside => ("always-amz-auth", "sigv4"),
+            Self::AlwaysBesideInAnyRegion => ("always-amz-auth", "sigv4a"),
             Self::UnlessSigned => ("no-override", "sigv4"),
             Self::Never => ("never", "sigv4"),
         }

@@ -13,14 +13,12 @@ mod key_group;
 mod origin;
 mod origin_bind;
 mod request_policy;
+mod settings;
 
 pub use access::{AccessLevel, OriginAccessControl, OriginAccessControlBuilder, OriginAccessIdentity, Signing};
 pub use behavior::{AllowedMethods, BehaviorOptions, CachedMethods, EdgeEvent, ViewerProtocolPolicy};
 pub use cache_policy::{CacheHeaders, CachePolicy, CachePolicyBuilder, Forwarded};
-pub use distribution::{
-    Distribution, DistributionBuilder, ErrorResponse, GeoRestriction, HttpVersion, PriceClass, SecurityPolicyProtocol,
-    SslMethod,
-};
+pub use distribution::{Distribution, DistributionBuilder};
 pub use function::{Function, FunctionBuilder, FunctionEvent, FunctionRuntime, KeyValueStore};
 pub use headers_policy::{
     CorsBehavior, FrameOption, ReferrerPolicy, ResponseHeadersPolicy, ResponseHeadersPolicyBuilder,
@@ -32,3 +30,4 @@ pub use origin::{
     OriginSslPolicy, RestApiOrigin, S3BucketOrigin,
 };
 pub use request_policy::{OriginRequestPolicy, OriginRequestPolicyBuilder, RequestHeaders};
+pub use settings::{ErrorResponse, GeoRestriction, HttpVersion, PriceClass, SecurityPolicyProtocol, SslMethod};

@@ -161,6 +161,9 @@ fn let_in(place: &Place<'_>, bucket: &Bucket, levels: &[super::access::AccessLev
         .by(Principal::service(SERVICE))
         .on(bucket.arn_for_objects("*"));
     if levels.contains(&super::access::AccessLevel::List) {
+        place
+            .scope
+            .warn("who asks for `/` is told the names of all objects, unless the distribution has a root object");
         statement = statement.on(bucket.bucket_arn());
     }
     let arn = place.distribution_arn(place.distribution_id.clone());

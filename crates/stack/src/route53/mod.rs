@@ -4,6 +4,7 @@
 //! and are not offered.
 
 mod delegation;
+mod dnssec;
 mod health_check;
 mod location;
 mod record_set;
@@ -20,4 +21,5 @@ pub use records::{
     SrvRecord, SrvValue, SvcbRecord, SvcbValue, TxtRecord, ZoneDelegationRecord,
 };
 pub use target::RecordTarget;
+pub(crate) use website::of_region as website_of_region;
 pub use zone::{HostedZone, PrivateHostedZone, PublicHostedZone, PublicHostedZoneBuilder, ZoneBuilder};

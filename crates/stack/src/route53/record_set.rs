@@ -111,7 +111,7 @@ pub struct RecordSetBuilder {
     record_type: RecordType,
     target: RecordTarget,
     name: Option<Expr>,
-    ttl: Duration,
+    ttl: Option<Duration>,
     routing: Vec<Routing>,
     set_identifier: Option<String>,
     health_check: Option<HealthCheck>,
@@ -127,7 +127,7 @@ impl RecordSetBuilder {
 
     /// How long answers are kept; half an hour if nothing is said. An alias has that of its target.
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = ttl;
+        self.ttl = Some(ttl);
         self
     }
 
@@ -205,7 +205,7 @@ impl RecordSetBuilder {
         properties = match self.target.0 {
             Answer::Values(values) => properties
                 .resource_records(values.cast::<cfn::List<String>>())
-                .ttl(whole_seconds(self.ttl).to_string()),
+                .ttl(whole_seconds(self.ttl.unwrap_or(DEFAULT_TTL)).to_string()),
             Answer::Alias(alias) => properties.alias_target(render(alias, &self.zone)),
         };
         let made = self.routing.first().and_then(|routing| routing.identifier(&construct));
@@ -227,6 +227,9 @@ impl RecordSetBuilder {
             construct.report(
                 "a record has one kind of routing: weight, region, location, failover, several values or networks",
             );
+        }
+        if self.ttl.is_some() && matches!(self.target.0, Answer::Alias(_)) {
+            construct.warn("an alias is kept as long as its target says; its own time says nothing");
         }
         let has = |wanted: fn(&Routing) -> bool| self.routing.iter().any(wanted);
         if let Some(identifier) = &self.set_identifier {
@@ -349,7 +352,7 @@ impl RecordSet {
             record_type,
             target,
             name: None,
-            ttl: DEFAULT_TTL,
+            ttl: None,
             routing: Vec::new(),
             set_identifier: None,
             health_check: None,

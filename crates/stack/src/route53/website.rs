@@ -53,7 +53,7 @@ const WITH_HYPHEN: [&str; 9] = [
 ];
 
 /// Host and zone.
-pub(super) fn of_region(region: &str) -> Option<(String, &'static str)> {
+pub(crate) fn of_region(region: &str) -> Option<(String, &'static str)> {
     let (_, zone) = ZONES.iter().find(|(of, _)| *of == region)?;
     let separator = if WITH_HYPHEN.contains(&region) { '-' } else { '.' };
     let suffix = if region.starts_with("cn-") { ".cn" } else { "" };

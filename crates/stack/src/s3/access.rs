@@ -74,7 +74,7 @@ impl BucketAccessControl {
 /// Sets access list and ownership, of which the one asks for the other.
 pub(super) fn own(bucket: &Bucket, list: Option<BucketAccessControl>, ownership: Option<ObjectOwnership>) {
     if let Some(list) = list {
-        bucket.resource.set(ACCESS_CONTROL, Some(list.as_str().into()));
+        bucket.set(ACCESS_CONTROL, list.as_str().into());
     }
     let needs = list.is_some_and(BucketAccessControl::needs_ownership);
     if needs && ownership == Some(ObjectOwnership::BucketOwnerEnforced) {
@@ -85,16 +85,20 @@ pub(super) fn own(bucket: &Bucket, list: Option<BucketAccessControl>, ownership:
     let ownership = ownership.or(needs.then_some(ObjectOwnership::ObjectWriter));
     if let Some(ownership) = ownership {
         let rule = Expr::map([("ObjectOwnership", ownership.as_str())]);
-        bucket
-            .resource
-            .set(OWNERSHIP, Some(Expr::map([("Rules", Expr::List(vec![rule]))])));
+        bucket.set(OWNERSHIP, Expr::map([("Rules", Expr::List(vec![rule]))]));
     }
 }
 
 /// Lets S3 write logs into the bucket.
 pub(super) fn allow_log_delivery(bucket: &Bucket) {
     let list = BucketAccessControl::LogDeliveryWrite;
-    if let Some(set) = bucket.resource.property(ACCESS_CONTROL)
+    let Some(resource) = bucket.resource() else {
+        bucket
+            .construct
+            .warn("logs are written to a bucket that exists already; let them in where it is made");
+        return;
+    };
+    if let Some(set) = resource.property(ACCESS_CONTROL)
         && set.as_text() != Some(list.as_str())
     {
         bucket
@@ -102,8 +106,8 @@ pub(super) fn allow_log_delivery(bucket: &Bucket) {
             .report("logs are written to the bucket, but its access list says something else");
         return;
     }
-    bucket.resource.set(ACCESS_CONTROL, Some(list.as_str().into()));
-    if bucket.resource.property(OWNERSHIP).is_none() {
+    bucket.set(ACCESS_CONTROL, list.as_str().into());
+    if resource.property(OWNERSHIP).is_none() {
         own(bucket, Some(list), None);
     }
 }

@@ -56,7 +56,7 @@ impl Logging {
             };
             configuration.insert("TargetObjectKeyFormat", format);
         }
-        from.resource.set("LoggingConfiguration", Some(configuration.into()));
+        from.set("LoggingConfiguration", configuration.into());
         access::allow_log_delivery(self.bucket.as_ref().unwrap_or(from));
     }
 }

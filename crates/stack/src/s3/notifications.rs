@@ -231,11 +231,16 @@ impl Bucket {
         let (arn, role) = handler(&Stack::of(self));
         let policy = Policy::new(&construct, "HandlerPolicy");
         policy.add(PolicyStatement::allow(["s3:PutBucketNotification"]).on(self.bucket_arn()));
+        // Of a bucket that exists already, what others have set is kept.
+        let managed = self.resource().is_some();
+        if !managed {
+            policy.add(PolicyStatement::allow(["s3:GetBucketNotification"]).on(self.bucket_arn()));
+        }
         policy.resource().set("Roles", Some(Expr::List(vec![role])));
         let mut resource = Resource::new("Custom::S3BucketNotifications");
         resource.properties.insert("ServiceToken", arn);
         resource.properties.insert("BucketName", self.bucket_name());
-        resource.properties.insert("Managed", true);
+        resource.properties.insert("Managed", managed);
         resource.properties.insert("SkipDestinationValidation", false);
         let resource = CfnResource::raw(&construct, "Resource", resource);
         resource.construct().add_dependency(&policy);

@@ -289,9 +289,7 @@ pub(super) fn take_inventories(bucket: &Bucket, inventories: Vec<Inventory>) {
     }
     let rendered = inventories.iter().enumerate();
     let rendered = rendered.map(|(index, inventory)| inventory.render(bucket, index));
-    bucket
-        .resource
-        .set("InventoryConfigurations", Some(Expr::List(rendered.collect())));
+    bucket.set("InventoryConfigurations", Expr::List(rendered.collect()));
     let from = bucket.bucket_arn();
     bucket.construct.on_synth(move || {
         for inventory in &inventories {

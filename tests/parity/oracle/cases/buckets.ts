@@ -20,7 +20,24 @@ export function build(app: cdk.App) {
   plain.grantReadWrite(role, 'both/*');
   new s3.Bucket(stack, 'Locked', { objectLockDefaultRetention: s3.ObjectLockRetention.compliance(cdk.Duration.days(30)) });
   new s3.Bucket(stack, 'Governed', { objectLockEnabled: true, objectLockDefaultRetention: s3.ObjectLockRetention.governance(cdk.Duration.days(1)) });
+  known(app);
   new cdk.CfnOutput(stack, 'Url', { value: plain.s3UrlForObject('a/b.txt') });
+}
+
+function known(app: cdk.App) {
+  const stack = new cdk.Stack(app, 'Known', { env: { account: '123456789012', region: 'eu-central-1' } });
+  const role = new iam.Role(stack, 'Role', { assumedBy: new iam.ServicePrincipal('ec2.amazonaws.com') });
+  const named = s3.Bucket.fromBucketName(stack, 'Named', 'theirs');
+  named.grantRead(role);
+  named.grantPut(new iam.AccountPrincipal('222222222222'));
+  named.enableEventBridgeNotification();
+  const arn = s3.Bucket.fromBucketArn(stack, 'Arn', 'arn:aws:s3:::by-arn');
+  arn.grantWrite(role);
+  for (const [id, value] of Object.entries({ Name: arn.bucketName, BucketArn: named.bucketArn, Domain: named.bucketRegionalDomainName, Web: named.bucketWebsiteUrl, WebHost: named.bucketWebsiteDomainName })) new cdk.CfnOutput(stack, `${id}Of`, { value });
+  const open = new cdk.Stack(app, 'Anywhere');
+  const here = s3.Bucket.fromBucketName(open, 'Named', 'theirs');
+  new cdk.CfnOutput(open, 'Domain', { value: here.bucketRegionalDomainName });
+  new s3.Bucket(open, 'Logged', { serverAccessLogsBucket: here });
 }
 
 function encrypted(stack: cdk.Stack, role: iam.IRole) {

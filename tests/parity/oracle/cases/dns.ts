@@ -4,6 +4,7 @@ import * as acm from 'aws-cdk-lib/aws-certificatemanager';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import * as kms from 'aws-cdk-lib/aws-kms';
 import * as route53 from 'aws-cdk-lib/aws-route53';
 import * as targets from 'aws-cdk-lib/aws-route53-targets';
 
@@ -26,6 +27,9 @@ export function build(app: cdk.App) {
   zone.grantDelegation(role);
   zone.grantDelegation(role, { delegatedZoneNames: ['dev.example.com', '*.a!b.example.com'] });
   new cdk.CfnOutput(stack, 'ZoneArn', { value: zone.hostedZoneArn });
+  const signing = () => ({ keySpec: kms.KeySpec.ECC_NIST_P256, keyUsage: kms.KeyUsage.SIGN_VERIFY });
+  zone.enableDnssec({ kmsKey: new kms.Key(stack, 'Signing', signing()) });
+  below.enableDnssec({ kmsKey: new kms.Key(stack, 'SigningBelow', signing()), keySigningKeyName: 'below_1' });
   const open = new cdk.Stack(app, 'Open');
   new route53.CnameRecord(open, 'Here', { zone: theirs, domainName: 'there.example.net' });
   const name = new cdk.CfnParameter(open, 'Name').valueAsString;

@@ -37,7 +37,28 @@ pub fn build(app: &App) {
         .object_lock_enabled(true)
         .object_lock_governance(days(1))
         .build();
+    known(app);
     CfnOutput::new(&stack, "Url", plain.s3_url_for_object("a/b.txt")).build();
+}
+
+fn known(app: &App) {
+    let stack = Stack::new(app, "Known").env("123456789012", "eu-central-1").build();
+    let role = Role::new(&stack, "Role", Principal::service("ec2.amazonaws.com")).build();
+    let named = Bucket::from_bucket_name(&stack, "Named", "theirs");
+    named.grant_read(&role);
+    named.grant_put(Principal::account("222222222222"));
+    named.enable_event_bridge_notification();
+    let arn = Bucket::from_bucket_arn(&stack, "Arn", "arn:aws:s3:::by-arn");
+    arn.grant_write(&role);
+    CfnOutput::new(&stack, "NameOf", arn.bucket_name()).build();
+    CfnOutput::new(&stack, "BucketArnOf", named.bucket_arn()).build();
+    CfnOutput::new(&stack, "DomainOf", named.bucket_regional_domain_name()).build();
+    CfnOutput::new(&stack, "WebOf", named.bucket_website_url()).build();
+    CfnOutput::new(&stack, "WebHostOf", named.bucket_website_domain_name()).build();
+    let open = Stack::new(app, "Anywhere").build();
+    let here = Bucket::from_bucket_name(&open, "Named", "theirs");
+    CfnOutput::new(&open, "Domain", here.bucket_regional_domain_name()).build();
+    Bucket::new(&open, "Logged").server_access_logs_bucket(&here).build();
 }
 
 fn encrypted(stack: &Stack, role: &Role) {

@@ -5,6 +5,7 @@ use stack::certificatemanager::{Certificate, CertificateValidation, KeyAlgorithm
 use stack::cloudwatch::Alarm;
 use stack::ec2::{InterfaceService, SubnetConfiguration, SubnetSelection, SubnetType, Vpc};
 use stack::iam::{Principal, Role};
+use stack::kms::{Key, KeySpec, KeyUsage};
 use stack::route53::{
     ARecord, AaaaRecord, CaaRecord, CaaTag, CaaValue, CnameRecord, Continent, DsRecord, Failover, GeoLocation,
     HealthCheck, HealthCheckType, HostedZone, HttpsRecord, MxRecord, NsRecord, PrivateHostedZone, PublicHostedZone,
@@ -50,6 +51,14 @@ pub fn build(app: &App) {
     let role = Role::new(&stack, "Delegate", Principal::account("222222222222")).build();
     zone.grant_delegation(&role, &[]);
     zone.grant_delegation(&role, &["dev.example.com", "*.a!b.example.com"]);
+    let signing = |id: &str| {
+        Key::new(&stack, id)
+            .key_spec(KeySpec::EccNistP256)
+            .key_usage(KeyUsage::SignVerify)
+            .build()
+    };
+    zone.enable_dnssec(&signing("Signing"), None);
+    below.enable_dnssec(&signing("SigningBelow"), Some("below_1"));
     CfnOutput::new(&stack, "ZoneArn", zone.hosted_zone_arn()).build();
     open(app, &theirs);
 }

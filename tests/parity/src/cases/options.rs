@@ -482,5 +482,7 @@ fn rest(app: &App) {
     raw.override_at("Properties.E\\.F", "dotted");
     raw.delete_override_at("Properties.A.B");
     raw.apply_removal_policy(RemovalPolicy::RetainOnUpdateOrDelete);
-    raw.depend_on(bucket.resource());
+    if let Some(bucket) = bucket.resource() {
+        raw.depend_on(bucket);
+    }
 }
