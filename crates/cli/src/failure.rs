@@ -291,6 +291,14 @@ mod tests {
     }
 
     #[test]
+    fn where_status_1_means_something_else_a_failure_ends_otherwise() {
+        let ended = |code: Code| Failure::new(code, "").ending_with(2).exit_status();
+        assert_eq!(ended(Code::CloudUnavailable), 2);
+        assert_eq!(ended(Code::StackBusy), 4);
+        assert_eq!(Failure::new(Code::CloudUnavailable, "").exit_status(), 1);
+    }
+
+    #[test]
     fn a_failure_reads_from_what_to_why_to_what_next() {
         let failure = Failure::new(Code::ConfigInvalid, "llama-deploy.toml cannot be read")
             .because(anyhow::anyhow!("line 3\nunexpected `x`").context("not TOML"))

@@ -195,3 +195,24 @@ fn a_change_that_nobody_can_approve() {
     assert_nothing_deployed(&project);
     project.run(&["deploy", "--yes"]).expect(0);
 }
+
+#[test]
+fn nothing_to_compare_with() {
+    let project = Project::service();
+    let said = refused(project.run(&["diff", "--against", "nowhere"]), 2, "LD0207");
+    assert!(
+        said.contains("nowhere") && said.contains("the folder of an assembly"),
+        "{said}"
+    );
+    project.write("notes.json", "[1, 2]");
+    let said = refused(project.run(&["diff", "--against", "notes.json"]), 2, "LD0403");
+    assert!(said.contains("notes.json is no CloudFormation template"), "{said}");
+    project.write("broken.yaml", "Resources: [");
+    refused(project.run(&["diff", "--against", "broken.yaml"]), 2, "LD0403");
+    project.write("empty/readme", "");
+    refused(project.run(&["diff", "--against", "empty"]), 2, "LD0203");
+    project.write("other/manifest.json", r#"{ "version": "41.0.0", "artifacts": {} }"#);
+    let said = refused(project.run(&["diff", "Service", "--against", "other"]), 2, "LD0204");
+    assert!(said.contains("other has no stack 'Service'"), "{said}");
+    refused(project.run(&["diff", "Nothing", "--against", "other"]), 2, "LD0204");
+}
