@@ -45,12 +45,14 @@ fn compare(options: &Diff, settings: &Settings, console: &Console) -> Outcome<u8
     let root = settings.root.to_string_lossy();
     for (pair, difference, security) in &shown {
         let origin = |logical_id: &str| pair.stack.origin(logical_id).map(|origin| below(&root, origin));
+        let old_origin = |logical_id: &str| Some(below(&root, pair.before.as_ref()?.origin(logical_id)?));
         let report = Report {
             path: &pair.stack.path,
             presence: Presence::of(&pair.old, &pair.new),
             difference,
             security,
             origin: &origin,
+            old_origin: &old_origin,
             paint: console.paint(),
         };
         console.print(&report.text());

@@ -36,6 +36,8 @@ pub struct Report<'a> {
     pub security: &'a SecurityChanges,
     /// Of a resource of the new template.
     pub origin: &'a dyn Fn(&str) -> Option<Origin>,
+    /// Of a resource of the old one, where that is an assembly too.
+    pub old_origin: &'a dyn Fn(&str) -> Option<Origin>,
     pub paint: Paint,
 }
 
@@ -152,12 +154,13 @@ impl Report<'_> {
             ));
         }
         if let (Some(old), Change::Add) = (&resource.looks_like, resource.change) {
-            let path = resource.old_path.as_deref().unwrap_or("its old path");
-            let path = path.strip_suffix("/Resource").unwrap_or(path);
+            let path = match self.old_path(old, resource) {
+                Some(path) => format!("\"{}\"", visible(&path)),
+                None => "the path that it had".to_owned(),
+            };
             lines.push(format!(
-                "      looks like {} under a new logical id: keep it with moved_from(\"{}\")",
-                visible(old),
-                visible(path)
+                "      looks like {} under a new logical id: keep it with construct().moved_from({path})",
+                visible(old)
             ));
         }
         resource
@@ -166,7 +169,16 @@ impl Report<'_> {
             .for_each(|property| self.property(property, lines));
     }
 
-    /// Where the app makes it: its source line, or the construct's path where no line is known.
+    /// What `moved_from` takes: ids below the stack, of the construct and not of the resource that it is made of.
+    fn old_path(&self, old: &str, resource: &ResourceDiff) -> Option<String> {
+        let known = (self.old_origin)(old).map(|origin| origin.path);
+        let path = known.or_else(|| resource.old_path.clone())?;
+        let path = path.strip_suffix("/Resource").unwrap_or(&path);
+        let below = path.strip_prefix(self.path).and_then(|rest| rest.strip_prefix('/'));
+        Some(below.unwrap_or(path).to_owned())
+    }
+
+    /// Where the app makes it, or made it: its source line, or the construct's path where no line is known.
     fn place(&self, resource: &ResourceDiff) -> String {
         let of_old = || {
             resource
@@ -176,6 +188,7 @@ impl Report<'_> {
                 .map(|path| format!("({path})"))
         };
         let origin = (self.origin)(&resource.logical_id)
+            .or_else(|| (self.old_origin)(&resource.logical_id))
             .map(|origin| origin.source.unwrap_or_else(|| format!("({})", origin.path)));
         visible(&origin.or_else(of_old).unwrap_or_default())
     }

@@ -26,6 +26,8 @@ pub enum Source<'a> {
 /// A stack with both templates; one of them is null where the stack is not there.
 pub struct Compared {
     pub stack: Stack,
+    /// The stack in the other assembly, where it is compared with one.
+    pub before: Option<Stack>,
     pub old: Value,
     pub new: Value,
 }
@@ -77,18 +79,23 @@ impl<'a> Source<'a> {
                 .into_iter()
                 .map(|stack| {
                     let old = session.deployed_template(&stack.name)?.unwrap_or_default();
-                    compared(stack, old)
+                    compared(stack, None, old)
                 })
                 .collect(),
             Self::Assembly { folder, stacks: others } => with_assembly(stacks, named, &folder, others),
-            Self::File { file, template } => Ok(vec![compared(the_one(stacks, named, &file)?, template)?]),
+            Self::File { file, template } => Ok(vec![compared(the_one(stacks, named, &file)?, None, template)?]),
         }
     }
 }
 
-fn compared(stack: Stack, old: Value) -> Outcome<Compared> {
+fn compared(stack: Stack, before: Option<Stack>, old: Value) -> Outcome<Compared> {
     let new = stack.template()?;
-    Ok(Compared { stack, old, new })
+    Ok(Compared {
+        stack,
+        before,
+        old,
+        new,
+    })
 }
 
 fn with_assembly(
@@ -111,13 +118,14 @@ fn with_assembly(
             )
             .hint(format!("it has: {}", known.join(", "))));
         }
-        let old = counterpart.map(|at| others.remove(at).1).unwrap_or_default();
-        pairs.push(compared(stack, old)?);
+        let (before, old) = counterpart.map(|at| others.remove(at)).unzip();
+        pairs.push(compared(stack, before, old.unwrap_or_default())?);
     }
     if named.is_empty() {
         // The app has them no more.
         pairs.extend(others.into_iter().map(|(stack, old)| Compared {
             stack,
+            before: None,
             old,
             new: Value::Null,
         }));
