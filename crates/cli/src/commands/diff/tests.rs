@@ -128,17 +128,104 @@ fn new() -> Value {
 
 #[test]
 fn a_whole_stack_reads_from_what_may_be_lost_to_what_is_allowed() {
-    insta::assert_snapshot!(plain(&old(), &new()), @"");
+    insta::assert_snapshot!(plain(&old(), &new()), @r#"
+    Prod/Service
+      ~ Parameters Stage
+          ~ Default: dev → prod
+      - AWS::DynamoDB::Table Gone  will be DELETED
+      - AWS::SNS::Topic OldTopic  will be DELETED  (Prod/Service/OldTopic/Resource)
+          looks like Topic, which is added: see there how to keep it
+      ± AWS::RDS::DBInstance Database  will be REPLACED by DBSubnetGroupName, a snapshot remains  stacks/src/data.rs:7
+          ~ AllocatedStorage: 100 → 200
+          + PubliclyAccessible: true
+          ~ DBSubnetGroupName: changes with Subnets  (replaces)
+      ± AWS::RDS::DBSubnetGroup Subnets  will be REPLACED by DBSubnetGroupName
+          ~ DBSubnetGroupName: one → two  (replaces)
+      - AWS::S3::Bucket Kept  leaves the stack, is retained
+      ~ AWS::CloudWatch::Dashboard Board
+          ~ DashboardBody/widgets[0]/properties/period: 300 → 60
+          ~ DashboardBody/widgets[0]/properties/title: Orders → Orders a minute
+      ~ AWS::Lambda::Function Handler  (Prod/Service/Handler)
+          ~ Code/ZipFile
+              …
+
+                def handler(event, context):
+              -     print(event)
+              +     print(context)
+                    return 1
+          + Environment/Variables/STAGE: ${Stage}
+      ~ AWS::SQS::Queue Orders  stacks/src/main.rs:41
+          + DependsOn: Role
+          + Tags[cost]: {"Key":"cost","Value":"1"}
+          ~ Tags[team]/Value: a → b
+          ~ VisibilityTimeout: 30 → 60
+      ~ AWS::IAM::Policy Policy
+          + PolicyDocument/Statement[0]/Action[1]: sqs:DeleteMessage
+          + PolicyDocument/Statement[0]/Action[2]: sqs:ReceiveMessage
+      ~ AWS::IAM::Role Role
+          + ManagedPolicyArns: ["arn:${AWS::Partition}:iam::aws:policy/ReadOnlyAccess"]
+      + AWS::EC2::SecurityGroup Group
+      + AWS::SNS::Topic Topic
+          looks like OldTopic under a new logical id: keep it with construct().moved_from("OldTopic")
+      + Outputs Topic: ${Topic}
+      ~ Outputs Url
+          ~ Value: a → b
+      Security: allows more than before, see !
+          Effect  Principal    Action              Resource
+      ! + Allow   AWS:${Role}  sqs:DeleteMessage   ${Orders.Arn}
+                               sqs:ReceiveMessage
+          Identity  Managed policy
+      ! + ${Role}   arn:${AWS::Partition}:iam::aws:policy/ReadOnlyAccess
+          Security group    Traffic  Protocol    Peer
+      ! + ${Group.GroupId}  in       TCP 22      0.0.0.0/0
+      ! + ${Group.GroupId}  out      everything  0.0.0.0/0
+          Public access  Setting             Old    New
+      ! + Database       PubliclyAccessible  unset  true
+      1 difference of the CDK's bookkeeping left out; --strict shows all
+    1 of 1 stacks differ: 2 added, 5 changed, 1 released, 2 replaced, 2 deleted; allows more than before
+    "#);
 }
 
 #[test]
 fn nothing_new_is_one_line() {
-    insta::assert_snapshot!(plain(&old(), &old()), @"");
+    insta::assert_snapshot!(plain(&old(), &old()), @r#"
+    Prod/Service: no difference
+    0 of 1 stacks differ
+    "#);
 }
 
 #[test]
 fn a_new_stack_is_all_additions() {
-    insta::assert_snapshot!(plain(&Value::Null, &new()), @"");
+    insta::assert_snapshot!(plain(&Value::Null, &new()), @r#"
+    Prod/Service: a new stack
+      + Parameters Stage: {"Type":"String","Default":"prod"}
+      + AWS::CloudWatch::Dashboard Board
+      + AWS::RDS::DBInstance Database  stacks/src/data.rs:7
+      + AWS::EC2::SecurityGroup Group
+      + AWS::Lambda::Function Handler  (Prod/Service/Handler)
+      + AWS::SQS::Queue Orders  stacks/src/main.rs:41
+      + AWS::IAM::Policy Policy
+      + AWS::IAM::Role Role
+      + AWS::RDS::DBSubnetGroup Subnets
+      + AWS::SNS::Topic Topic
+      + Outputs Topic: ${Topic}
+      + Outputs Url: b
+      Security: allows more than before, see !
+          Effect  Principal                     Action              Resource
+      ! + Allow   AWS:${Role}                   sqs:DeleteMessage   ${Orders.Arn}
+                                                sqs:ReceiveMessage
+                                                sqs:SendMessage
+      ! + Allow   Service:lambda.amazonaws.com  sts:AssumeRole      ${Role.Arn}
+          Identity  Managed policy
+      ! + ${Role}   arn:${AWS::Partition}:iam::aws:policy/ReadOnlyAccess
+          Security group    Traffic  Protocol    Peer
+      ! + ${Group.GroupId}  in       TCP 22      0.0.0.0/0
+      ! + ${Group.GroupId}  out      everything  0.0.0.0/0
+          Public access  Setting             Old    New
+      ! + Database       PubliclyAccessible  unset  true
+      1 difference of the CDK's bookkeeping left out; --strict shows all
+    1 of 1 stacks differ: 9 added; allows more than before
+    "#);
 }
 
 #[test]
