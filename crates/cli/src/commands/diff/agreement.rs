@@ -122,7 +122,7 @@ fn template(stack: &str, choice: &Choice) -> Value {
         if let (Some(property), true) = (name_property, odd) {
             resource["Properties"][property] = json!(format!("{stack}-{id}-{high}"));
         }
-        if id == "Bucket" && odd {
+        if matches!(id, "Bucket" | "Topic" | "Text") && odd {
             resource["DeletionPolicy"] = json!("Retain");
         }
         if id == "Alarm" && odd && has("Bucket") {
