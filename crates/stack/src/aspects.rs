@@ -14,6 +14,9 @@ use crate::tree::{Construct, NodeId, Scope};
 /// Rounds in which aspects may add constructs for each other to visit; the CDK allows as many.
 const MAX_ROUNDS: usize = 100;
 
+/// Which aspect has visited which construct.
+pub(crate) type Visits = HashSet<(usize, NodeId)>;
+
 type Visit = Rc<dyn Fn(&Construct)>;
 
 #[derive(Clone)]
@@ -71,7 +74,8 @@ impl Aspects {
 
 /// Calls every aspect for every construct below its scope, once, until nothing new comes up.
 pub(crate) fn visit(root: &Construct) {
-    let mut visited: HashSet<(usize, NodeId)> = HashSet::new();
+    // Tests render an app once a stack; nothing is visited twice by that.
+    let mut visited = std::mem::take(&mut root.tree_mut().visits);
     for _ in 0..MAX_ROUNDS {
         let mut aspects: Vec<(usize, Aspect)> = root.tree().aspects.iter().cloned().enumerate().collect();
         aspects.sort_by_key(|(index, aspect)| (aspect.priority, *index));
@@ -85,6 +89,7 @@ pub(crate) fn visit(root: &Construct) {
             }
         }
         if visited.len() == before {
+            root.tree_mut().visits = visited;
             return;
         }
     }

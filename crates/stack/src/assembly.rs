@@ -105,7 +105,18 @@ fn complete(root: &Construct) -> Result<(), Errors> {
     policy::write(root);
     let mut errors = stage::recorded_errors(root);
     errors.extend(moves::check(&root.tree()));
-    if errors.is_empty() { Ok(()) } else { Err(Errors(errors)) }
+    if root.tree().is_broken {
+        errors.push(Error::Invalid {
+            construct: root.path(),
+            message: "the app was wrong when it was synthesized before; make a new one".to_owned(),
+            location: root.location(),
+        });
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    root.tree_mut().is_broken = true;
+    Err(Errors(errors))
 }
 
 fn prepare(root: &Construct) {

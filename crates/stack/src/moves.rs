@@ -97,6 +97,7 @@ impl Construct {
             );
             return;
         }
+        self.doubt(path);
         let moved = Move::new(path, location);
         let before = self.tree_mut().moves.done.insert(self.node(), moved);
         if let Some(before) = before {
@@ -118,8 +119,25 @@ impl Construct {
             self.moved_wrongly(path, location, format!("`{id}` is made already; say it before"));
             return;
         }
+        self.doubt(path);
         let expected = Move::new(path, location);
         self.tree_mut().moves.expected.insert((self.node(), id), expected);
+    }
+
+    /// A path that begins with the stack's own id is more often a mistake, which would replace resources, than the place
+    /// where something stood.
+    fn doubt(&self, path: &str) {
+        let begins_with_stack = {
+            let tree = self.tree();
+            let first = path.split('/').next().unwrap_or_default();
+            let stack = tree.stack_of(self.node());
+            stack.is_some_and(|stack| tree.node(stack).id == first && tree.find_child(stack, first).is_none())
+        };
+        if begins_with_stack {
+            self.warn(format!(
+                "`{path}` is read as a path below the stack; if its first id is the stack's own, leave that out"
+            ));
+        }
     }
 
     fn moved_wrongly(&self, from: &str, location: Source, problem: String) {

@@ -13,7 +13,7 @@ use cfn::{ElementId, Expr, Map, Parameter};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use crate::aspects::Aspect;
+use crate::aspects::{Aspect, Visits};
 use crate::dependency::Dependency;
 use crate::error::{Error, Source};
 use crate::logical_id;
@@ -105,6 +105,9 @@ pub(crate) struct Tree {
     pub(crate) shared: HashMap<NodeId, Rc<dyn Any>>,
     pub(crate) moves: Moves,
     pub(crate) aspects: Vec<Aspect>,
+    pub(crate) visits: Visits,
+    /// Its errors were told; there is no second attempt.
+    pub(crate) is_broken: bool,
     pub(crate) warnings: Vec<Noted>,
     pub(crate) suppressions: Vec<Suppression>,
     pub(crate) policies: Vec<Pack>,
@@ -135,6 +138,8 @@ impl Tree {
             shared: HashMap::new(),
             moves: Moves::default(),
             aspects: Vec::new(),
+            visits: Visits::new(),
+            is_broken: false,
             warnings: Vec::new(),
             suppressions: Vec::new(),
             policies: Vec::new(),

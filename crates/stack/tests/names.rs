@@ -171,6 +171,16 @@ fn wrong_moves_are_refused() {
 }
 
 #[test]
+fn a_path_that_begins_with_the_stack_is_doubted() {
+    let (app, _folder) = app();
+    let stack = Stack::new(&app, "S").build();
+    Queue::new(&stack, "One").build().construct().moved_from("S/Two");
+    let warnings = app.synth().unwrap().warnings;
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].message.contains("leave that out"), "{}", warnings[0]);
+}
+
+#[test]
 fn an_id_that_synthesis_itself_needs_is_not_overwritten() {
     let taken = |id: &'static str| {
         let errors = synth(|stack| {

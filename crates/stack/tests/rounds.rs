@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use cfn::Expr;
 use serde_json::{Value as Json, json};
+use stack::assertions::Template;
 use stack::sns::Topic;
 use stack::sqs::Queue;
 use stack::{App, Aspects, CfnOutput, CfnParameter, CfnResource, Construct, Scope, Stack, Stage};
@@ -63,6 +64,28 @@ fn an_aspect_visits_everything_and_what_it_adds_once() {
             "Prod/S/Jobs/Alerts",
             "Prod/S/Jobs/Alerts/Resource"
         ]
+    );
+}
+
+#[test]
+fn rendering_again_visits_nothing_twice_and_forgets_no_error() {
+    let (app, _folder) = app();
+    let stack = Stack::new(&app, "S").build();
+    Aspects::of(&stack).add(|construct| {
+        if construct.path() == "S" {
+            Topic::new(construct, "Alerts").build();
+        }
+    });
+    for _ in 0..2 {
+        Template::of(&stack).resource_count_is("AWS::SNS::Topic", 1);
+    }
+    stack.construct().report("wrong");
+    assert!(app.synth().is_err());
+    assert!(
+        app.synth()
+            .unwrap_err()
+            .to_string()
+            .contains("was wrong when it was synthesized before")
     );
 }
 

@@ -9,7 +9,7 @@ use crate::failure::Outcome;
 
 pub fn run(options: &Explain, console: &Console) -> Outcome<u8> {
     let text = match &options.code {
-        Some(code) => codes::page(code)?.to_owned(),
+        Some(code) => codes::page(code)?,
         None => codes::list(),
     };
     console.print(&text);

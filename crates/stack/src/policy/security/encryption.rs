@@ -37,10 +37,11 @@ pub(super) fn rules() -> Vec<Rule> {
 }
 
 /// Members of a cluster, replicas and what comes from a snapshot take the encryption of where they come from.
-const INHERITED: [&str; 6] = [
+const INHERITED: [&str; 7] = [
     "DBClusterIdentifier",
     "SourceDBInstanceIdentifier",
     "SourceDBClusterIdentifier",
+    "ReplicationSourceIdentifier",
     "DBSnapshotIdentifier",
     "DBClusterSnapshotIdentifier",
     "SnapshotIdentifier",

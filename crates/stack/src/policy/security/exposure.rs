@@ -56,7 +56,14 @@ fn bucket(resource: &Resource<'_>) -> Option<String> {
 
 fn resource_policy(resource: &Resource<'_>) -> Option<String> {
     if resource.is("AWS::Lambda::Permission") {
-        let narrowed = ["SourceArn", "SourceAccount", "PrincipalOrgID", "FunctionUrlAuthType"];
+        // What a function's URL lets in is the matter of another rule.
+        let narrowed = [
+            "SourceArn",
+            "SourceAccount",
+            "PrincipalOrgID",
+            "FunctionUrlAuthType",
+            "InvokedViaFunctionUrl",
+        ];
         let is_open = resource.setting("Principal").text() == Some("*")
             && narrowed.iter().all(|name| resource.setting(name).is_absent());
         return is_open.then(|| "everybody may invoke the function".to_owned());
