@@ -5,7 +5,8 @@ use cfn::{Builder, Expr, IntoValue, Map, Value, id};
 
 use crate::cloudwatch::json_text::json_text;
 use crate::element::{CfnResource, RemovalPolicy};
-use crate::iam::{Grant, Grantee, PolicyStatement, ResourcePolicy};
+use crate::iam::{Grantee, PolicyStatement, Principal, ResourcePolicy};
+use crate::kms::Key;
 use crate::site::Site;
 use crate::stack::{Arn, ArnFormat, Stack};
 use crate::tree::{Construct, Scope};
@@ -18,6 +19,7 @@ pub struct Secret {
     arn_for_policies: Value<String>,
     /// None of a secret that exists already.
     policy: Option<ResourcePolicy>,
+    key: Option<Key>,
 }
 
 impl Scope for Secret {
@@ -33,6 +35,7 @@ pub struct SecretBuilder {
     generate: GenerateSecretString,
     replica_regions: Vec<Expr>,
     removal_policy: RemovalPolicy,
+    key: Option<Key>,
 }
 
 impl SecretBuilder {
@@ -86,8 +89,11 @@ impl SecretBuilder {
         self
     }
 
-    pub fn encryption_key(mut self, key: impl IntoValue<id::kms::AnyKey>) -> Self {
+    /// Instead of the account's default key for secrets. Its policy lets Secrets Manager use it for the account, and for
+    /// those who are granted to read or write the secret.
+    pub fn encryption_key(mut self, key: &Key) -> Self {
         self.properties = self.properties.kms_key_id(key);
+        self.key = Some(key.clone());
         self
     }
 
@@ -105,7 +111,13 @@ impl SecretBuilder {
         }
         let resource = CfnResource::new(&construct, "Resource", properties);
         resource.apply_removal_policy(self.removal_policy);
-        Secret::owned(construct, resource.reference())
+        if let Some(key) = &self.key {
+            let account = Principal::account(Stack::of(&construct).account());
+            let account = through_secrets_manager(&construct, account);
+            key.grant_encrypt_decrypt(account.clone());
+            key.grant(account, ["kms:CreateGrant", "kms:DescribeKey"]);
+        }
+        Secret::owned(construct, resource.reference(), self.key)
     }
 }
 
@@ -126,15 +138,17 @@ impl Secret {
             generate: GenerateSecretString::new(),
             replica_regions: Vec::new(),
             removal_policy: RemovalPolicy::Destroy,
+            key: None,
         }
     }
 
-    fn owned(construct: Construct, arn: Value<id::secretsmanager::SecretId>) -> Self {
+    fn owned(construct: Construct, arn: Value<id::secretsmanager::SecretId>, key: Option<Key>) -> Self {
         Self {
             construct,
             arn_for_policies: arn.clone().cast(),
             arn,
             policy: Some(ResourcePolicy::new("ResourcePolicy")),
+            key,
         }
     }
 
@@ -164,6 +178,7 @@ impl Secret {
             arn: arn.cast(),
             arn_for_policies,
             policy: None,
+            key: None,
         }
     }
 
@@ -197,25 +212,76 @@ impl Secret {
             .target_id(target_id)
             .target_type(target_type);
         let resource = CfnResource::new(&construct, "Resource", properties);
-        Self::owned(construct, resource.reference().cast())
+        Self::owned(construct, resource.reference().cast(), self.key.clone())
+    }
+
+    /// The key of a secret that exists already, for grants.
+    #[must_use]
+    pub fn encrypted_with(mut self, key: &Key) -> Self {
+        self.key = Some(key.clone());
+        self
+    }
+
+    pub(crate) fn with_key(mut self, key: Option<Key>) -> Self {
+        self.key = key;
+        self
+    }
+
+    pub fn encryption_key(&self) -> Option<&Key> {
+        self.key.as_ref()
     }
 
     pub fn grant_read(&self, grantee: impl Into<Grantee>) {
-        let grant = Grant::new(
-            ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
-            [self.arn_for_policies.clone()],
-        );
-        grant.to(&grantee.into(), |statement| self.add_to_resource_policy(statement));
+        self.grant_reading(&grantee.into(), None);
+    }
+
+    /// As [`Secret::grant_read`], of these stages of its versions only: `AWSCURRENT`.
+    pub fn grant_read_stages(&self, grantee: impl Into<Grantee>, stages: impl IntoIterator<Item = impl Into<String>>) {
+        let stages = stages.into_iter().map(|stage| Expr::from(stage.into())).collect();
+        self.grant_reading(&grantee.into(), Some(Expr::List(stages)));
+    }
+
+    fn grant_reading(&self, grantee: &Grantee, stages: Option<Expr>) {
+        let actions = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"];
+        let mut statement = PolicyStatement::allow(actions).on(&self.arn_for_policies);
+        if let Some(stages) = stages {
+            statement = statement.condition("ForAnyValue:StringEquals", [("secretsmanager:VersionStage", stages)]);
+        }
+        self.give(grantee, statement);
+        if let Some(key) = &self.key {
+            key.grant_decrypt(through_secrets_manager(&self.construct, grantee.principal()));
+        }
     }
 
     pub fn grant_write(&self, grantee: impl Into<Grantee>) {
+        let grantee = grantee.into();
         let actions = [
             "secretsmanager:PutSecretValue",
             "secretsmanager:UpdateSecret",
             "secretsmanager:UpdateSecretVersionStage",
         ];
-        Grant::new(actions, [self.arn_for_policies.clone()])
-            .to(&grantee.into(), |statement| self.add_to_resource_policy(statement));
+        self.give(&grantee, PolicyStatement::allow(actions).on(&self.arn_for_policies));
+        if let Some(key) = &self.key {
+            key.grant_encrypt(through_secrets_manager(&self.construct, grantee.principal()));
+        }
+    }
+
+    fn give(&self, grantee: &Grantee, statement: PolicyStatement) {
+        let (identity, principal) = grantee.parties();
+        if let Some(identity) = identity {
+            identity.add_to_policy(statement.clone());
+        }
+        if let Some(principal) = principal {
+            self.add_to_resource_policy(statement.by(principal.clone()));
+        }
+    }
+
+    /// Keeps everybody of the account from deleting it.
+    pub fn deny_account_root_delete(&self) {
+        let statement = PolicyStatement::deny(["secretsmanager:DeleteSecret"])
+            .on_all()
+            .by(Principal::account_root());
+        self.add_to_resource_policy(statement);
     }
 
     /// Adds to the policy of the secret itself, which is made with the first statement. A secret that exists already
@@ -230,4 +296,10 @@ impl Secret {
             CfnResource::new(&construct, "Resource", properties).untyped()
         });
     }
+}
+
+/// The same principal, as far as Secrets Manager acts for it.
+fn through_secrets_manager(construct: &Construct, principal: Principal) -> Principal {
+    let service = cfn::text!["secretsmanager.", Stack::of(construct).region(), ".amazonaws.com"];
+    principal.condition("StringEquals", [("kms:ViaService", service)])
 }

@@ -333,9 +333,9 @@ impl DatabaseClusterBuilder {
         let resource = CfnResource::new(&construct, "Resource", properties);
         let removal_policy = self.removal_policy.unwrap_or(RemovalPolicy::Snapshot);
         resource.apply_removal_policy(removal_policy);
-        let secret = if login.managed.is_some() {
+        let secret = if let Some(key) = login.managed {
             let arn = resource.master_user_secret_secret_arn();
-            Some(Secret::from_arn(&construct, "ManagedSecret", arn))
+            Some(Secret::from_arn(&construct, "ManagedSecret", arn).with_key(key))
         } else {
             let attach = |secret: Secret| secret.attach(resource.handle(), "AWS::RDS::DBCluster");
             let secret = login.secret.map(attach);
@@ -576,7 +576,7 @@ fn with_login(
     let Some(key) = &login.managed else {
         return properties.when_some(login.password.as_ref(), cfn::rds::DBCluster::master_user_password);
     };
-    let key = key.clone().map(|key| MasterUserSecret::new().kms_key_id(key));
+    let key = key.as_ref().map(|key| MasterUserSecret::new().kms_key_id(key));
     properties
         .manage_master_user_password(true)
         .when_some(key, cfn::rds::DBCluster::master_user_secret)

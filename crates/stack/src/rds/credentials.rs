@@ -1,10 +1,11 @@
 //! Who the first user of a database is, and the secret that holds the password.
 
 use cfn::secretsmanager::secret::GenerateSecretString;
-use cfn::{IntoValue, Value, id};
+use cfn::{IntoValue, Value};
 use serde_json::json;
 
 use super::engine::Product;
+use crate::kms::Key;
 use crate::logical_id::{last_characters, md5_hex};
 use crate::secretsmanager::Secret;
 use crate::site::Site;
@@ -19,7 +20,7 @@ const MOST_CHARACTERS_OF_A_LOGICAL_ID: usize = 255;
 #[derive(Clone, Default)]
 struct Generated {
     secret_name: Option<String>,
-    encryption_key: Option<Value<id::kms::AnyKey>>,
+    encryption_key: Option<Key>,
     excluded_characters: Option<String>,
     replica_regions: Vec<String>,
     /// The logical id of the secret follows the characters that its password must not have.
@@ -32,22 +33,10 @@ pub struct Credentials(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    Generated {
-        username: String,
-        how: Generated,
-    },
-    Secret {
-        username: Option<String>,
-        secret: Secret,
-    },
-    Password {
-        username: String,
-        password: Value<String>,
-    },
-    Managed {
-        username: String,
-        key: Option<Value<id::kms::AnyKey>>,
-    },
+    Generated { username: String, how: Generated },
+    Secret { username: Option<String>, secret: Secret },
+    Password { username: String, password: Value<String> },
+    Managed { username: String, key: Option<Key> },
 }
 
 impl Credentials {
@@ -120,8 +109,8 @@ impl Credentials {
 
     /// Encrypts the secret, whether it is generated or managed.
     #[must_use]
-    pub fn encryption_key(mut self, key: impl IntoValue<id::kms::AnyKey>) -> Self {
-        let key = key.into_value();
+    pub fn encryption_key(mut self, key: &Key) -> Self {
+        let key = key.clone();
         if let Kind::Managed { key: slot, .. } = &mut self.0 {
             *slot = Some(key);
             return self;
@@ -151,7 +140,7 @@ pub(super) struct Login {
     pub(super) password: Option<Value<String>>,
     pub(super) secret: Option<Secret>,
     /// RDS keeps the password, under this key if there is one.
-    pub(super) managed: Option<Option<Value<id::kms::AnyKey>>>,
+    pub(super) managed: Option<Option<Key>>,
 }
 
 impl Login {
@@ -231,8 +220,8 @@ impl DatabaseSecret {
         self
     }
 
-    pub fn encryption_key(mut self, key: impl IntoValue<id::kms::AnyKey>) -> Self {
-        self.how.encryption_key = Some(key.into_value());
+    pub fn encryption_key(mut self, key: &Key) -> Self {
+        self.how.encryption_key = Some(key.clone());
         self
     }
 

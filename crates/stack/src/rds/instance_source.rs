@@ -146,11 +146,12 @@ impl DatabaseInstanceBuilder<Standalone> {
         } else {
             with_password(self.properties, &login).when_some(login.username, cfn::rds::DBInstance::master_username)
         };
-        let is_managed = login.managed.is_some();
+        let managed = login.managed.clone();
         let mut instance = self.finish(construct, security_groups);
-        instance.secret = if is_managed {
+        instance.secret = if let Some(key) = managed {
             let arn = instance.resource.master_user_secret_secret_arn();
-            Some(Secret::from_arn(&instance.construct, "ManagedSecret", arn))
+            let secret = Secret::from_arn(&instance.construct, "ManagedSecret", arn);
+            Some(secret.with_key(key))
         } else {
             secret.map(|secret| secret.attach(instance.resource.handle(), "AWS::RDS::DBInstance"))
         };
@@ -203,7 +204,7 @@ fn with_password(properties: cfn::rds::DBInstance, login: &Login) -> cfn::rds::D
     let Some(key) = &login.managed else {
         return properties.when_some(login.password.as_ref(), cfn::rds::DBInstance::master_user_password);
     };
-    let key = key.clone().map(|key| MasterUserSecret::new().kms_key_id(key));
+    let key = key.as_ref().map(|key| MasterUserSecret::new().kms_key_id(key));
     properties
         .manage_master_user_password(true)
         .when_some(key, cfn::rds::DBInstance::master_user_secret)

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use cfn::scheduler::schedule::FlexibleTimeWindow;
-use cfn::{Builder, IntoValue, Value, id};
+use cfn::{Builder, IntoValue, Value};
 
 use super::group::ScheduleGroup;
-use super::target::{Target, permit_decryption};
+use super::target::Target;
 use super::time::{Moment, ScheduleExpression};
 use crate::cloudwatch::Metric;
 use crate::element::CfnResource;
+use crate::kms::Key;
 use crate::site::Site;
 use crate::tree::{Construct, Scope};
 
@@ -50,7 +51,7 @@ pub struct ScheduleBuilder {
     window: TimeWindow,
     start: Option<Moment>,
     end: Option<Moment>,
-    key: Option<Value<id::kms::KeyArn>>,
+    key: Option<Key>,
 }
 
 impl ScheduleBuilder {
@@ -95,8 +96,8 @@ impl ScheduleBuilder {
     }
 
     /// Encrypts what the target gets.
-    pub fn encryption_key(mut self, key: impl IntoValue<id::kms::KeyArn>) -> Self {
-        self.key = Some(key.into_value());
+    pub fn encryption_key(mut self, key: &Key) -> Self {
+        self.key = Some(key.clone());
         self
     }
 
@@ -106,7 +107,7 @@ impl ScheduleBuilder {
         let group_arn = self.group.as_ref().map(ScheduleGroup::schedule_group_arn);
         let (target, role) = self.target.bind(&construct, group_arn);
         if let Some(key) = &self.key {
-            permit_decryption(&role, key);
+            key.grant_decrypt(&role);
         }
         let window = match self.window {
             TimeWindow::Off => FlexibleTimeWindow::new().mode("OFF"),
@@ -128,7 +129,7 @@ impl ScheduleBuilder {
                 self.group.as_ref().map(ScheduleGroup::schedule_group_name),
                 cfn::scheduler::Schedule::group_name,
             )
-            .when_some(self.key, cfn::scheduler::Schedule::kms_key_arn)
+            .when_some(self.key.as_ref(), cfn::scheduler::Schedule::kms_key_arn)
             .when_some(self.start.map(instant), cfn::scheduler::Schedule::start_date)
             .when_some(self.end.map(instant), cfn::scheduler::Schedule::end_date);
         let resource = CfnResource::new(&construct, "Resource", properties);

@@ -6,11 +6,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use cfn::scheduler::schedule;
-use cfn::{Builder, Expr, IntoValue, Json, Value, id};
+use cfn::{Builder, Expr, IntoValue, Json, Value};
 
 use crate::cloudwatch::json_text::json_text;
 use crate::events::EventBus;
-use crate::iam::{Grantee, PolicyStatement, Principal, Role, iam_action};
+use crate::iam::{PolicyStatement, Principal, Role, iam_action};
 use crate::lambda::Invocable;
 use crate::logical_id::md5_hex;
 use crate::sns::Topic;
@@ -357,10 +357,4 @@ fn role_for(schedule: &Construct, arn: &Value<String>, group_arn: Option<Value<S
     let role = Role::new(&stack, id, principal).build();
     role.construct().share(role.clone());
     role
-}
-
-/// Lets the role read what is encrypted with a key.
-pub(super) fn permit_decryption(role: &Role, key: &Value<id::kms::KeyArn>) {
-    let grant = crate::iam::Grant::new(["kms:Decrypt"], [key.clone()]);
-    grant.to(&Grantee::from(role), |_| {});
 }

@@ -85,6 +85,12 @@ function instances(app: cdk.App) {
   new rds.DatabaseInstance(stack, 'Mysql', { engine: mysql, vpc, credentials: rds.Credentials.fromSecret(complete) });
   new rds.DatabaseInstanceFromSnapshot(stack, 'Plain', { engine: mysql, vpc, snapshotIdentifier: 'snap', instanceType: large });
   new rds.DatabaseInstanceFromSnapshot(stack, 'Generated', { engine: mysql, vpc, clusterSnapshotIdentifier: 'cluster-snap', credentials: rds.SnapshotCredentials.fromGeneratedSecret('admin') });
+  const own = new kms.Key(stack, 'OwnKey');
+  const sealed = new secretsmanager.Secret(stack, 'Sealed', { encryptionKey: own, replicaRegions: [{ region: 'eu-central-1', encryptionKey: key }] });
+  sealed.grantRead(fn, ['AWSCURRENT']);
+  sealed.grantWrite(fn);
+  sealed.denyAccountRootDelete();
+  new rds.DatabaseInstance(stack, 'Locked', { engine: mysql, vpc, credentials: rds.Credentials.fromGeneratedSecret('me', { encryptionKey: own }), storageEncryptionKey: own }).secret!.grantRead(fn);
   const user = new rds.DatabaseSecret(stack, 'User', { username: 'app', dbname: 'llama', masterSecret: primary.secret, replaceOnPasswordCriteriaChanges: true, excludeCharacters: '!' });
   new cdk.CfnOutput(stack, 'UserSecret', { value: user.attach(primary).secretArn });
 }

@@ -45,7 +45,7 @@ export function build(app: cdk.App) {
   });
   new scheduler.Schedule(stack, 'Same', { schedule: scheduler.ScheduleExpression.rate(cdk.Duration.days(1)), target: new targets.LambdaInvoke(fn), scheduleGroup: other });
   new scheduler.Schedule(stack, 'At', {
-    schedule: scheduler.ScheduleExpression.at(new Date('2026-12-24T18:00:00Z'), cdk.TimeZone.AMERICA_NEW_YORK), target: new targets.SqsSendMessage(queue, { retryAttempts: 0 }),
+    schedule: scheduler.ScheduleExpression.at(new Date('2026-12-24T18:00:00Z'), cdk.TimeZone.AMERICA_NEW_YORK), target: new targets.SqsSendMessage(queue, { retryAttempts: 0 }), key: new kms.Key(stack, 'Own'),
   });
   new scheduler.Schedule(stack, 'Fifos', { schedule: scheduler.ScheduleExpression.expression('cron(0 2 * * ? *)'), target: new targets.SqsSendMessage(fifo, { messageGroupId: 'g' }) });
   new scheduler.Schedule(stack, 'Published', { schedule: scheduler.ScheduleExpression.rate(cdk.Duration.hours(1)), target: new targets.SnsPublish(topic, { deadLetterQueue: queue }) });

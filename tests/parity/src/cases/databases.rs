@@ -3,6 +3,7 @@
 use stack::cloudwatch::Alarm;
 use stack::ec2::{InstanceClass, InstanceSize, InstanceType, Peer, SecurityGroup, SubnetSelection, SubnetType, Vpc};
 use stack::iam::{Principal, Role};
+use stack::kms::Key;
 use stack::lambda::{Code, Function, Runtime};
 use stack::rds::{
     ClusterInstance, ClusterStorageType, Credentials, DatabaseCluster, DatabaseInsightsMode, DatabaseInstance,
@@ -24,6 +25,7 @@ pub fn build(app: &App) {
 struct Shared {
     stack: Stack,
     vpc: Vpc,
+    key: Key,
     bucket: Bucket,
     function: Function,
 }
@@ -33,6 +35,7 @@ impl Shared {
         let stack = Stack::new(app, id).build();
         Self {
             vpc: Vpc::new(&stack, "Vpc").max_azs(2).nat_gateways(1).build(),
+            key: Key::from_arn(&stack, "Key", KEY),
             bucket: Bucket::new(&stack, "Bucket").build(),
             function: Function::new(&stack, "Fn", Runtime::nodejs_22(), Code::inline("x"))
                 .handler("index.handler")
@@ -90,6 +93,7 @@ fn instances(shared: &Shared) {
     DatabaseInstance::from_snapshot(stack, "Generated", engine, vpc, snapshot)
         .credentials(Credentials::generated_secret("admin"))
         .build();
+    sealed(shared);
     let user = DatabaseSecret::new(stack, "User", "app")
         .database_name("llama")
         .master_secret(primary.secret())
@@ -100,7 +104,28 @@ fn instances(shared: &Shared) {
     CfnOutput::new(stack, "UserSecret", user.secret_arn()).build();
 }
 
-fn maria(Shared { stack, vpc, .. }: &Shared) -> DatabaseInstance {
+fn sealed(
+    Shared {
+        stack, vpc, function, ..
+    }: &Shared,
+) {
+    let own = Key::new(stack, "OwnKey").build();
+    let sealed = Secret::new(stack, "Sealed")
+        .encryption_key(&own)
+        .replica_region_with_key("eu-central-1", KEY)
+        .build();
+    sealed.grant_read_stages(function, ["AWSCURRENT"]);
+    sealed.grant_write(function);
+    sealed.deny_account_root_delete();
+    DatabaseInstance::new(stack, "Locked", mysql("8.4.5"), vpc)
+        .credentials(Credentials::generated_secret("me").encryption_key(&own))
+        .storage_encryption_key(&own)
+        .build()
+        .secret()
+        .grant_read(function);
+}
+
+fn maria(Shared { stack, vpc, key, .. }: &Shared) -> DatabaseInstance {
     let monitor = Role::new(stack, "Monitor", Principal::service("monitoring.rds.amazonaws.com")).build();
     let engine = mariadb("11.4.5");
     let audit = OptionGroup::new(stack, "Audit", &engine)
@@ -121,7 +146,7 @@ fn maria(Shared { stack, vpc, .. }: &Shared) -> DatabaseInstance {
         .build();
     let credentials = Credentials::username("me")
         .secret_name("maria")
-        .encryption_key(KEY)
+        .encryption_key(key)
         .exclude_characters("\"@/")
         .replica_region("eu-central-1");
     let primary = DatabaseInstance::new(stack, "Maria", engine, vpc)
@@ -152,6 +177,7 @@ fn engines(shared: &Shared) {
     let Shared {
         stack,
         vpc,
+        key,
         bucket,
         function,
     } = shared;
@@ -160,7 +186,7 @@ fn engines(shared: &Shared) {
         .availability_zone("eu-west-1a")
         .s3_import(bucket)
         .s3_export(bucket)
-        .credentials(Credentials::managed("root").encryption_key(KEY))
+        .credentials(Credentials::managed("root").encryption_key(key))
         .domain("d-1234567890")
         .monitoring_interval(seconds(0))
         .database_insights_mode(DatabaseInsightsMode::Advanced)
@@ -203,6 +229,7 @@ fn clusters(shared: &Shared) {
         vpc,
         bucket,
         function,
+        ..
     } = shared;
     let main = main_cluster(shared);
     main.grant_connect(function, "app");

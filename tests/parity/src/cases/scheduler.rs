@@ -5,6 +5,7 @@ use serde_json::json;
 use stack::cloudwatch::{Alarm, Metric};
 use stack::events::{Cron, EventBus, Rule};
 use stack::iam::{PolicyStatement, Principal, Role};
+use stack::kms::Key;
 use stack::lambda::{Alias, Code, Function, Runtime};
 use stack::scheduler::{
     ContextAttribute, Moment, Schedule, ScheduleExpression, ScheduleGroup, Target, TimeWindow, metric_all,
@@ -81,7 +82,7 @@ fn functions(stack: &Stack, function: &Function, dead: &Queue, queue: &Queue) {
         .schedule_name("rate")
         .group(&group)
         .time_window(TimeWindow::Flexible(minutes(15)))
-        .encryption_key(KEY)
+        .encryption_key(&Key::from_arn(stack, "Key", KEY))
         .build();
     let mornings = Cron::new().minute("0").hour("9").week_day("MON-FRI");
     let mornings = ScheduleExpression::cron(&mornings).time_zone("Europe/Rome");
@@ -106,7 +107,9 @@ fn messages(stack: &Stack, queue: &Queue) {
         .build();
     let topic = Topic::new(stack, "Topic").build();
     let eve = ScheduleExpression::at(Moment::on(2026, 12, 24).at(18, 0, 0)).time_zone("America/New_York");
-    Schedule::new(stack, "At", eve, Target::queue(queue).retry_attempts(0)).build();
+    Schedule::new(stack, "At", eve, Target::queue(queue).retry_attempts(0))
+        .encryption_key(&Key::new(stack, "Own").build())
+        .build();
     let nights = ScheduleExpression::expression("cron(0 2 * * ? *)");
     Schedule::new(stack, "Fifos", nights, Target::fifo_queue(&fifo, "g")).build();
     let hourly = ScheduleExpression::rate(hours(1));
