@@ -109,16 +109,17 @@ pub struct TableReference {
     stream_arn: Option<Expr>,
     /// Whether somebody asked for a stream that there is not: to say so once.
     missed_stream: Rc<Cell<bool>>,
-    /// ARNs of the same table in other regions.
-    replicas: Vec<Expr>,
     has_index: bool,
+    /// Grants on global tables are written a little otherwise.
+    global: bool,
     key: Option<Key>,
     /// Of tables of this app, whose own policy can be said.
     policy: Option<Rc<Policy>>,
 }
 
 struct Policy {
-    resource: CfnResource,
+    /// Puts the document into the resource.
+    set: Box<dyn Fn(Expr)>,
     document: RefCell<PolicyDocument>,
 }
 
@@ -163,17 +164,45 @@ impl TableReference {
         has_index: bool,
         key: Option<Key>,
     ) -> Self {
+        let untyped = resource.untyped();
         Self {
             construct: construct.clone(),
             arn: resource.arn().into_expr(),
             name: resource.reference().into_expr(),
             stream_arn: has_stream.then(|| resource.stream_arn().into_expr()),
             missed_stream: Rc::default(),
-            replicas: Vec::new(),
             has_index,
+            global: false,
             key,
             policy: Some(Rc::new(Policy {
-                resource: resource.untyped(),
+                set: Box::new(move |document| {
+                    let policy = Expr::map([("PolicyDocument", document)]);
+                    untyped.set("ResourcePolicy", Some(policy));
+                }),
+                document: RefCell::default(),
+            })),
+        }
+    }
+
+    /// Of a global table, whose policy stands in each replica.
+    pub(super) fn of_global(
+        construct: &Construct,
+        resource: &CfnResource<cfn::dynamodb::GlobalTable>,
+        has_index: bool,
+        key: Option<Key>,
+        set_policy: impl Fn(Expr) + 'static,
+    ) -> Self {
+        Self {
+            construct: construct.clone(),
+            arn: resource.arn().into_expr(),
+            name: resource.reference().into_expr(),
+            stream_arn: Some(resource.stream_arn().into_expr()),
+            missed_stream: Rc::default(),
+            has_index,
+            global: true,
+            key,
+            policy: Some(Rc::new(Policy {
+                set: Box::new(set_policy),
                 document: RefCell::default(),
             })),
         }
@@ -187,8 +216,8 @@ impl TableReference {
             name,
             stream_arn: None,
             missed_stream: Rc::default(),
-            replicas: Vec::new(),
             has_index: false,
+            global: false,
             key: None,
             policy: None,
         })
@@ -246,23 +275,30 @@ impl TableReference {
     }
 
     pub fn grant_write_data(&self, grantee: impl Into<Grantee>) {
-        let grantee = grantee.into();
-        self.give(&grantee, WRITE.into_iter().chain([DESCRIBE]));
-        self.grant_on_key(&grantee, USE_KEY_TO_READ.into_iter().chain(USE_KEY_TO_WRITE));
+        self.give_with_key(&grantee.into(), WRITE.into_iter().chain([DESCRIBE]));
     }
 
     pub fn grant_read_write_data(&self, grantee: impl Into<Grantee>) {
         let grantee = grantee.into();
-        self.give(&grantee, READ.into_iter().chain(WRITE).chain([DESCRIBE]));
-        self.grant_on_key(&grantee, USE_KEY_TO_READ.into_iter().chain(USE_KEY_TO_WRITE));
+        self.give_with_key(&grantee, READ.into_iter().chain(WRITE).chain([DESCRIBE]));
         self.give_identities(&grantee, READ_BY_IDENTITIES_ONLY);
     }
 
     /// All that can be done with a table, deleting it included.
     pub fn grant_full_access(&self, grantee: impl Into<Grantee>) {
-        let grantee = grantee.into();
-        self.give(&grantee, ["dynamodb:*"]);
-        self.grant_on_key(&grantee, USE_KEY_TO_READ.into_iter().chain(USE_KEY_TO_WRITE));
+        self.give_with_key(&grantee.into(), ["dynamodb:*"]);
+    }
+
+    /// The key comes first for global tables, and last for others, as in the CDK.
+    fn give_with_key(&self, grantee: &Grantee, actions: impl IntoIterator<Item = &'static str>) {
+        let use_key = || USE_KEY_TO_READ.into_iter().chain(USE_KEY_TO_WRITE);
+        if self.global {
+            self.grant_on_key(grantee, use_key());
+        }
+        self.give(grantee, actions);
+        if !self.global {
+            self.grant_on_key(grantee, use_key());
+        }
     }
 
     /// These actions on the table and its indexes.
@@ -278,7 +314,12 @@ impl TableReference {
 
     /// To list streams: of all tables, since the action knows no single one.
     pub fn grant_list_streams(&self, grantee: impl Into<Grantee>) {
-        let statement = PolicyStatement::allow(["dynamodb:ListStreams"]).on_all();
+        let statement = PolicyStatement::allow(["dynamodb:ListStreams"]);
+        let statement = if self.global {
+            statement.on(self.stream_arn())
+        } else {
+            statement.on_all()
+        };
         self.add_to_identity(&grantee.into(), statement);
     }
 
@@ -298,25 +339,18 @@ impl TableReference {
         };
         policy.document.borrow_mut().add(statement);
         let document = policy.document.borrow().render();
-        policy
-            .resource
-            .set("ResourcePolicy", Some(Expr::map([("PolicyDocument", document)])));
-    }
-
-    /// The table, its replicas, and the indexes of them all.
-    fn arns(&self) -> Vec<Expr> {
-        let mut arns = vec![self.arn.clone()];
-        arns.extend(self.replicas.iter().cloned());
-        if self.has_index {
-            let indexes = |arn: &Expr| Expr::concat([arn.clone(), "/index/*".into()]);
-            let of_indexes: Vec<_> = arns.iter().map(indexes).collect();
-            arns.extend(of_indexes);
-        }
-        arns
+        (policy.set)(document);
     }
 
     fn on_table(&self, actions: impl IntoIterator<Item = impl Into<String>>) -> PolicyStatement {
-        PolicyStatement::allow(actions).on_list(self.arns())
+        let statement = PolicyStatement::allow(actions);
+        let indexes = self
+            .has_index
+            .then(|| Expr::concat([self.arn.clone(), "/index/*".into()]));
+        if self.global && indexes.is_none() {
+            return statement.on(self.table_arn());
+        }
+        statement.on_list([self.arn.clone()].into_iter().chain(indexes))
     }
 
     /// To an identity, or in the table's own policy.

@@ -15,6 +15,7 @@ export function build(app: cdk.App) {
   provisioned(app);
   grants(app);
   encrypted(app);
+  global(app);
 }
 
 function provisioned(app: cdk.App) {
@@ -102,4 +103,33 @@ function encrypted(app: cdk.App) {
   stream.grantRead(role('StreamReader'));
   stream.grantWrite(role('StreamWriter'));
   new kinesis.Stream(stack, 'OwnStream', { encryption: kinesis.StreamEncryption.KMS }).grantReadWrite(role('Both'));
+}
+
+function global(app: cdk.App) {
+  const open = new cdk.Stack(app, 'Single');
+  new dynamodb.TableV2(open, 'Plain', { partitionKey: text('id') });
+  const stack = new cdk.Stack(app, 'Global', { env: { account: '123456789012', region: 'eu-west-1' } });
+  const role = (id: string) => new iam.Role(stack, id, { assumedBy: new iam.ServicePrincipal('ec2.amazonaws.com') });
+  const table = new dynamodb.TableV2(stack, 'Table', {
+    tableName: 'everywhere', partitionKey: text('id'), sortKey: number('at'), billing: dynamodb.Billing.onDemand({ maxReadRequestUnits: 100, maxWriteRequestUnits: 50 }),
+    encryption: dynamodb.TableEncryptionV2.awsManagedKey(), timeToLiveAttribute: 'gone', pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true, recoveryPeriodInDays: 5 }, deletionProtection: true,
+    tableClass: dynamodb.TableClass.STANDARD, contributorInsightsSpecification: { enabled: true, mode: dynamodb.ContributorInsightsMode.ACCESSED_AND_THROTTLED_KEYS }, removalPolicy: cdk.RemovalPolicy.DESTROY,
+    globalSecondaryIndexes: [{ indexName: 'byOwner', partitionKey: text('owner'), maxReadRequestUnits: 9, maxWriteRequestUnits: 8 }, { indexName: 'byRank', partitionKey: number('rank'), projectionType: dynamodb.ProjectionType.KEYS_ONLY }],
+    localSecondaryIndexes: [{ indexName: 'byHash', sortKey: bytes('hash') }],
+    replicas: [{ region: 'eu-central-1', deletionProtection: false, maxReadRequestUnits: 20, tableClass: dynamodb.TableClass.STANDARD_INFREQUENT_ACCESS, pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: false } }, { region: 'us-east-1', contributorInsightsSpecification: { enabled: false } }],
+  });
+  table.grantReadData(role('Reader'));
+  table.grantReadWriteData(new iam.AccountPrincipal('222222222222'));
+  table.grantStreamRead(role('Streams'));
+  const owned = new dynamodb.TableV2(stack, 'Owned', { partitionKey: text('id'), encryption: dynamodb.TableEncryptionV2.dynamoOwnedKey(), dynamoStream: dynamodb.StreamViewType.KEYS_ONLY, warmThroughput: { readUnitsPerSecond: 13000 } });
+  const writer = role('Writer');
+  owned.grantWriteData(writer);
+  owned.grantStreamRead(writer);
+  const key = new kms.Key(stack, 'Key');
+  const keyed = new dynamodb.TableV2(stack, 'Keyed', {
+    partitionKey: text('id'), replicas: [{ region: 'eu-central-1' }], multiRegionConsistency: dynamodb.MultiRegionConsistency.EVENTUAL,
+    encryption: dynamodb.TableEncryptionV2.customerManagedKey(key, { 'eu-central-1': 'arn:aws:kms:eu-central-1:123456789012:key/there' }),
+  });
+  keyed.grantFullAccess(role('Owner'));
+  new cdk.CfnOutput(stack, 'Stream', { value: owned.tableStreamArn! });
 }

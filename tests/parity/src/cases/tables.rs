@@ -2,9 +2,9 @@
 
 use stack::cloudwatch::{Alarm, Dashboard, GraphWidget, Series};
 use stack::dynamodb::{
-    Attribute, Capacity, ContributorInsights, GlobalSecondaryIndex, LocalSecondaryIndex, Operation, Projection,
-    ScheduledCapacity, StreamPrecision, StreamView, Table, TableClass, TableEncryption, TableReference, Utilization,
-    WarmThroughput,
+    Attribute, Capacity, ContributorInsights, GlobalSecondaryIndex, GlobalTable, GlobalTableEncryption,
+    LocalSecondaryIndex, Operation, Projection, Replica, ScheduledCapacity, StreamPrecision, StreamView, Table,
+    TableClass, TableEncryption, TableReference, Utilization, WarmThroughput,
 };
 use stack::events::Schedule;
 use stack::iam::{PolicyStatement, Principal, Role};
@@ -17,6 +17,7 @@ pub fn build(app: &App) {
     provisioned(app);
     grants(app);
     encrypted(app);
+    global(app);
 }
 
 fn provisioned(app: &App) {
@@ -185,4 +186,57 @@ fn encrypted(app: &App) {
         .encryption(StreamEncryption::CustomerManaged)
         .build()
         .grant_read_write(&role("Both"));
+}
+
+fn global(app: &App) {
+    let open = Stack::new(app, "Single").build();
+    GlobalTable::new(&open, "Plain", Attribute::string("id")).build();
+    let stack = Stack::new(app, "Global").env("123456789012", "eu-west-1").build();
+    let role = |id: &str| Role::new(&stack, id, Principal::service("ec2.amazonaws.com")).build();
+    let by_owner = GlobalSecondaryIndex::new("byOwner", Attribute::string("owner"));
+    let by_rank = GlobalSecondaryIndex::new("byRank", Attribute::number("rank"));
+    let frankfurt = Replica::new("eu-central-1")
+        .deletion_protection(false)
+        .max_read_request_units(20)
+        .table_class(TableClass::StandardInfrequentAccess)
+        .point_in_time_recovery(false);
+    let table = GlobalTable::new(&stack, "Table", Attribute::string("id"))
+        .table_name("everywhere")
+        .sort_key(Attribute::number("at"))
+        .max_read_request_units(100)
+        .max_write_request_units(50)
+        .encryption(GlobalTableEncryption::AwsManaged)
+        .time_to_live_attribute("gone")
+        .point_in_time_recovery_for(days(5))
+        .deletion_protection(true)
+        .table_class(TableClass::Standard)
+        .contributor_insights(ContributorInsights::AccessedAndThrottledKeys)
+        .removal_policy(RemovalPolicy::Destroy)
+        .global_secondary_index(by_owner.capacity(Capacity::on_demand_up_to(9, 8)))
+        .global_secondary_index(by_rank.projection(Projection::KeysOnly))
+        .local_secondary_index(LocalSecondaryIndex::new("byHash", Attribute::binary("hash")))
+        .replica(frankfurt)
+        .replica(Replica::new("us-east-1").contributor_insights(ContributorInsights::Off))
+        .build();
+    table.grant_read_data(&role("Reader"));
+    table.grant_read_write_data(Principal::account("222222222222"));
+    table.grant_stream_read(&role("Streams"));
+    let owned = GlobalTable::new(&stack, "Owned", Attribute::string("id"))
+        .encryption(GlobalTableEncryption::AwsOwned)
+        .stream(StreamView::KeysOnly)
+        .warm_throughput(WarmThroughput::new().read_units_per_second(13_000))
+        .build();
+    let writer = role("Writer");
+    owned.grant_write_data(&writer);
+    owned.grant_stream_read(&writer);
+    let key = Key::new(&stack, "Key").build();
+    let there = "arn:aws:kms:eu-central-1:123456789012:key/there";
+    let keys = vec![("eu-central-1".to_owned(), cfn::Value::from_expr(there.into()))];
+    let keyed = GlobalTable::new(&stack, "Keyed", Attribute::string("id"))
+        .replica(Replica::new("eu-central-1"))
+        .multi_region_consistency("EVENTUAL")
+        .encryption(GlobalTableEncryption::CustomerManaged(key, keys))
+        .build();
+    keyed.grant_full_access(&role("Owner"));
+    CfnOutput::new(&stack, "Stream", owned.stream_arn()).build();
 }
