@@ -62,6 +62,7 @@ fn whoever_uses_a_stack_goes_with_it_and_what_is_retained_stays() {
     let project = deployed();
     let said = refused(project.run(&["destroy", "Base"]), 2, "LD0404");
     assert!(said.contains("2 stacks would be deleted"), "{said}");
+    assert!(said.contains("Service: 1 resource (it uses Base)"), "{said}");
     assert!(
         said.contains("AWS::DynamoDB::Table Table") && said.contains("LOST with its data"),
         "{said}"
@@ -115,6 +116,32 @@ fn what_would_fail_half_way_is_refused_before() {
         "Action=UpdateTerminationProtection&Version=2010-05-15&StackName=Service&EnableTerminationProtection=false",
     );
     project.delete_object("uploads-of-a-test", "a.txt");
+    project.run(&["destroy", "--yes"]).expect(0);
+    assert_eq!(standing(&project), [] as [&str; 0]);
+}
+
+#[test]
+fn what_is_in_a_nested_stack_is_looked_at_too() {
+    let project = Project::of_templates(&[]);
+    let assets = "cdk-hnb659fds-assets-000000000000-us-east-1";
+    let inner = json!({ "Resources": {
+        "Inner": { "Type": "AWS::S3::Bucket", "Properties": { "BucketName": "inside-of-a-test" } }
+    } });
+    project.put_object(assets, "inner.json", &inner.to_string());
+    let url = format!("{}/{assets}/inner.json", project.endpoint());
+    let outer = json!({ "Resources": {
+        "Part": { "Type": "AWS::CloudFormation::Stack", "Properties": { "TemplateURL": url } }
+    } });
+    project.set_templates(&[("Whole", &[], outer)]);
+    project.run(&["deploy"]).expect(0);
+    project.put_object("inside-of-a-test", "a.txt", "a");
+    let said = refused(project.run(&["destroy", "--yes"]), 2, "LD0421");
+    assert!(
+        said.contains("AWS::S3::Bucket Part/Inner (inside-of-a-test): LOST"),
+        "{said}"
+    );
+    assert!(said.contains("inside-of-a-test is not empty"), "{said}");
+    project.delete_object("inside-of-a-test", "a.txt");
     project.run(&["destroy", "--yes"]).expect(0);
     assert_eq!(standing(&project), [] as [&str; 0]);
 }

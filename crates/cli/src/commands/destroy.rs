@@ -44,7 +44,10 @@ pub fn run(options: &Destroy, settings: &Settings, console: &Console) -> Outcome
         console.print_json(&json!({ "deleted": [] }));
         return Ok(0);
     }
-    show(&fates, environment, &session, console);
+    let uses = |user: &str, stack: &StackFate| {
+        stack.importers.contains(user) || selection::users(&stacks, &stack.name).any(|name| name == user)
+    };
+    show(&fates, uses, environment, &session, console);
     refuse_obstacles(&fates)?;
     if !consent(options, environment, console)? {
         console.say("nothing was deleted");
@@ -111,13 +114,7 @@ async fn look(session: &Session<'_>, candidates: &[String]) -> Outcome<Vec<Stack
 
 async fn look_at(session: &Session<'_>, stack: &StackDescription, chosen: &BTreeSet<&str>) -> Outcome<StackFate> {
     let aws = &session.aws;
-    let text = aws.stack_template(&stack.id).await.map_err(refusal::calling)?;
-    // Only JSON is looked into; of a stack that somebody made from YAML the defaults are assumed.
-    let template = text
-        .and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or(Value::Null);
-    let resources = aws.stack_resources(&stack.id).await.map_err(refusal::calling)?;
-    let mut fate = StackFate::new(stack, &template, &resources);
+    let mut fate = look_into(session, stack).await?;
     for export in stack.exports.keys() {
         for importer in aws.importers(export).await.map_err(refusal::calling)? {
             if chosen.contains(importer.as_str()) {
@@ -130,15 +127,40 @@ async fn look_at(session: &Session<'_>, stack: &StackDescription, chosen: &BTree
             }
         }
     }
+    Ok(fate)
+}
+
+/// The stack and those nested in it, which go with it.
+async fn look_into(session: &Session<'_>, stack: &StackDescription) -> Outcome<StackFate> {
+    let aws = &session.aws;
+    let text = aws.stack_template(&stack.id).await.map_err(refusal::calling)?;
+    // Only JSON is looked into; of a stack that somebody made from YAML the defaults are assumed.
+    let template = text
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or(Value::Null);
+    let resources = aws.stack_resources(&stack.id).await.map_err(refusal::calling)?;
+    let mut fate = StackFate::new(stack, &template, &resources);
     for bucket in fate.buckets_to_delete(&template) {
         if aws.bucket_holds_objects(&bucket).await.map_err(refusal::calling)? {
             fate.obstacles.push(Obstacle::BucketHoldsObjects { bucket });
         }
     }
+    for (logical_id, id) in fate.nested() {
+        if let Some(nested) = aws.describe_stack(&id).await.map_err(refusal::calling)? {
+            let nested = Box::pin(look_into(session, &nested)).await?;
+            fate.take_in(&logical_id, nested);
+        }
+    }
     Ok(fate)
 }
 
-fn show(fates: &[StackFate], environment: &Environment, session: &Session<'_>, console: &Console) {
+fn show(
+    fates: &[StackFate],
+    uses: impl Fn(&str, &StackFate) -> bool,
+    environment: &Environment,
+    session: &Session<'_>,
+    console: &Console,
+) {
     console.say(&format!(
         "{} (account {}, {}): {} would be deleted",
         environment.name,
@@ -148,7 +170,16 @@ fn show(fates: &[StackFate], environment: &Environment, session: &Session<'_>, c
     ));
     for stack in fates {
         let deleted = stack.resources.iter().filter(|(_, fate)| *fate != Fate::Kept).count();
-        console.say(&format!("{}: {}", stack.name, count(deleted, "resource")));
+        let used: Vec<&str> = fates
+            .iter()
+            .filter(|other| uses(&stack.name, other))
+            .map(|other| other.name.as_str())
+            .collect();
+        let because = match used.is_empty() {
+            true => String::new(),
+            false => format!(" (it uses {})", used.join(", ")),
+        };
+        console.say(&format!("{}: {}{because}", stack.name, count(deleted, "resource")));
         for (resource, fate) in &stack.resources {
             let says = match fate {
                 Fate::Deleted => continue,

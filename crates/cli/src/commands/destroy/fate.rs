@@ -104,6 +104,30 @@ impl StackFate {
             .collect()
     }
 
+    /// Logical ids and ARNs of the stacks nested in this one that go with it.
+    pub fn nested(&self) -> Vec<(String, String)> {
+        let nested = self
+            .resources
+            .iter()
+            .filter(|(resource, fate)| resource.resource_type == "AWS::CloudFormation::Stack" && *fate != Fate::Kept);
+        nested
+            .filter_map(|(resource, _)| Some((resource.logical_id.clone(), resource.physical_id.clone()?)))
+            .collect()
+    }
+
+    /// What is in a nested stack goes with this one; its logical ids stand behind the nested stack's.
+    pub fn take_in(&mut self, logical_id: &str, nested: Self) {
+        self.obstacles.extend(nested.obstacles.into_iter().filter(|obstacle| {
+            // CloudFormation protects whole trees; a nested stack that is busy is so with its parent.
+            !matches!(obstacle, Obstacle::TerminationProtection | Obstacle::Busy { .. })
+        }));
+        self.resources
+            .extend(nested.resources.into_iter().map(|(resource, fate)| {
+                let logical_id = format!("{logical_id}/{}", resource.logical_id);
+                (StackResource { logical_id, ..resource }, fate)
+            }));
+    }
+
     /// What stays behind, for programs.
     pub fn kept(&self) -> impl Iterator<Item = Value> {
         self.resources
@@ -173,7 +197,7 @@ impl Obstacle {
         match self {
             Self::Busy { .. } => "wait until that ends, then run the same command".to_owned(),
             Self::TerminationProtection => format!(
-                "if it must go: aws cloudformation update-termination-protection --no-enable-termination-protection \
+                "if it must go, deploy it without the protection, or: aws cloudformation update-termination-protection --no-enable-termination-protection \
                  --stack-name {stack}"
             ),
             Self::DeletionProtection { logical_id, property } => {
