@@ -10,7 +10,9 @@ use stack::{App, Scope};
 
 fn main() -> ExitCode {
     // `functions` in llama-deploy.toml says what is built into this folder.
-    stack::run(|app| service::build(app, &environment(app), Path::new("target/functions")))
+    stack::run(|app| {
+        service::build(app, &environment(app), Path::new("target/functions"));
+    })
 }
 
 /// The name of the environment that is deployed; llama-deploy gives it to the app as context.

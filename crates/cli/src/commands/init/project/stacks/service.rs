@@ -8,11 +8,9 @@ use stack::lambda::{Code, Function, Runtime};
 use stack::units::{mib, minutes, seconds};
 use stack::{App, BlueGreen, CfnOutput, Stack};
 
-pub const STACK: &str = "{{stack}}";
-
 /// `functions` is the folder in which each function has a folder with its executable `bootstrap`.
-pub fn build(app: &App, environment: &str, functions: &Path) {
-    let stack = Stack::new(app, STACK)
+pub fn build(app: &App, environment: &str, functions: &Path) -> Stack {
+    let stack = Stack::new(app, "{{stack}}")
         .description("{{name}}, made by llama-deploy init")
         .termination_protection(environment == "prod")
         .build();
@@ -47,6 +45,7 @@ pub fn build(app: &App, environment: &str, functions: &Path) {
     CfnOutput::new(&stack, "Url", api.url())
         .description("Where the API answers")
         .build();
+    stack
 }
 
 #[cfg(test)]
