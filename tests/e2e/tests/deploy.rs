@@ -330,9 +330,15 @@ fn a_release_guards_data_too() {
     project.run(&["deploy", "--context", "scenario=queue"]).expect(0);
     let said = refused(project.run(&["deploy", "--blue-green", "--yes"]), 2, "LD0405");
     assert!(said.contains("Queue (AWS::SQS::Queue) would be DELETED"), "{said}");
-    project
-        .run(&["deploy", "--blue-green", "--no-traffic", "--allow-replace", "Queue"])
-        .expect(0);
+    let queues = || {
+        project.call(
+            "cloudformation",
+            "Action=ListStackResources&Version=2010-05-15&StackName=Service",
+        )
+    };
+    assert!(queues().contains("AWS::SQS::Queue"));
+    project.run(&["deploy", "--allow-replace", "Queue"]).expect(0);
+    assert!(!queues().contains("AWS::SQS::Queue"));
 }
 
 #[test]
