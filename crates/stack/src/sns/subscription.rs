@@ -5,7 +5,7 @@ use cfn::{Expr, IntoValue, Json, Map};
 use super::Topic;
 use crate::element::CfnResource;
 use crate::iam::{PolicyStatement, Principal};
-use crate::lambda::{Function, Invocable as _, Permission};
+use crate::lambda::{Invocable, Permission};
 use crate::site::Site;
 use crate::sqs::Queue;
 use crate::stack::Stack;
@@ -66,11 +66,11 @@ struct Subscriber {
 }
 
 impl Topic {
-    /// Messages invoke the function.
+    /// Messages invoke the function, the version or what the alias points at.
     #[track_caller]
     pub fn subscribe_function(
         &self,
-        function: &Function,
+        function: &impl Invocable,
         options: &SubscriptionOptions,
     ) -> CfnResource<cfn::sns::Subscription> {
         let permission = Permission::new(Principal::service("sns.amazonaws.com")).source_arn(self.topic_arn());
@@ -78,7 +78,7 @@ impl Topic {
         function.add_permission(&id, &permission);
         let subscriber = Subscriber {
             protocol: "lambda",
-            endpoint: function.function_arn().into_expr(),
+            endpoint: function.invocable_arn().into_expr(),
         };
         let id = self.construct().id();
         self.subscribe_in(function.construct(), &id, subscriber, options)

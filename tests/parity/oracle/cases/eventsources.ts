@@ -87,4 +87,5 @@ function pushed(app: cdk.App) {
   const other = new s3.Bucket(stack, 'Other', { eventBridgeEnabled: true });
   const live = new lambda.Alias(stack, 'Live', { aliasName: 'live', version: handler.currentVersion });
   other.addObjectCreatedNotification(new notifications.LambdaDestination(live));
+  live.addEventSource(new SnsEventSource(topic));
 }

@@ -132,4 +132,5 @@ fn pushed(app: &App) {
     other.enable_event_bridge_notification();
     let live = Alias::new(&stack, "Live", "live", &handler.current_version()).build();
     other.notify_function(EventType::ObjectCreated, &live, &KeyFilter::new());
+    topic.subscribe_function(&live, &SubscriptionOptions::new());
 }
