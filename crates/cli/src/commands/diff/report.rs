@@ -154,19 +154,28 @@ impl Report<'_> {
             ));
         }
         if let (Some(old), Change::Add) = (&resource.looks_like, resource.change) {
-            let path = match self.old_path(old, resource) {
-                Some(path) => format!("\"{}\"", visible(&path)),
-                None => "the path that it had".to_owned(),
-            };
             lines.push(format!(
-                "      looks like {} under a new logical id: keep it with construct().moved_from({path})",
-                visible(old)
+                "      looks like {} under a new logical id: keep it with {}",
+                visible(old),
+                self.keeping(old, resource)
             ));
         }
         resource
             .properties
             .iter()
             .for_each(|property| self.property(property, lines));
+    }
+
+    /// The call that keeps the old logical id: ours, or the CDK's where the construct stands in another language.
+    fn keeping(&self, old: &str, resource: &ResourceDiff) -> String {
+        let source = (self.origin)(&resource.logical_id).and_then(|origin| origin.source);
+        if source.is_some_and(|source| !source.contains(".rs:")) {
+            return format!("overrideLogicalId(\"{}\")", visible(old));
+        }
+        match self.old_path(old, resource) {
+            Some(path) => format!("construct().moved_from(\"{}\")", visible(&path)),
+            None => "construct().moved_from(the path that it had)".to_owned(),
+        }
     }
 
     /// What `moved_from` takes: ids below the stack, of the construct and not of the resource that it is made of.

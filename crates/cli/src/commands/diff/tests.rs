@@ -229,6 +229,50 @@ fn a_new_stack_is_all_additions() {
 }
 
 #[test]
+fn a_moved_construct_is_kept_by_a_call_of_its_own_language() {
+    let template =
+        |id: &str| json!({ "Resources": { id: { "Type": "AWS::SQS::Queue", "Properties": { "QueueName": "q" } } } });
+    let (difference, security) = (
+        diff::diff(&template("A1"), &template("B1"), &Schemas),
+        SecurityChanges::default(),
+    );
+    let hint = |source: Option<&str>, path: Option<&str>| {
+        let origin = |_: &str| {
+            Some(Origin {
+                path: "S/B/Resource".into(),
+                source: source.map(Into::into),
+            })
+        };
+        let old_origin = |_: &str| {
+            Some(Origin {
+                path: path?.into(),
+                source: None,
+            })
+        };
+        let report = Report {
+            path: "S",
+            presence: Presence::Both,
+            difference: &difference,
+            security: &security,
+            origin: &origin,
+            old_origin: &old_origin,
+            paint: Paint::default(),
+        };
+        let text = report.text();
+        text.rsplit_once("keep it with ").unwrap().1.to_owned()
+    };
+    assert_eq!(
+        hint(Some("src/main.rs:3"), Some("S/Jobs/A/Resource")),
+        "construct().moved_from(\"Jobs/A\")"
+    );
+    assert_eq!(
+        hint(Some("bin/app.ts:3"), Some("S/A/Resource")),
+        "overrideLogicalId(\"A1\")"
+    );
+    assert_eq!(hint(None, None), "construct().moved_from(the path that it had)");
+}
+
+#[test]
 fn colours_are_only_added() {
     let coloured = text(&old(), &new(), Paint { colours: true });
     let mut bare = String::new();
