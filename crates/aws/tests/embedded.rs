@@ -8,9 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws::stacks::{
-    Approval, Approved, Deployment, Planned, Proposal, Removal, Replacement, StackError, StackInput, into_outcomes,
-};
+use aws::stacks::{Approval, Approved, Deployment, Planned, Proposal, Replacement, StackError, into_outcomes};
 use aws::{Aws, HttpSmoke, Settings, SmokeCheck, StackInfrastructure, connect};
 use jiff::{SignedDuration, Timestamp};
 use localcloud::cloud::{LocalCloud, Options, Running};
@@ -660,61 +658,5 @@ async fn a_failed_update_is_rolled_back_and_can_be_mended() {
     assert!(answers(&api.live_url, "/x", "one").await);
     aws.publish_assets(&assembly.manifest(), &|_| {}).await.unwrap();
     assert!(deploy(aws, &assembly.input()).await.0.unwrap().changed);
-    cloud.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_deletion_that_failed_is_gone_on_with_and_may_leave_something() {
-    let cloud = Cloud::start().await;
-    let aws = &cloud.aws;
-    let input = |name: &str, template: serde_json::Value, depends_on: &[&str]| StackInput {
-        name: name.to_owned(),
-        template: template.to_string(),
-        depends_on: depends_on.iter().map(|name| (*name).to_owned()).collect(),
-        ..StackInput::default()
-    };
-    let ledger = aws.ledger("s3://shop-ledger/x").unwrap();
-    let bucket = json!({ "Resources": { "Ledger": {
-        "Type": "AWS::S3::Bucket", "Properties": { "BucketName": "shop-ledger" }
-    } }, "Outputs": { "Name": { "Value": { "Ref": "Ledger" }, "Export": { "Name": "Base:Ledger" } } } });
-    let user = json!({ "Resources": { "Parameter": { "Type": "AWS::SSM::Parameter", "Properties": {
-        "Type": "String", "Value": { "Fn::ImportValue": "Base:Ledger" }
-    } } } });
-    let inputs = [input("Base", bucket, &[]), input("User", user, &["Base"])];
-    let deployment = Deployment::new(&Approved, &|_| {});
-    into_outcomes(aws.deploy_stacks(&inputs, &deployment).await.unwrap()).unwrap();
-    assert_eq!(aws.importers("Base:Ledger").await.unwrap(), ["User"]);
-    assert_eq!(aws.importers("Nobody").await.unwrap(), [] as [&str; 0]);
-    assert!(!aws.bucket_holds_objects("shop-ledger").await.unwrap());
-    ledger.put(&Path::from("object"), "x".into()).await.unwrap();
-    assert!(aws.bucket_holds_objects("shop-ledger").await.unwrap());
-    assert!(!aws.bucket_holds_objects("no-such-bucket").await.unwrap());
-
-    let removal = |stack: &str, after: &[&str], retain: &[&str]| Removal {
-        stack: stack.to_owned(),
-        after: after.iter().map(|name| (*name).to_owned()).collect(),
-        retain: retain.iter().map(|name| (*name).to_owned()).collect(),
-    };
-    let removals = [
-        removal("Base", &["User"], &["Ledger"]),
-        removal("User", &[], &["Ledger"]),
-    ];
-    match aws.destroy_stacks(&removals, &|_| {}).await.unwrap_err() {
-        StackError::Failed { status, failures, .. } => {
-            assert_eq!(
-                (status.as_str(), failures.first.unwrap().event.logical_id.as_str()),
-                ("DELETE_FAILED", "Ledger")
-            );
-        }
-        other => panic!("{other}"),
-    }
-    assert!(aws.describe_stack("User").await.unwrap().is_none());
-    // The same again, now that it may leave the bucket.
-    aws.destroy_stacks(&removals, &|_| {}).await.unwrap();
-    assert!(aws.describe_stack("Base").await.unwrap().is_none());
-    assert!(aws.bucket_holds_objects("shop-ledger").await.unwrap());
-    let circle = [removal("A", &["B"], &[]), removal("B", &["A"], &[])];
-    let refused = aws.destroy_stacks(&circle, &|_| {}).await.unwrap_err();
-    assert!(matches!(refused, StackError::Circle { .. }), "{refused}");
     cloud.stop().await;
 }
