@@ -88,6 +88,22 @@ mod tests {
     }
 
     #[test]
+    fn times_and_the_umask_do_not_count() {
+        let pack = |mode: u32, seconds: u64| {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("a");
+            fs::write(&file, "a").unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            fs::File::open(&file).unwrap().set_modified(time).unwrap();
+            zip_folder(folder.path()).unwrap()
+        };
+        assert_eq!(pack(0o644, 1_000_000_000), pack(0o600, 1_700_000_000));
+        assert_eq!(pack(0o755, 1_000_000_000), pack(0o700, 1_700_000_000));
+        assert_ne!(pack(0o644, 1_000_000_000), pack(0o755, 1_000_000_000));
+    }
+
+    #[test]
     fn keeps_the_execute_bit_and_follows_links() {
         let folder = tempfile::tempdir().unwrap();
         let bootstrap = folder.path().join("bootstrap");
