@@ -293,9 +293,10 @@ impl Certificate {
         Value::from_expr(self.arn.clone())
     }
 
-    /// Nothing for a certificate that exists already.
-    pub fn resource(&self) -> Option<&CfnResource<cfn::certificatemanager::Certificate>> {
-        self.resource.as_ref()
+    /// Of a certificate that exists already there is none, which is reported.
+    pub fn resource(&self) -> CfnResource<cfn::certificatemanager::Certificate> {
+        let known = self.resource.clone();
+        known.unwrap_or_else(|| CfnResource::elsewhere(&self.construct))
     }
 
     /// The region in the ARN, where the ARN is known.

@@ -505,9 +505,10 @@ impl Bucket {
         ]))
     }
 
-    /// Nothing for a bucket that exists already.
-    pub fn resource(&self) -> Option<&CfnResource<cfn::s3::Bucket>> {
-        self.resource.as_ref()
+    /// Of a bucket that exists already there is none, which is reported.
+    pub fn resource(&self) -> CfnResource<cfn::s3::Bucket> {
+        let known = self.resource.clone();
+        known.unwrap_or_else(|| CfnResource::elsewhere(&self.construct))
     }
 
     fn set(&self, key: &'static str, value: Expr) {

@@ -410,9 +410,10 @@ impl DomainName {
         Value::from_expr(self.alias_hosted_zone_id.clone())
     }
 
-    /// Nothing for a domain name that exists already.
-    pub fn resource(&self) -> Option<&CfnResource<cfn::apigateway::DomainName>> {
-        self.resource.as_ref()
+    /// Of a domain name that exists already there is none, which is reported.
+    pub fn resource(&self) -> CfnResource<cfn::apigateway::DomainName> {
+        let known = self.resource.clone();
+        known.unwrap_or_else(|| CfnResource::elsewhere(&self.construct))
     }
 }
 

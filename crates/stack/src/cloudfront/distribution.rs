@@ -427,9 +427,10 @@ impl Distribution {
         Value::from_expr(Stack::of(self).format_arn(arn))
     }
 
-    /// Nothing for a distribution that exists already.
-    pub fn resource(&self) -> Option<&CfnResource<cfn::cloudfront::Distribution>> {
-        self.own.as_ref().map(|own| &own.resource)
+    /// Of a distribution that exists already there is none, which is reported.
+    pub fn resource(&self) -> CfnResource<cfn::cloudfront::Distribution> {
+        let known = self.own.as_ref().map(|own| own.resource.clone());
+        known.unwrap_or_else(|| CfnResource::elsewhere(&self.construct))
     }
 
     fn own(&self) -> Option<&Own> {

@@ -377,9 +377,10 @@ impl Key {
         Value::from_expr(self.id.clone())
     }
 
-    /// Nothing for a key that exists already.
-    pub fn resource(&self) -> Option<&CfnResource<cfn::kms::Key>> {
-        self.own.as_ref().map(|own| &own.resource)
+    /// Of a key that exists already there is none, which is reported.
+    pub fn resource(&self) -> CfnResource<cfn::kms::Key> {
+        let known = self.own.as_ref().map(|own| own.resource.clone());
+        known.unwrap_or_else(|| CfnResource::elsewhere(&self.construct))
     }
 
     /// A further name, with or without `alias/`.

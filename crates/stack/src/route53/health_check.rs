@@ -310,8 +310,9 @@ impl HealthCheck {
         Value::from_expr(self.id.clone())
     }
 
-    /// Nothing for a check that exists already.
-    pub fn resource(&self) -> Option<&CfnResource<cfn::route53::HealthCheck>> {
-        self.resource.as_ref()
+    /// Of a check that exists already there is none, which is reported.
+    pub fn resource(&self) -> CfnResource<cfn::route53::HealthCheck> {
+        let known = self.resource.clone();
+        known.unwrap_or_else(|| CfnResource::elsewhere(&self.construct))
     }
 }

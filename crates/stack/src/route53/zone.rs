@@ -293,9 +293,10 @@ impl HostedZone {
         Value::from_expr(name)
     }
 
-    /// Nothing for a zone that exists already.
-    pub fn resource(&self) -> Option<&CfnResource<cfn::route53::HostedZone>> {
-        self.resource.as_ref()
+    /// Of a zone that exists already there is none, which is reported.
+    pub fn resource(&self) -> CfnResource<cfn::route53::HostedZone> {
+        let known = self.resource.clone();
+        known.unwrap_or_else(|| CfnResource::elsewhere(&self.construct))
     }
 
     /// Lets a VPC see the zone, which must be private.

@@ -92,7 +92,7 @@ pub(super) fn own(bucket: &Bucket, list: Option<BucketAccessControl>, ownership:
 /// Lets S3 write logs into the bucket.
 pub(super) fn allow_log_delivery(bucket: &Bucket) {
     let list = BucketAccessControl::LogDeliveryWrite;
-    let Some(resource) = bucket.resource() else {
+    let Some(resource) = &bucket.resource else {
         bucket
             .construct
             .warn("logs are written to a bucket that exists already; let them in where it is made");

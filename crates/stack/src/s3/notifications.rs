@@ -232,7 +232,7 @@ impl Bucket {
         let policy = Policy::new(&construct, "HandlerPolicy");
         policy.add(PolicyStatement::allow(["s3:PutBucketNotification"]).on(self.bucket_arn()));
         // Of a bucket that exists already, what others have set is kept.
-        let managed = self.resource().is_some();
+        let managed = self.resource.is_some();
         if !managed {
             policy.add(PolicyStatement::allow(["s3:GetBucketNotification"]).on(self.bucket_arn()));
         }

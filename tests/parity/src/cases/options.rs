@@ -482,7 +482,5 @@ fn rest(app: &App) {
     raw.override_at("Properties.E\\.F", "dotted");
     raw.delete_override_at("Properties.A.B");
     raw.apply_removal_policy(RemovalPolicy::RetainOnUpdateOrDelete);
-    if let Some(bucket) = bucket.resource() {
-        raw.depend_on(bucket);
-    }
+    raw.depend_on(&bucket.resource());
 }
