@@ -1,5 +1,8 @@
 //! A plain deploy as a user types it: several stacks, what is refused, what is kept, what an interrupt leaves.
 
+use std::path::PathBuf;
+use std::process::Command;
+
 use e2e::{Ended, Project, Template};
 use serde_json::{Value, json};
 
@@ -570,12 +573,62 @@ fn a_deploy_that_was_killed_is_picked_up_by_the_same_command() {
     );
 }
 
+const GATE_KEEPER: &str = r#"
+import json, urllib.request
+
+def handler(event, context):
+    open("PIPE").read()
+    answer = {key: event[key] for key in ("StackId", "RequestId", "LogicalResourceId")}
+    answer |= {"Status": "SUCCESS", "PhysicalResourceId": "gate"}
+    request = urllib.request.Request(event["ResponseURL"], json.dumps(answer).encode(), method="PUT")
+    urllib.request.urlopen(request)
+"#;
+
+/// Holds a stack in its creation until it is opened: a custom resource whose function reads a pipe that nobody has written
+/// to yet.
+struct Gate {
+    _folder: tempfile::TempDir,
+    pipe: PathBuf,
+}
+
+impl Gate {
+    fn closed() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("gate");
+        let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        Self { _folder: folder, pipe }
+    }
+
+    /// A stack that makes a topic, and then waits.
+    fn stack(&self, name: &str) -> Template {
+        let code = GATE_KEEPER.replace("PIPE", &self.pipe.display().to_string());
+        let function = json!({ "Type": "AWS::Lambda::Function", "Properties": {
+            "Code": { "ZipFile": code }, "Handler": "index.handler", "Runtime": "python3.12", "Timeout": 300,
+            "Role": "arn:aws:iam::000000000000:role/gate",
+        } });
+        let gate = json!({ "Type": "Custom::Gate", "DependsOn": "Topic", "Properties": {
+            "ServiceToken": { "Fn::GetAtt": ["Function", "Arn"] },
+        } });
+        Template::new(
+            name,
+            json!({ "Resources": { "Topic": topic(), "Function": function, "Gate": gate } }),
+        )
+    }
+
+    fn open(&self) {
+        std::fs::write(&self.pipe, "open").unwrap();
+    }
+}
+
 #[test]
 fn an_interrupt_waits_for_what_runs_and_begins_nothing_more() {
-    let project = Project::of_stacks(&[slow("Slow", 400), small("After").depends_on(&["Slow"])]);
+    let gate = Gate::closed();
+    let project = Project::of_stacks(&[gate.stack("Slow"), small("After").depends_on(&["Slow"])]);
     let running = project.start(&["deploy"]).wait_for("CREATE_COMPLETE");
     running.terminate();
     let running = running.wait_for("terminated: waits for Slow (CREATE_IN_PROGRESS) and begins no other stack");
+    gate.open();
     let running = running.wait_for("error[LD0801]");
     assert_eq!(running.wait().code(), Some(130));
     assert!(describe(&project, "Slow").contains("<StackStatus>CREATE_COMPLETE"));
@@ -586,13 +639,15 @@ fn an_interrupt_waits_for_what_runs_and_begins_nothing_more() {
 
 #[test]
 fn a_second_interrupt_leaves_the_rest_to_cloudformation() {
-    let project = Project::of_stacks(&[slow("Slow", 450)]);
+    let gate = Gate::closed();
+    let project = Project::of_stacks(&[gate.stack("Slow")]);
     let running = project.start(&["deploy"]).wait_for("CREATE_COMPLETE");
     running.terminate();
     let running = running.wait_for("terminated:");
     running.terminate();
     let running = running.wait_for("CloudFormation goes on by itself with Slow");
     assert_eq!(running.wait().code(), Some(130));
+    gate.open();
     let again = project.run(&["deploy", "--json"]).expect(0);
     assert_eq!(results(&again), ["Slow unchanged"]);
 }
