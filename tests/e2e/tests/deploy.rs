@@ -593,9 +593,9 @@ struct Gate {
 
 impl Gate {
     fn closed() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder for the pipe");
         let pipe = folder.path().join("gate");
-        let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+        let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there");
         assert!(made.success());
         Self { _folder: folder, pipe }
     }
@@ -617,7 +617,7 @@ impl Gate {
     }
 
     fn open(&self) {
-        std::fs::write(&self.pipe, "open").unwrap();
+        std::fs::write(&self.pipe, "open").expect("the pipe takes a word");
     }
 }
 
