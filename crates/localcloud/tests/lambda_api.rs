@@ -180,6 +180,20 @@ async fn an_alias_takes_only_what_aws_takes() {
         "ResourceConflictException"
     );
 
+    // Weights are moved by compare-and-swap, from 0.0 to 1.0.
+    let weigh = |weight: f64, revision: &Value| {
+        let change = json!({"Name": "a", "RoutingConfig": routing("2", weight), "RevisionId": revision});
+        world.call("UpdateAlias", with(named("f"), change))
+    };
+    let none = weigh(0.0, &made["RevisionId"]).await.unwrap();
+    let all = weigh(1.0, &none["RevisionId"]).await.unwrap();
+    assert_eq!(all["RoutingConfig"]["AdditionalVersionWeights"]["2"], 1.0);
+    let stale = weigh(0.5, &none["RevisionId"]).await.unwrap_err();
+    assert_eq!(
+        (stale.status, stale.code.as_str()),
+        (412, "PreconditionFailedException")
+    );
+
     let clear = with(
         named("f"),
         json!({"Name": "a", "FunctionVersion": "2", "RoutingConfig": {"AdditionalVersionWeights": {}}}),
@@ -212,6 +226,18 @@ async fn an_alias_takes_only_what_aws_takes() {
         .await
         .unwrap_err();
     assert!(mixed.message.contains("role"), "{mixed}");
+
+    // Nor such with different dead-letter queues.
+    let queue = json!({"Role": ROLE, "DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:dead"}});
+    world
+        .call("UpdateFunctionConfiguration", with(named("f"), queue))
+        .await
+        .unwrap();
+    world.call("PublishVersion", named("f")).await.unwrap();
+    let mixed = make(json!({"Name": "b", "FunctionVersion": "1", "RoutingConfig": routing("4", 0.5)}))
+        .await
+        .unwrap_err();
+    assert!(mixed.message.contains("dead-letter queue"), "{mixed}");
 }
 
 #[tokio::test]

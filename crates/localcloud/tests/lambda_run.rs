@@ -408,6 +408,22 @@ async fn a_weighted_alias_shares_its_traffic() {
         .recorder
         .sum("Invocations", "FunctionName=py,Resource=py:live,ExecutedVersion=2");
     assert_eq!(by_version, f64::from(second));
+
+    // The whole of the traffic, as at the last step before a promotion; a throttle counts for the version, too.
+    let whole =
+        json!({"FunctionName": "py", "Name": "live", "RoutingConfig": {"AdditionalVersionWeights": {"2": 1.0}}});
+    world.call("UpdateAlias", whole).await.unwrap();
+    for _ in 0..20 {
+        assert_eq!(world.invoke("py:live", json!({})).await.2, "2");
+    }
+    let none = json!({"FunctionName": "py", "ReservedConcurrentExecutions": 0});
+    world.call("PutFunctionConcurrency", none).await.unwrap();
+    let throttled = world
+        .call("Invoke", json!({"FunctionName": "py", "Qualifier": "live"}))
+        .await;
+    assert_eq!(throttled.unwrap_err().status, 429);
+    let dimensions = "FunctionName=py,Resource=py:live,ExecutedVersion=2";
+    assert_eq!(world.recorder.sum("Throttles", dimensions), 1.0);
 }
 
 #[tokio::test]

@@ -42,6 +42,14 @@ struct Target {
     unreserved: u32,
 }
 
+impl Target {
+    /// A refused invocation has its version, too: the alias chose it before anything could be throttled.
+    fn metrics(&self) -> MetricTarget {
+        let executed = self.through_alias.then_some(self.version.version.as_str());
+        MetricTarget::new(&self.version.function, self.qualifier.as_deref(), executed)
+    }
+}
+
 struct Execution {
     invocation: Invocation,
     log: Vec<String>,
@@ -191,8 +199,7 @@ impl Lambda {
         };
         if running >= limit {
             drop(in_flight);
-            let metrics = MetricTarget::new(function, target.qualifier.as_deref(), None);
-            self.shared.ports.metrics.record(metrics.throttled(self.now()));
+            self.shared.ports.metrics.record(target.metrics().throttled(self.now()));
             let mut error = ApiError::new(429, "TooManyRequestsException", "Rate Exceeded.");
             error.details = json!({"Reason": reason, "Type": "User"});
             return Err(error);
@@ -258,13 +265,11 @@ impl Lambda {
             .ports
             .logs
             .append(&format!("/aws/lambda/{}", version.function), &stream, log.clone());
-        let executed = target.through_alias.then_some(version.version.as_str());
-        let metrics = MetricTarget::new(&version.function, target.qualifier.as_deref(), executed);
         let milliseconds = outcome.duration.as_secs_f64() * 1000.0;
         self.shared
             .ports
             .metrics
-            .record(metrics.ran(outcome.failed, milliseconds, in_flight.count, now));
+            .record(target.metrics().ran(outcome.failed, milliseconds, in_flight.count, now));
         let invocation = Invocation {
             payload: outcome.payload,
             function_error: outcome.failed.then(|| "Unhandled".to_owned()),
