@@ -21,6 +21,7 @@ mod error;
 mod event;
 mod files;
 mod history;
+pub mod lint;
 mod lock;
 mod phase;
 mod plan;
