@@ -197,7 +197,7 @@ impl Slots for Aws {
 }
 
 impl Aws {
-    async fn configuration(
+    pub(crate) async fn configuration(
         &self,
         function: &str,
         version: Option<&str>,
@@ -273,7 +273,7 @@ impl Aws {
     }
 }
 
-fn alias_state(
+pub(crate) fn alias_state(
     operation: &'static str,
     resource: &str,
     version: Option<String>,

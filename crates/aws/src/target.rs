@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use orchestrator::domain::{ApiTarget, FunctionName, PerSlot, RestApiId, RolloutTarget, StageName};
+use orchestrator::domain::{
+    AliasName, ApiTarget, FunctionName, LiveAlias, PerSlot, RestApiId, RolloutTarget, ServedEntry, StageName,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -23,6 +25,20 @@ pub struct SlottedResources {
     pub functions: Vec<String>,
     #[serde(default)]
     pub apis: Vec<SlottedApi>,
+    #[serde(default)]
+    pub live_aliases: Vec<SlottedAlias>,
+}
+
+/// An alias whose weights split the calls of everything that is no REST API.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct SlottedAlias {
+    /// One of [`SlottedResources::functions`].
+    pub function: String,
+    pub alias: String,
+    /// In words for people: `HTTP API Orders`, `queue Jobs`.
+    #[serde(default)]
+    pub serves: Vec<ServedEntry>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -55,7 +71,25 @@ impl SlottedResources {
             .get("Metadata")
             .and_then(|metadata| metadata.get(BLUE_GREEN_METADATA))
         {
-            Some(metadata) => Self::deserialize(metadata).map(Some).map_err(malformed),
+            Some(metadata) => {
+                let slotted = Self::deserialize(metadata).map_err(malformed)?;
+                match slotted
+                    .live_aliases
+                    .iter()
+                    .find(|live| !slotted.functions.contains(&live.function))
+                {
+                    Some(live) => Err(Failure::invalid(
+                        "read the template",
+                        stack,
+                        format!(
+                            "its {BLUE_GREEN_METADATA} metadata gives {} a live alias and does not name it among Functions, so \
+                             no release would hold a version for it",
+                            live.function
+                        ),
+                    )),
+                    None => Ok(Some(slotted)),
+                }
+            }
             None => Ok(None),
         }
     }
@@ -68,6 +102,7 @@ impl Aws {
         let mut target = RolloutTarget {
             functions: Vec::new(),
             apis: Vec::new(),
+            aliases: Vec::new(),
         };
         for stack in stacks {
             let Some(template) = self.stack_template(stack).await? else {
@@ -93,6 +128,13 @@ impl Aws {
             };
             for function in &slotted.functions {
                 target.functions.push(FunctionName::new(resolve(function)?));
+            }
+            for live in &slotted.live_aliases {
+                target.aliases.push(LiveAlias {
+                    function: FunctionName::new(resolve(&live.function)?),
+                    alias: alias_name(&resolve(&live.alias)?),
+                    serves: live.serves.clone(),
+                });
             }
             for api in &slotted.apis {
                 let id = resolve(&api.rest_api)?;
@@ -136,6 +178,11 @@ impl Aws {
     }
 }
 
+/// An alias's physical id is its ARN, which ends with `function:NAME:ALIAS`.
+fn alias_name(physical_id: &str) -> AliasName {
+    AliasName::new(physical_id.rsplit(':').next().unwrap_or(physical_id))
+}
+
 fn stage_url(endpoint_url: Option<&str>, partition: &str, region: &str, rest_api_id: &str, stage: &str) -> String {
     match endpoint_url {
         Some(endpoint) => format!("{endpoint}/_aws/execute-api/{rest_api_id}/{stage}"),
@@ -174,6 +221,28 @@ mod tests {
             None
         );
         assert_eq!(SlottedResources::of_template("S", "{}").unwrap(), None);
+    }
+
+    #[test]
+    fn reads_live_aliases_and_whom_they_serve() {
+        let template = r#"{"Metadata": {"LlamaDeploy::BlueGreen": {
+            "Functions": ["Orders"],
+            "LiveAliases": [{"Function": "Orders", "Alias": "OrdersLive", "Serves": ["HTTP API Shop", "queue Jobs"]}]
+        }}}"#;
+        let slotted = SlottedResources::of_template("S", template).unwrap().unwrap();
+        let live = &slotted.live_aliases[0];
+        assert_eq!((live.function.as_str(), live.alias.as_str()), ("Orders", "OrdersLive"));
+        assert_eq!(
+            live.serves,
+            [ServedEntry::from("HTTP API Shop"), ServedEntry::from("queue Jobs")]
+        );
+        let unreleased = template.replace(r#"["Orders"]"#, "[]");
+        let error = SlottedResources::of_template("S", &unreleased).unwrap_err();
+        assert!(error.to_string().contains("Orders a live alias"), "{error}");
+        assert_eq!(
+            alias_name("arn:aws:lambda:eu-west-1:123456789012:function:shop-orders:live").as_str(),
+            "live"
+        );
     }
 
     #[test]

@@ -1,8 +1,12 @@
-//! The live stage: canary, promotion, switch. Every change is one `UpdateStage`, sent once.
+//! The entry points. The live stage: canary, promotion, switch; every change is one `UpdateStage`, sent once. The live
+//! aliases are in `live_alias`.
 
 use async_trait::async_trait;
 use aws_sdk_apigateway::types::PatchOperation;
-use orchestrator::domain::{ApiTarget, ApiTraffic, DeploymentId, Slot, StageTarget, Weight};
+use orchestrator::domain::{
+    AliasRevision, AliasRouting, AliasState, ApiTarget, ApiTraffic, DeploymentId, FunctionName, FunctionVersion,
+    LiveAlias, ServedEntry, Slot, StageTarget, VersionSettings, Weight,
+};
 use orchestrator::ports::{PortError, Probe, Traffic};
 
 use crate::connection::Aws;
@@ -83,6 +87,31 @@ impl Traffic for Aws {
             return Ok(Probe::InForce);
         }
         Ok(Probe::NotYet { seen: describe(&seen) })
+    }
+
+    async fn observe_live_alias(&self, alias: &LiveAlias) -> Result<AliasState, PortError> {
+        Ok(self.live_alias(alias).await?)
+    }
+
+    async fn route_live_alias(
+        &self,
+        alias: &LiveAlias,
+        to: &AliasRouting,
+        expected: &AliasRevision,
+    ) -> Result<AliasState, PortError> {
+        Ok(self.update_live_alias(alias, to, expected).await?)
+    }
+
+    async fn version_settings(
+        &self,
+        function: &FunctionName,
+        version: &FunctionVersion,
+    ) -> Result<VersionSettings, PortError> {
+        Ok(self.settings_of_version(function, version).await?)
+    }
+
+    async fn not_permitted(&self, alias: &LiveAlias) -> Result<Vec<ServedEntry>, PortError> {
+        Ok(self.served_without_permission(alias).await?)
     }
 }
 

@@ -41,6 +41,7 @@ fn live() -> LiveRelease {
         number: release.number,
         slot: release.slot,
         apis: release.apis,
+        functions: release.functions,
     }
 }
 
@@ -48,6 +49,7 @@ fn deployed() -> Deployed {
     let target = RolloutTarget {
         functions: Vec::new(),
         apis: Vec::new(),
+        aliases: Vec::new(),
     };
     Deployed {
         target,

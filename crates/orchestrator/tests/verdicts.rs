@@ -245,6 +245,7 @@ fn windows_of_metrics() {
     let target = RolloutTarget {
         functions: vec!["analytics".into()],
         apis: Vec::new(),
+        aliases: Vec::new(),
     };
     let config = GateConfig::default();
     // Released ten seconds into a minute, in force at second 30, looked at in second 200 and second 40.

@@ -54,6 +54,10 @@ identifier!(
     FunctionVersion
 );
 identifier!(
+    /// An alias of a function by its name: `live`.
+    AliasName
+);
+identifier!(
     /// What an alias carries to notice that somebody else changed it; opaque.
     AliasRevision
 );

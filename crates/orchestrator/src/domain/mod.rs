@@ -3,6 +3,7 @@
 //! Plain data without behaviour that could fail at run time. Nothing here is written to the ledger directly: stored
 //! forms have their own record types.
 
+mod entry;
 mod identifiers;
 mod release;
 mod slot;
@@ -10,11 +11,12 @@ mod target;
 mod traffic;
 mod weight;
 
+pub use entry::{EntryKind, ServedEntry};
 pub use identifiers::{
-    AliasRevision, DeploymentId, EnvironmentName, FunctionName, FunctionVersion, RestApiId, StageName,
+    AliasName, AliasRevision, DeploymentId, EnvironmentName, FunctionName, FunctionVersion, RestApiId, StageName,
 };
 pub use release::{ApiDeployment, Release, ReleaseNumber, ReleaseState, ReleasedFunction};
 pub use slot::{PerSlot, Slot};
-pub use target::{ApiTarget, RolloutTarget};
-pub use traffic::{AliasState, ApiTraffic, Canary, StageTarget};
+pub use target::{ApiTarget, LiveAlias, RolloutTarget};
+pub use traffic::{AliasRouting, AliasState, ApiTraffic, Canary, StageTarget, VersionSettings, VersionShare};
 pub use weight::{Weight, WeightError};

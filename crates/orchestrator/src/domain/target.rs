@@ -2,13 +2,36 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FunctionName, PerSlot, RestApiId, StageName};
+use super::{AliasName, EntryKind, FunctionName, PerSlot, RestApiId, ServedEntry, StageName};
 
 /// Everything that moves together in a rollout: all of it ends on one slot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolloutTarget {
     pub functions: Vec<FunctionName>,
     pub apis: Vec<ApiTarget>,
+    /// Journals and standings of before live aliases have none.
+    #[serde(default)]
+    pub aliases: Vec<LiveAlias>,
+}
+
+/// The alias that everything but REST APIs calls a function through. Its weights split the calls between two versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveAlias {
+    pub function: FunctionName,
+    pub alias: AliasName,
+    /// Who calls it, for people, and for what a rollout does differently for each kind.
+    pub serves: Vec<ServedEntry>,
+}
+
+impl LiveAlias {
+    /// As the service writes it: `orders:live`.
+    pub fn resource(&self) -> String {
+        format!("{}:{}", self.function, self.alias)
+    }
+
+    pub fn serves_kind(&self, kind: EntryKind) -> bool {
+        self.serves.iter().any(|entry| entry.kind == kind)
+    }
 }
 
 /// A REST API with its live stage and a preview stage for each slot.

@@ -55,3 +55,42 @@ pub struct AliasState {
     /// Shares that go to other versions than `version`; empty unless the alias is weighted.
     pub weights: BTreeMap<FunctionVersion, Weight>,
 }
+
+impl AliasState {
+    /// How the calls are divided; `None` with more than one share, which no rollout of ours makes.
+    pub fn routing(&self) -> Option<AliasRouting> {
+        let mut shares = self.weights.iter().map(|(version, weight)| VersionShare {
+            version: version.clone(),
+            weight: *weight,
+        });
+        let share = shares.next();
+        shares.next().is_none().then(|| AliasRouting {
+            version: self.version.clone(),
+            share,
+        })
+    }
+}
+
+/// How a live alias divides its calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AliasRouting {
+    /// Gets all calls but the share.
+    pub version: FunctionVersion,
+    pub share: Option<VersionShare>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionShare {
+    pub version: FunctionVersion,
+    pub weight: Weight,
+}
+
+/// What two versions must have in common before an alias can split its calls between them (Lambda developer guide,
+/// "Implement Lambda canary deployments using a weighted alias").
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionSettings {
+    /// ARN of the execution role.
+    pub role: String,
+    /// ARN of the queue or topic for events that failed; `None` where there is none.
+    pub dead_letter: Option<String>,
+}

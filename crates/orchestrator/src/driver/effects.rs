@@ -159,6 +159,7 @@ impl Hands<'_> {
                     number: baseline.number,
                     slot: baseline.slot,
                     apis: baseline.apis.clone(),
+                    functions: baseline.functions.clone(),
                 };
                 // A run that was interrupted here may have written it already.
                 if standing.live() != Some(live.clone()) {

@@ -63,6 +63,7 @@ impl Standing {
             number: release.number,
             slot: release.slot,
             apis: release.apis.clone(),
+            functions: release.functions.clone(),
         })
     }
 

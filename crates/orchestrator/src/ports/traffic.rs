@@ -1,10 +1,13 @@
-//! The live stage: who gets how much of the traffic.
+//! The entry points, live stages and live aliases: who gets how much of the traffic.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::PortError;
-use crate::domain::{ApiTarget, ApiTraffic, DeploymentId, Slot, StageTarget, Weight};
+use crate::domain::{
+    AliasRevision, AliasRouting, AliasState, ApiTarget, ApiTraffic, DeploymentId, FunctionName, FunctionVersion,
+    LiveAlias, ServedEntry, Slot, StageTarget, VersionSettings, Weight,
+};
 
 /// One look at whether what was set is in force for requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,4 +53,33 @@ pub trait Traffic: Send + Sync {
     /// `expected` is what the live stage does. Its
     /// variables are those that the stage has, with `color` as expected. The caller asks again until it is, with a bound.
     async fn probe(&self, api: &ApiTarget, expected: &ApiTraffic) -> Result<Probe, PortError>;
+
+    /// The live alias as it is.
+    ///
+    /// # Errors
+    /// `NotFound` where the function or the alias does not exist.
+    async fn observe_live_alias(&self, alias: &LiveAlias) -> Result<AliasState, PortError>;
+
+    /// In one call: version and share become those of `to`, if the alias's revision is still `expected`. No share takes
+    /// every weight away.
+    ///
+    /// # Errors
+    /// `Conflict` when the revision is another one; nothing changed then.
+    async fn route_live_alias(
+        &self,
+        alias: &LiveAlias,
+        to: &AliasRouting,
+        expected: &AliasRevision,
+    ) -> Result<AliasState, PortError>;
+
+    /// What decides whether an alias can split its calls between this version and another.
+    async fn version_settings(
+        &self,
+        function: &FunctionName,
+        version: &FunctionVersion,
+    ) -> Result<VersionSettings, PortError>;
+
+    /// Those of `alias.serves` that, as far as can be read, are not permitted to call the alias: a permission for the
+    /// function does not hold for its aliases.
+    async fn not_permitted(&self, alias: &LiveAlias) -> Result<Vec<ServedEntry>, PortError>;
 }

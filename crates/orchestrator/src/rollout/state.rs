@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Effect, Goal, Phase, Plan};
-use crate::domain::{ApiDeployment, Release, ReleaseNumber, RestApiId, Slot, StageTarget};
+use crate::domain::{
+    ApiDeployment, FunctionName, FunctionVersion, Release, ReleaseNumber, ReleasedFunction, RestApiId, Slot,
+    StageTarget,
+};
 use crate::ports::{AlarmObservation, Backup, Deployed};
 
 /// What was live before the rollout, and where a turning back goes.
@@ -13,6 +16,10 @@ pub struct LiveRelease {
     pub number: ReleaseNumber,
     pub slot: Slot,
     pub apis: Vec<ApiDeployment>,
+    /// The versions that live aliases were at. A function that is new since the release stands here with what its live
+    /// alias was made for. Journals of before live aliases have none.
+    #[serde(default)]
+    pub functions: Vec<ReleasedFunction>,
 }
 
 /// An alarm as it was before the rollout moved anything.
@@ -122,6 +129,20 @@ impl State {
             deployment_id,
             slot: candidate.slot,
         })
+    }
+
+    /// The version that a live alias was at before the rollout; `None` where that is not known.
+    pub fn base_version(&self, function: &FunctionName) -> Option<&FunctionVersion> {
+        let live = self.facts.live.as_ref()?;
+        let released = live.functions.iter().find(|released| &released.name == function)?;
+        Some(&released.version)
+    }
+
+    /// The version that a live alias is at when the rollout is promoted; `None` where the release does not hold the
+    /// function.
+    pub fn goal_version(&self, function: &FunctionName) -> Option<&FunctionVersion> {
+        let candidate = self.facts.candidate.as_ref()?;
+        candidate.function(function).map(|released| &released.version)
     }
 
     /// Whether exactly this candidate passed its smoke test (or was proven by having been live).

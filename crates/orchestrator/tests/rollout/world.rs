@@ -45,6 +45,7 @@ pub struct Function {
     pub latest: String,
     pub versions: Vec<String>,
     pub aliases: BTreeMap<Slot, Alias>,
+    pub live: AliasState,
 }
 
 #[derive(Debug, Clone)]
@@ -431,6 +432,11 @@ impl Inner {
                     latest: code.clone(),
                     versions: vec![code],
                     aliases,
+                    live: AliasState {
+                        version: "1".into(),
+                        revision: "1".into(),
+                        weights: BTreeMap::new(),
+                    },
                 },
             );
         }
@@ -470,6 +476,7 @@ impl Inner {
                     },
                 })
                 .to_vec(),
+            aliases: Vec::new(),
         }
     }
 

@@ -334,6 +334,73 @@ impl Traffic for World {
             }
         })
     }
+
+    async fn observe_live_alias(&self, alias: &LiveAlias) -> Result<AliasState, PortError> {
+        self.refuse("observe live alias").await?;
+        let inner = self.lock();
+        match inner.functions.get(alias.function.as_str()) {
+            Some(function) => Ok(function.live.clone()),
+            None => Err(no_function("observe live alias")),
+        }
+    }
+
+    async fn route_live_alias(
+        &self,
+        alias: &LiveAlias,
+        to: &AliasRouting,
+        expected: &AliasRevision,
+    ) -> Result<AliasState, PortError> {
+        let call = self.refuse("route live alias").await?;
+        let state = {
+            let mut inner = self.lock();
+            let Some(function) = inner.functions.get_mut(alias.function.as_str()) else {
+                return Err(no_function("route live alias"));
+            };
+            if &function.live.revision != expected {
+                return Err(PortError::new(
+                    PortErrorKind::Conflict,
+                    "route live alias",
+                    "world",
+                    "another revision",
+                ));
+            }
+            let revision: u64 = expected.as_str().parse().unwrap();
+            function.live = AliasState {
+                version: to.version.clone(),
+                revision: (revision + 1).to_string().into(),
+                weights: to
+                    .share
+                    .iter()
+                    .map(|share| (share.version.clone(), share.weight))
+                    .collect(),
+            };
+            let state = function.live.clone();
+            inner.mutations.push(format!("route {}", alias.resource()));
+            state
+        };
+        self.respond(call, "route live alias", state).await
+    }
+
+    async fn version_settings(
+        &self,
+        _function: &FunctionName,
+        _version: &FunctionVersion,
+    ) -> Result<VersionSettings, PortError> {
+        self.refuse("version settings").await?;
+        Ok(VersionSettings {
+            role: "role".to_owned(),
+            dead_letter: None,
+        })
+    }
+
+    async fn not_permitted(&self, _alias: &LiveAlias) -> Result<Vec<ServedEntry>, PortError> {
+        self.refuse("permissions").await?;
+        Ok(Vec::new())
+    }
+}
+
+fn no_function(what: &str) -> PortError {
+    PortError::new(PortErrorKind::NotFound, what, "world", "there is no such function")
 }
 
 #[async_trait]
