@@ -23,10 +23,57 @@ pub fn upper_tail(events: u64, trials: u64, rate: f64) -> f64 {
     }
 }
 
+/// The one-sided Clopper–Pearson lower bound: the rate below which `events` or more of `trials` would have a chance of at
+/// most 1 - `confidence`. 0 where nothing happened.
+///
+/// Clopper and Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial", 1934.
+pub fn lower_bound(events: u64, trials: u64, confidence: f64) -> f64 {
+    if events == 0 || trials == 0 {
+        return 0.0;
+    }
+    rate_where(|rate| upper_tail(events, trials, rate) < 1.0 - confidence)
+}
+
+/// The one-sided Clopper–Pearson upper bound: the rate above which `events` or fewer of `trials` would have a chance of at
+/// most 1 - `confidence`. 1 where nothing was tried: nothing is known.
+pub fn upper_bound(events: u64, trials: u64, confidence: f64) -> f64 {
+    if events >= trials {
+        return 1.0;
+    }
+    // At most `events` of `trials` happen exactly when at least the others do not.
+    1.0 - lower_bound(trials - events, trials, confidence)
+}
+
 /// Whether the rate behind `events` in `trials` is above `limit` with 99 % confidence: the one-sided Clopper–Pearson
 /// lower bound lies above the limit exactly when the tail at the limit is below 1 %.
 pub fn is_proven_above(events: u64, trials: u64, limit: f64) -> bool {
-    upper_tail(events, trials, limit) < 0.01
+    upper_tail(events, trials, limit) < 1.0 - PROOF
+}
+
+/// Whether the rate behind `events` in `trials` is below `limit` with 95 % confidence: 59 calls without an error for 5 %.
+pub fn is_shown_below(events: u64, trials: u64, limit: f64) -> bool {
+    // P(X ≤ k) at the limit, with successes and failures exchanged.
+    events < trials && upper_tail(trials - events, trials, 1.0 - limit) < 1.0 - CLEARANCE
+}
+
+/// The confidence with which something is above its limit when a gate fails.
+pub const PROOF: f64 = 0.99;
+/// The confidence with which something is below its limit when a gate passes.
+pub const CLEARANCE: f64 = 0.95;
+
+/// The rate at which `is_below`, true for small rates and false for large ones, turns: by bisection to the last digit
+/// of a rate near 1, which takes 60 halvings at most.
+fn rate_where(is_below: impl Fn(f64) -> bool) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        if is_below(middle) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    0.5 * (low + high)
 }
 
 /// Sums P(X = i) for i from `from` up, `from` being above the mean, where the terms fall.
@@ -90,6 +137,56 @@ mod tests {
             let lower = upper_tail(600 - events + 1, 600, 1.0 - 0.2);
             assert!(near(upper_tail(events, 600, 0.2) + lower, 1.0), "{events}");
         }
+    }
+
+    /// Reference values by SciPy; how they are made stands in the file.
+    #[test]
+    fn agrees_with_scipy() {
+        let reference = include_str!("../../tests/witness/binomial.csv");
+        let mut rows = 0;
+        for line in reference.lines().filter(|line| !line.starts_with('#')) {
+            let fields: Vec<f64> = line.split(',').map(|field| field.parse().unwrap()).collect();
+            let [events, trials, confidence, lower, upper] = fields[..] else {
+                panic!("{line}");
+            };
+            let (events, trials) = (events as u64, trials as u64);
+            let close = |found: f64, expected: f64| (found - expected).abs() <= 1e-8 * expected.max(1e-6);
+            let found = lower_bound(events, trials, confidence);
+            assert!(close(found, lower), "{line}: lower {found}");
+            let found = upper_bound(events, trials, confidence);
+            assert!(close(found, upper), "{line}: upper {found}");
+            rows += 1;
+        }
+        assert!(rows > 100, "{rows}");
+    }
+
+    #[test]
+    fn the_bounds_are_where_the_verdicts_turn() {
+        for trials in [1, 20, 58, 59, 150, 1500] {
+            for events in 0..=trials.min(40) {
+                for limit in [0.001, 0.01, 0.05, 0.2] {
+                    let lower = lower_bound(events, trials, PROOF);
+                    let upper = upper_bound(events, trials, CLEARANCE);
+                    if (lower - limit).abs() > 1e-12 {
+                        assert_eq!(
+                            is_proven_above(events, trials, limit),
+                            lower > limit,
+                            "{events}/{trials} {limit}"
+                        );
+                    }
+                    if (upper - limit).abs() > 1e-12 {
+                        assert_eq!(
+                            is_shown_below(events, trials, limit),
+                            upper < limit,
+                            "{events}/{trials} {limit}"
+                        );
+                    }
+                }
+            }
+        }
+        assert!(!is_shown_below(0, 58, 0.05) && is_shown_below(0, 59, 0.05));
+        assert!(!is_shown_below(0, 298, 0.01) && is_shown_below(0, 299, 0.01));
+        assert!(!is_shown_below(0, 0, 0.05));
     }
 
     #[test]

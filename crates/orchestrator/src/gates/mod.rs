@@ -24,6 +24,7 @@
 //!   not reach the 20 calls that it needs, and ends inconclusive.
 
 pub mod binomial;
+pub mod comparison;
 mod judgement;
 mod queries;
 
