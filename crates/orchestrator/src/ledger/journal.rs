@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use object_store::ObjectStore;
 use object_store::path::Path;
 
+use super::chain::{Chain, Flaw};
 use super::record::hash;
 use super::sequence::{Created, Sequence};
-use super::{Actor, LedgerError, Record};
+use super::{Actor, LedgerError, Link, Record};
 use crate::domain::EnvironmentName;
-use crate::rollout::{Effect, Event, IllegalTransition, Plan, RolloutNumber, State, replay, step};
+use crate::rollout::{Effect, Event, IllegalTransition, Plan, RolloutNumber, State, step};
 
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -47,6 +48,11 @@ impl Journal {
     pub fn is_open(&self) -> bool {
         !self.state.phase.name().is_end()
     }
+
+    /// The hash of its last record, which stands for all of them, and from version 2 on for all rollouts before.
+    pub fn head(&self) -> &str {
+        &self.last_hash
+    }
 }
 
 /// A journal that this run writes to, with the state that it leads to.
@@ -60,11 +66,15 @@ pub struct OpenJournal<'a> {
     attempts: Vec<(Effect, u32)>,
 }
 
-fn folder(environment: &EnvironmentName, rollout: RolloutNumber) -> String {
+pub(super) fn folder(environment: &EnvironmentName, rollout: RolloutNumber) -> String {
     format!("{environment}/rollouts/{:06}", rollout.0)
 }
 
-fn sequence<'a>(store: &'a dyn ObjectStore, environment: &EnvironmentName, rollout: RolloutNumber) -> Sequence<'a> {
+pub(super) fn sequence<'a>(
+    store: &'a dyn ObjectStore,
+    environment: &EnvironmentName,
+    rollout: RolloutNumber,
+) -> Sequence<'a> {
     Sequence::new(store, folder(environment, rollout), 6)
 }
 
@@ -99,97 +109,91 @@ pub async fn rollout_numbers(
     Ok(numbers)
 }
 
-/// Reads a journal and checks everything that can be: no record missing, none changed, none that a rollout cannot have
-/// made.
+/// The newest record of an environment; `None` before its first rollout. Reads that one object only: [`super::verify`]
+/// says whether all before it are as they were written.
+pub async fn head(store: &dyn ObjectStore, environment: &EnvironmentName) -> Result<Option<Link>, LedgerError> {
+    let numbers = rollout_numbers(store, environment).await?;
+    match numbers.last() {
+        Some(newest) => last_record(store, environment, *newest).await,
+        None => Ok(None),
+    }
+}
+
+async fn last_record(
+    store: &dyn ObjectStore,
+    environment: &EnvironmentName,
+    rollout: RolloutNumber,
+) -> Result<Option<Link>, LedgerError> {
+    let sequence = sequence(store, environment, rollout);
+    let Some(last) = sequence.numbers().await?.last().copied() else {
+        return Ok(None);
+    };
+    let stored = sequence.read(last).await?.ok_or_else(|| LedgerError::Lost {
+        object: sequence.object(last),
+    })?;
+    Ok(Some(Link {
+        rollout,
+        sequence: last,
+        hash: hash(&stored),
+    }))
+}
+
+/// Reads a journal and checks everything that can be without the other rollouts: no record missing, none changed, none
+/// that a rollout cannot have made.
 pub async fn read_journal(
     store: &dyn ObjectStore,
     environment: &EnvironmentName,
     rollout: RolloutNumber,
 ) -> Result<Journal, JournalError> {
     let sequence = sequence(store, environment, rollout);
+    let mut chain = Chain::default();
+    chain.begin(rollout);
     let mut records: Vec<Record> = Vec::new();
-    let mut last_hash = String::new();
     for (expected, number) in (0_u64..).zip(sequence.numbers().await?) {
-        let damaged = |object: String, problem: String| JournalError::Damaged { object, problem };
-        if number != expected {
-            return Err(damaged(sequence.object(expected), "is missing".to_owned()));
-        }
-        let object = sequence.object(number);
-        let Some(stored) = sequence.read(number).await? else {
-            return Err(damaged(object, "is missing".to_owned()));
+        let stored = match sequence.read(number).await? {
+            Some(stored) if number == expected => stored,
+            _ => return Err(damaged(sequence.object(expected), &Flaw::Missing { and_after_it: 0 })),
         };
-        let version = serde_json::from_slice::<Version>(&stored)
-            .map_err(|error| damaged(object.clone(), format!("does not read as a record ({error})")))?
-            .version;
-        if version > Record::VERSION {
-            return Err(LedgerError::TooNew {
-                object,
-                version,
-                known: Record::VERSION,
+        let checked = chain.check(number, &stored);
+        match (checked.record, checked.flaws.into_iter().next()) {
+            (Some(record), None) => records.push(record),
+            (_, Some(Flaw::TooNew { version, known })) => {
+                return Err(LedgerError::TooNew {
+                    object: sequence.object(number),
+                    version,
+                    known,
+                }
+                .into());
             }
-            .into());
+            (_, flaw) => {
+                let flaw = flaw.unwrap_or(Flaw::Missing { and_after_it: 0 });
+                return Err(damaged(sequence.object(number), &flaw));
+            }
         }
-        let record: Record = serde_json::from_slice(&stored)
-            .map_err(|error| damaged(object.clone(), format!("does not read as a record ({error})")))?;
-        if record.sequence != number {
-            return Err(damaged(object, format!("says that it is record {}", record.sequence)));
-        }
-        if record.previous_hash != last_hash {
-            return Err(damaged(
-                object,
-                "does not follow from the record before: one of the two was changed".to_owned(),
-            ));
-        }
-        if records
-            .last()
-            .is_some_and(|before: &Record| before.epoch > record.epoch)
-        {
-            return Err(damaged(
-                object,
-                "is of an earlier epoch than the record before".to_owned(),
-            ));
-        }
-        last_hash = hash(&stored);
-        records.push(record);
     }
-    let events = records.iter().map(|record| &record.event);
-    match replay(events) {
-        Ok(Some(state)) => {
-            let recorded = records.last().map(|record| record.state);
-            if recorded != Some(state.phase.name()) {
-                return Err(JournalError::Damaged {
-                    object: folder(environment, rollout),
-                    problem: format!(
-                        "replays to state {}, but its last record says otherwise",
-                        state.phase.name()
-                    ),
-                });
-            }
-            Ok(Journal {
-                rollout,
-                records,
-                state,
-                last_hash,
-            })
-        }
-        Ok(None) => Err(JournalError::Damaged {
+    match (chain.state(), chain.last_hash()) {
+        (Some(state), Some(last_hash)) => Ok(Journal {
+            rollout,
+            records,
+            state: state.clone(),
+            last_hash: last_hash.to_owned(),
+        }),
+        _ => Err(JournalError::Damaged {
             object: folder(environment, rollout),
             problem: "has no records".to_owned(),
         }),
-        Err((index, illegal)) => Err(JournalError::Damaged {
-            object: sequence.object(index as u64),
-            problem: format!("is not possible there: {illegal}"),
-        }),
     }
 }
 
-#[derive(serde::Deserialize)]
-struct Version {
-    version: u32,
+fn damaged(object: String, flaw: &Flaw) -> JournalError {
+    JournalError::Damaged {
+        object,
+        problem: flaw.to_string(),
+    }
 }
 
 impl<'a> OpenJournal<'a> {
-    /// Begins the journal of `plan.rollout`.
+    /// Begins the journal of `plan.rollout`, linked to the one before.
     pub async fn open(
         store: &'a dyn ObjectStore,
         environment: &EnvironmentName,
@@ -199,12 +203,13 @@ impl<'a> OpenJournal<'a> {
         actor: &'a Actor,
         tool_version: &'a str,
     ) -> Result<OpenJournal<'a>, JournalError> {
+        let before = head(store, environment).await?;
         let mut journal = OpenJournal {
             sequence: sequence(store, environment, plan.rollout),
             actor,
             tool_version,
             next: 0,
-            last_hash: String::new(),
+            last_hash: before.map(|link| link.hash).unwrap_or_default(),
             state: crate::rollout::open(&plan),
             attempts: Vec::new(),
         };

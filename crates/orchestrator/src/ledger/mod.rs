@@ -13,15 +13,22 @@
 //! Whoever wants to write the next of a sequence creates it; of two, one succeeds and the other learns that it was
 //! late. That makes a compare-and-swap of the lock, and it fences the journal: a run whose lease was taken over finds
 //! its next record there already, before it does anything.
+//!
+//! Each record carries the hash of the one before, through all rollouts, so that the newest hash stands for the whole
+//! history ([`verify`], [`head`]).
 
+mod audit;
+mod chain;
 mod journal;
 mod lock;
 mod record;
 mod sequence;
 mod standing;
 
-pub use journal::{Journal, JournalError, OpenJournal, read_journal, rollout_numbers};
+pub use audit::{AuditReport, Problem, verify};
+pub use chain::Flaw;
+pub use journal::{Journal, JournalError, OpenJournal, head, read_journal, rollout_numbers};
 pub use lock::{Lease, LockError, LockRecord, current_lock};
-pub use record::{Actor, Record};
+pub use record::{Actor, Link, Record};
 pub use sequence::LedgerError;
 pub use standing::{Standing, read_standing, write_standing};

@@ -5,8 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use object_store::ObjectStore;
 use serde::{Deserialize, Serialize};
 
-use super::LedgerError;
+use super::journal::head;
 use super::sequence::{Created, Sequence};
+use super::{LedgerError, Link};
 use crate::domain::{EnvironmentName, PerSlot, Release, ReleaseNumber, ReleaseState, RolloutTarget, Slot};
 use crate::rollout::{LiveRelease, RolloutNumber, State};
 
@@ -26,6 +27,9 @@ pub struct Standing {
     pub occupants: PerSlot<Option<ReleaseNumber>>,
     /// What the live release was rolled out to.
     pub target: Option<RolloutTarget>,
+    /// The newest record of the journals when this was written; `None` in those of earlier programs.
+    #[serde(default)]
+    pub rests_on: Option<Link>,
 }
 
 impl Default for Standing {
@@ -42,12 +46,13 @@ impl Default for Standing {
                 green: None,
             },
             target: None,
+            rests_on: None,
         }
     }
 }
 
 impl Standing {
-    const VERSION: u32 = 1;
+    pub(super) const VERSION: u32 = 1;
 
     pub fn release(&self, number: ReleaseNumber) -> Option<&Release> {
         self.releases.iter().find(|release| release.number == number)
@@ -164,7 +169,7 @@ impl Standing {
     }
 }
 
-fn sequence<'a>(store: &'a dyn ObjectStore, environment: &EnvironmentName) -> Sequence<'a> {
+pub(super) fn sequence<'a>(store: &'a dyn ObjectStore, environment: &EnvironmentName) -> Sequence<'a> {
     Sequence::new(store, format!("{environment}/standings"), 6)
 }
 
@@ -204,10 +209,12 @@ pub async fn write_standing(
     mut next: Standing,
 ) -> Result<Standing, LedgerError> {
     next.sequence = current.sequence;
+    next.rests_on.clone_from(&current.rests_on);
     if &next == current {
         return Ok(next);
     }
     next.sequence += 1;
+    next.rests_on = head(store, environment).await?;
     let sequence = sequence(store, environment);
     let object = sequence.object(next.sequence);
     let stored = serde_json::to_vec_pretty(&next).map_err(|source| LedgerError::Damaged {

@@ -132,9 +132,9 @@ async fn a_newer_version_is_refused() {
     let world = with_a_journal().await;
     let newer = object(&world, OBJECT)
         .await
-        .replacen("\"version\": 1", "\"version\": 99", 1);
+        .replacen("\"version\": 2", "\"version\": 99", 1);
     overwrite(&world, OBJECT, newer).await;
-    is_found(&world, "is of version 99, this program reads up to 1").await;
+    is_found(&world, "is of version 99, this program reads up to 2").await;
 }
 
 #[tokio::test]
