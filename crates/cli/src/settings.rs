@@ -265,7 +265,7 @@ fn rollout(name: &str, own: &file::RolloutTable, shared: &file::RolloutTable) ->
         poll_interval: span(own.poll, shared.poll, default.poll_interval),
         retention: span(own.retention, shared.retention, default.retention),
         lock_lease: span(own.lock_lease, shared.lock_lease, default.lock_lease),
-        lock_margin: default.lock_margin,
+        lock_margin: span(own.lock_margin, shared.lock_margin, default.lock_margin),
         convergence: default.convergence,
     })
 }

@@ -27,6 +27,10 @@ impl Background {
         Self { child, lines }
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until stderr has a line with `marker`.
     pub fn wait_for(self, marker: &str) -> Self {
         let mut said = Vec::new();

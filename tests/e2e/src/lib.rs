@@ -5,11 +5,15 @@
 mod background;
 mod poller;
 mod project;
+mod random;
 mod stack_templates;
 mod templates;
 mod typescript;
+mod wire;
 
 pub use background::Background;
 pub use poller::{Answer, Poller, get, post};
 pub use project::{Ended, Project, settings};
+pub use random::Random;
 pub use stack_templates::Template;
+pub use wire::{Call, Fault, Seen, Wire};

@@ -46,6 +46,11 @@ impl Project {
         self.exchange("POST", "", &headers, form)
     }
 
+    #[track_caller]
+    pub fn make_bucket(&self, bucket: &str) {
+        self.exchange("PUT", bucket, &[("Authorization", authorization("s3"))], "");
+    }
+
     /// Puts an object into a bucket.
     #[track_caller]
     pub fn put_object(&self, bucket: &str, key: &str, body: &str) {
@@ -75,7 +80,7 @@ impl Project {
 }
 
 /// The embedded cloud reads the service in it and checks no signature.
-fn authorization(service: &str) -> String {
+pub(crate) fn authorization(service: &str) -> String {
     format!(
         "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
     )

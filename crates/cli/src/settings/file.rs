@@ -99,6 +99,8 @@ pub struct RolloutTable {
     pub retention: Option<Span>,
     /// How long the lock holds without being renewed.
     pub lock_lease: Option<Span>,
+    /// Nothing is changed when the lock's end is that near; covers the clocks' difference and one call.
+    pub lock_margin: Option<Span>,
     #[serde(default)]
     pub gates: GatesTable,
     pub backup: Option<Backup>,

@@ -1,0 +1,166 @@
+//! Real deploys under constant traffic, killed at calls over the wire that a seed chooses. What the next command finds it
+//! settles, and no request is lost. `LLAMA_KILL_SEED=7` repeats one seed.
+#![expect(clippy::print_stdout, reason = "whoever repeats a failure needs its seed")]
+
+use std::time::Duration;
+
+use e2e::{Call, Fault, Poller, Project, Random, Wire, get, settings};
+use serde_json::Value;
+
+/// Fast, and a lease that a dead process does not hold for long.
+const ROLLOUT: &str = "poll = '200ms'\nlock-lease = '4s'\nlock-margin = '1s'\n\
+    gates = { settle = '0s', minimum-requests = 5, longest-extension = '5m', \
+    lambda-error-rate = { fail-above-percent = 40.0, pass-at-most-percent = 10.0 } }\n";
+
+/// Where a deploy is killed.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    among: Among,
+    /// How many of them come before.
+    number: usize,
+    fault: Fault,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Among {
+    /// What changes the stacks, the functions, or the traffic.
+    Changes,
+    /// Every call, reads and looks at the gates too.
+    All,
+}
+
+impl Point {
+    fn of(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let fault = *random.choose(&[
+            Fault::KillBefore,
+            Fault::KillAfter,
+            Fault::KillAfter,
+            // Within the lock's margin, so that the next run has not begun.
+            Fault::KillAndArriveLate(Duration::from_millis(500)),
+        ]);
+        // An undisturbed deploy makes 12 such changes and some 100 calls, apart from looks at the gates.
+        match random.one_in(3) {
+            true => Self {
+                among: Among::All,
+                number: random.below(100),
+                fault,
+            },
+            false => Self {
+                among: Among::Changes,
+                number: random.below(12),
+                fault,
+            },
+        }
+    }
+
+    fn rule(self) -> impl FnMut(&Call) -> Fault + Send + 'static {
+        let mut seen = 0;
+        move |call| {
+            let counts = match self.among {
+                Among::All => true,
+                Among::Changes => call.is_change && call.service != "s3",
+            };
+            let hit = counts && seen == self.number;
+            seen += usize::from(counts);
+            if hit { self.fault } else { Fault::None }
+        }
+    }
+}
+
+fn seeds(fixed: &[u64]) -> Vec<u64> {
+    match std::env::var_os("LLAMA_KILL_SEED") {
+        Some(seed) => vec![
+            seed.to_str()
+                .and_then(|seed| seed.parse().ok())
+                .expect("a seed is a number"),
+        ],
+        None => fixed.to_vec(),
+    }
+}
+
+fn says(function: &str) -> &'static str {
+    match function {
+        "good" => "hello from release one",
+        "changed" => "hello from release two",
+        other => panic!("no function {other}"),
+    }
+}
+
+/// The end that every command has to leave, by the product's word and by the cloud's.
+fn assert_settled(project: &Project, wire: &Wire<'_>) -> String {
+    wire.traffic("prod").assert_whole();
+    let status = project.run(&["status", "--json"]).expect(0).json().remove(0);
+    assert_eq!(status["apis"][0]["as_recorded"], true, "{status:#}");
+    assert_eq!(status["open"], Value::Null, "{status:#}");
+    assert_eq!(status["lock"], Value::Null, "{status:#}");
+    status["live"]["tag"].as_str().expect("something is live").to_owned()
+}
+
+fn killed_anywhere(ledger: &str, seeds: &[u64]) {
+    let project = Project::service();
+    project.write(
+        "llama-deploy.toml",
+        &settings(ROLLOUT, ledger).replace("'3s'", "'500ms'"),
+    );
+    let wire = Wire::between(&project);
+    project.make_bucket("ledger-of-a-test");
+    project.run(&["deploy", "--blue-green", "--tag", "good"]).expect(0);
+    let url = format!("{}/hello", wire.traffic("prod").live_url);
+    let traffic = Poller::start(&url);
+    let mut functions = ["changed", "good"].iter().cycle();
+    for &seed in seeds {
+        let point = Point::of(seed);
+        let function = *functions.next().expect("it goes round");
+        project.function(function);
+        wire.rule(point.rule());
+        let status = wire.start(&["deploy", "--blue-green", "--tag", function]).wait();
+        let calls = wire.calls();
+        let last = calls.last().map(ToString::to_string).unwrap_or_default();
+        println!("LLAMA_KILL_SEED={seed}: {point:?}, ended with {status} at {last}");
+        if status.success() {
+            // The deploy had fewer calls than that.
+            continue;
+        }
+        assert_eq!(status.code(), None, "it was not killed");
+        let rollback = project.run(&["rollback", "local"]);
+        // Killed before anything was begun there may be nothing to go back from.
+        assert!(
+            rollback.status == Some(0) || rollback.stderr.contains("error[LD0506]"),
+            "{}",
+            rollback.stderr
+        );
+        let live = assert_settled(&project, &wire);
+        assert_eq!(
+            get(&url).expect("an answer"),
+            (200, says(&live).to_owned()),
+            "{}",
+            rollback.stderr
+        );
+    }
+    let last = project.run(&["deploy", "--blue-green", "--tag", "good"]);
+    assert!(matches!(last.status, Some(0)), "{}", last.stderr);
+    assert_settled(&project, &wire);
+    let answers = traffic.stop();
+    let wrong: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status != 200 || ![says("good"), says("changed")].contains(&answer.body.as_str()))
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "{} of {} answers: {:?}",
+        wrong.len(),
+        answers.len(),
+        wrong.first()
+    );
+}
+
+#[test]
+fn a_deploy_that_is_killed_anywhere_is_settled_and_no_request_is_lost() {
+    killed_anywhere("", &seeds(&[17, 11, 5]));
+}
+
+#[test]
+fn also_with_a_ledger_in_a_bucket() {
+    killed_anywhere("ledger = 's3://ledger-of-a-test/ledger'", &seeds(&[40, 21, 14]));
+}
