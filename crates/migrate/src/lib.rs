@@ -15,7 +15,7 @@
 //!
 //! It knows no orchestrator, no AWS and no terminal: progress leaves as [`Event`]s.
 
-mod backup;
+pub mod backup;
 mod database;
 mod error;
 mod event;

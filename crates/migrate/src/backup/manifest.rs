@@ -1,5 +1,6 @@
 //! What a backup holds, written beside it.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -9,8 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::BackupError;
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const FILE: &str = "manifest.json";
+const VERIFIED: &str = "verified.json";
 
 /// A whole backup. That it restores is not known before it was restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +26,25 @@ pub struct Backup {
     pub client_version: String,
     /// The newest applied migration when it began.
     pub schema_version: Option<i64>,
+    /// The rows of each table in what was dumped, by `schema.table`, quoted where SQL needs it.
+    pub rows: BTreeMap<String, i64>,
     pub files: Vec<DumpedFile>,
+    /// When it was restored and compared, if it ever was: only then it is known to be one.
+    pub verified: Option<Verification>,
     /// The folder that holds it.
     pub path: PathBuf,
+}
+
+/// A restore that was compared with what the manifest says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// By the clock of the server that it was restored to: RFC 3339, in UTC.
+    pub verified_at: String,
+    pub took_seconds: u64,
+    pub tables: usize,
+    pub rows: i64,
+    /// The names of the checks that it passed.
+    pub checks: Vec<String>,
 }
 
 /// A file of the dump.
@@ -49,6 +67,7 @@ struct Record {
     server_version: String,
     client_version: String,
     schema_version: Option<i64>,
+    rows: BTreeMap<String, i64>,
     files: Vec<DumpedFile>,
 }
 
@@ -62,17 +81,42 @@ pub(super) fn write(folder: &Path, backup: &Backup) -> Result<(), BackupError> {
         server_version: backup.server_version,
         client_version: backup.client_version,
         schema_version: backup.schema_version,
+        rows: backup.rows,
         files: backup.files,
     };
-    let path = folder.join(FILE);
-    let written = serde_json::to_vec_pretty(&record)
+    write_json(folder, FILE, &record)
+}
+
+/// Writes it beside the manifest.
+pub(super) fn write_verification(folder: &Path, verification: &Verification) -> Result<(), BackupError> {
+    write_json(folder, VERIFIED, verification)
+}
+
+/// Under another name first, so that a full disk leaves no half of it.
+fn write_json(folder: &Path, name: &str, content: &impl Serialize) -> Result<(), BackupError> {
+    let path = folder.join(name);
+    let partial = folder.join(format!(".{name}.partial"));
+    let written = serde_json::to_vec_pretty(content)
         .map_err(io::Error::from)
         .and_then(|text| {
-            let mut file = File::create(&path)?;
+            let mut file = File::create(&partial)?;
             file.write_all(&text)?;
-            file.sync_all()
+            file.sync_all()?;
+            std::fs::rename(&partial, &path)
         });
     written.map_err(|source| BackupError::Write { path, source })
+}
+
+fn read_verification(folder: &Path) -> Result<Option<Verification>, BackupError> {
+    let path = folder.join(VERIFIED);
+    match std::fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(_) => Err(BackupError::Damaged { path }),
+        Ok(text) => match serde_json::from_slice(&text) {
+            Ok(verification) => Ok(Some(verification)),
+            Err(_) => Err(BackupError::Damaged { path }),
+        },
+    }
 }
 
 pub(super) fn read(folder: &Path) -> Result<Backup, BackupError> {
@@ -91,7 +135,9 @@ pub(super) fn read(folder: &Path) -> Result<Backup, BackupError> {
         server_version: record.server_version,
         client_version: record.client_version,
         schema_version: record.schema_version,
+        rows: record.rows,
         files: record.files,
+        verified: read_verification(folder)?,
         path: folder.to_owned(),
     })
 }

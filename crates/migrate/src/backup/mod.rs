@@ -1,22 +1,31 @@
 //! Copies a database into a folder with `pg_dump`, for any Postgres that has no snapshots of its own.
 //!
 //! The directory format: the only one that dumps in parallel. It is written under another name and renamed when it is whole,
-//! so what has a backup's name is one. It is not proven yet: `pg_restore --list` passes on a truncated dump, only a restore
-//! proves it, and none is done here.
+//! so what has a backup's name is one. It is not proven by that: `pg_restore --list` passes on a truncated dump, only a
+//! restore proves it ([`verify()`]). [`restore()`] puts one in a database's place.
 
 mod client;
 mod manifest;
+mod restore;
+mod rows;
+mod verify;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::database::Database;
 use crate::error::MigrateError;
 use crate::{history, session};
 
-pub use manifest::{Backup, DumpedFile};
+pub use manifest::{Backup, DumpedFile, Verification};
+pub use restore::{RestoreOptions, Restored, restore};
+pub use verify::{Check, VerifyOptions, verify};
+
+/// A transaction that sees one moment.
+const READ_ONLY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// Where a backup goes and how it is made.
 #[derive(Clone, Debug)]
@@ -54,8 +63,10 @@ pub enum BackupError {
     Label { label: String },
     #[error("cannot write the backup to {}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
-    #[error("the backup in {} has a manifest that cannot be read; move it away or remove it", path.display())]
+    #[error("{} is not as the backup's manifest says, or the manifest itself cannot be read; the backup cannot be used", path.display())]
     Damaged { path: PathBuf },
+    #[error("there is no backup {label:?} in {}", folder.display())]
+    Unknown { label: String, folder: PathBuf },
     #[error(
         "there is no pg_dump of PostgreSQL {needed}, which the server runs{}; install postgresql-client-{needed}",
         found(versions)
@@ -63,7 +74,25 @@ pub enum BackupError {
     NoClient { needed: u32, versions: Vec<u32> },
     #[error("pg_dump of {database} failed: {said}")]
     Dump { database: String, said: String },
-    #[error("pg_dump of {database} did not end within {} s", after.as_secs())]
+    #[error("the backup does not restore into {database}: {said}")]
+    Restore { database: String, said: String },
+    #[error(
+        "{table} has {} rows restored, and had {} when it was dumped",
+        rows(restored),
+        rows(dumped)
+    )]
+    RowsDiffer {
+        table: String,
+        dumped: Option<i64>,
+        restored: Option<i64>,
+    },
+    #[error("the restored database fails the check {check:?}: {said}")]
+    CheckFailed { check: String, said: String },
+    #[error("the server has no database {name:?} that could be replaced")]
+    NoDatabase { name: String },
+    #[error("the restored database could not take the place of {name:?}, which serves as before")]
+    Swap { name: String, source: sqlx::Error },
+    #[error("the backup of {database} was still at work after {} s", after.as_secs())]
     TooSlow { database: String, after: Duration },
 }
 
@@ -76,9 +105,16 @@ impl BackupError {
             Self::Write { .. } => "backup_write",
             Self::Damaged { .. } => "backup_damaged",
             Self::NoClient { .. } => "backup_no_client",
+            Self::Unknown { .. } => "backup_unknown",
             Self::Dump { .. } | Self::TooSlow { .. } => "backup_dump",
+            Self::Restore { .. } | Self::RowsDiffer { .. } | Self::CheckFailed { .. } => "backup_unproven",
+            Self::NoDatabase { .. } | Self::Swap { .. } => "backup_swap",
         }
     }
+}
+
+fn rows(count: &Option<i64>) -> String {
+    count.map_or_else(|| "no".to_owned(), |count| count.to_string())
 }
 
 fn found(versions: &[u32]) -> String {
@@ -127,7 +163,7 @@ async fn write(
         std::fs::remove_dir_all(partial).map_err(failed(partial))?;
     }
     std::fs::create_dir_all(partial).map_err(failed(partial))?;
-    client.dump(database, partial, options.jobs, options.timeout).await?;
+    let rows = dump(database, options, client, partial).await?;
     let backup = Backup {
         label: options.label.clone(),
         database: database.to_string(),
@@ -135,12 +171,107 @@ async fn write(
         server_version: server.version.clone(),
         client_version: client.version.clone(),
         schema_version: server.schema_version,
+        rows,
         files: checksums(partial.to_owned()).await?,
+        verified: None,
         path: target.to_owned(),
     };
     manifest::write(partial, &backup)?;
     std::fs::rename(partial, target).map_err(failed(target))?;
     Ok(backup)
+}
+
+/// Dumps, and counts meanwhile the rows of the same snapshot.
+async fn dump(
+    database: &Database,
+    options: &BackupOptions,
+    client: &client::Client,
+    partial: &Path,
+) -> Result<BTreeMap<String, i64>, BackupError> {
+    let failed = |source| MigrateError::Database {
+        what: "the rows that are dumped",
+        source,
+    };
+    let mut keeper = session::connect(database).await?;
+    let both = async {
+        let mut kept = keeper.begin_with(READ_ONLY).await.map_err(failed)?;
+        let snapshot: String = sqlx::query_scalar("SELECT pg_export_snapshot()")
+            .fetch_one(&mut *kept)
+            .await
+            .map_err(failed)?;
+        // Neither cuts the other off: the snapshot stays until both are done.
+        let (dumped, counted) = tokio::join!(
+            client.dump(database, partial, &snapshot, options.jobs, options.timeout),
+            count_as_of(database, &snapshot)
+        );
+        dumped?;
+        Ok(counted?)
+    }
+    .await;
+    session::close(keeper).await;
+    both
+}
+
+async fn count_as_of(database: &Database, snapshot: &str) -> Result<BTreeMap<String, i64>, MigrateError> {
+    let failed = |source| MigrateError::Database {
+        what: "the rows that are dumped",
+        source,
+    };
+    let mut connection = session::connect(database).await?;
+    let counted = async {
+        let mut transaction = connection.begin_with(READ_ONLY).await?;
+        // The server's own name for it, such as 00000003-00000023-1; it takes no parameter here.
+        sqlx::query(AssertSqlSafe(format!("SET TRANSACTION SNAPSHOT '{snapshot}'")))
+            .execute(&mut *transaction)
+            .await?;
+        rows::count(&mut transaction).await
+    }
+    .await;
+    session::close(connection).await;
+    counted.map_err(failed)
+}
+
+/// The backups of a folder, oldest first. What is damaged is an entry too, so that nobody counts on it.
+///
+/// # Errors
+/// When the folder is there and cannot be read.
+pub fn list(folder: &Path) -> Result<Vec<Result<Backup, BackupError>>, BackupError> {
+    let unreadable = |source| BackupError::Write {
+        path: folder.to_owned(),
+        source,
+    };
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(unreadable)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(unreadable)?.path();
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if path.is_dir() && !hidden {
+            found.push(manifest::read(&path));
+        }
+    }
+    found.sort_by_key(|backup| backup.as_ref().map(|backup| backup.made_at.clone()).unwrap_or_default());
+    Ok(found)
+}
+
+/// The backup of this name.
+///
+/// # Errors
+/// Where there is none, or its manifest cannot be read.
+pub fn find(folder: &Path, label: &str) -> Result<Backup, BackupError> {
+    check_label(label)?;
+    let path = folder.join(label);
+    if !path.is_dir() {
+        return Err(BackupError::Unknown {
+            label: label.to_owned(),
+            folder: folder.to_owned(),
+        });
+    }
+    manifest::read(&path)
 }
 
 /// Off the runtime's threads: gigabytes are read.

@@ -6,6 +6,7 @@ mod backups;
 mod contention;
 mod crashes;
 mod disagreements;
+mod restores;
 mod runs;
 mod shipped;
 mod world;
