@@ -101,6 +101,7 @@ pub fn failed(error: RolloutError) -> Failure {
         RolloutError::Port(error) => (refusal::code_of(error.kind), "nothing was begun"),
         RolloutError::Open { .. } => (Code::CloudUnavailable, "the rollout could not be finished"),
         RolloutError::ForeignChange { .. } => (Code::NeedsHuman, "the live traffic is not as this program left it"),
+        RolloutError::NothingReleased => (Code::ReleaseUnknown, "there is nothing in the slots"),
         RolloutError::NothingToRollBackTo { .. }
         | RolloutError::UnknownRelease { .. }
         | RolloutError::NotRetained { .. } => (Code::ReleaseUnknown, "there is no such release to go back to"),

@@ -5,7 +5,7 @@ use super::plan::belongs;
 use super::run::{EffectFailure, Hands};
 use crate::domain::{ApiDeployment, Release, ReleaseNumber, ReleaseState, RolloutTarget, Slot};
 use crate::ledger::{read_standing, write_standing};
-use crate::ports::{AlarmState, Deployed, PortError, PortErrorKind, SmokeCheckResult, SmokeTarget};
+use crate::ports::{AlarmState, Deployed, PortError, PortErrorKind, SmokeCheckResult};
 use crate::rollout::{Effect, Event, LiveRelease, NotedAlarm, Reason, State};
 
 impl Hands<'_> {
@@ -234,32 +234,12 @@ impl Hands<'_> {
         let (Some(deployed), Some(candidate)) = (&state.facts.deployed, &state.facts.candidate) else {
             return Err(impossible("nothing was released").into());
         };
-        let mut results = Vec::new();
-        for function in &deployed.target.functions {
-            let invocation = self.retry(|| self.rollouts.ports.slots.invoke(function, slot)).await?;
-            let expected = candidate.function(function).map(|released| &released.version);
-            let failure = match (&invocation.failure, &invocation.executed_version, expected) {
-                (Some(failure), _, _) => Some(failure.clone()),
-                (None, Some(executed), Some(expected)) if executed != expected => {
-                    Some(format!("version {executed} answered, {expected} was released"))
-                }
-                _ => None,
-            };
-            results.push(SmokeCheckResult {
-                name: format!("invoke {function}:{slot}"),
-                passed: failure.is_none(),
-                detail: failure.unwrap_or_else(|| "answered".to_owned()),
-                duration: invocation.duration,
-            });
-        }
-        for api in &deployed.target.apis {
-            let target = SmokeTarget {
-                rest_api_id: api.rest_api_id.clone(),
-                base_url: api.preview_urls.get(slot).clone(),
-                slot,
-            };
-            results.extend(self.retry(|| self.rollouts.ports.smoke.run(&target)).await?);
-        }
+        let results = self
+            .rollouts
+            .check_slot(&deployed.target, slot, Some(candidate), |api| {
+                api.preview_urls.get(slot)
+            })
+            .await?;
         self.tell(RolloutEvent::Smoked {
             slot,
             results: results.clone(),

@@ -41,6 +41,9 @@ pub enum RolloutError {
          run `rollback` to settle the rollout"
     )]
     ForeignChange { rollout: RolloutNumber, found: String },
+    /// Nothing has a slot before the first rollout.
+    #[error("no release was rolled out in this environment yet")]
+    NothingReleased,
     #[error("there is nothing to roll back to: {reason}")]
     NothingToRollBackTo { reason: String },
     #[error("there is no release {release}; `history` lists those there are")]

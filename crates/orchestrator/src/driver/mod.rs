@@ -6,8 +6,10 @@
 
 mod abort;
 mod bake;
+mod checks;
 mod effects;
 mod error;
+mod history;
 mod inspect;
 mod lease_end;
 mod plan;
@@ -19,7 +21,9 @@ mod slots;
 mod traffic;
 
 pub use abort::AbortHandle;
+pub use checks::{SmokeReport, SmokeWhere};
 pub use error::RolloutError;
-pub use inspect::{ApiStatus, HistoryEntry, OpenRollout, Status};
+pub use history::{HistoryEntry, LastLook, OpenRollout};
+pub use inspect::{ApiStatus, Status};
 pub use report::{Observer, RolloutEvent};
 pub use rollouts::{Ports, RolloutEnd, RolloutResult, Rollouts};
