@@ -73,11 +73,12 @@ pub enum MigrateError {
     NoPhase { file: String },
     #[error("{file} is a contract and must not run before {before}, which is pending")]
     ContractTooEarly { file: String, before: String },
-    #[error(
-        "{file} needs the index {index}, which an earlier try left invalid; \
-         see what made it fail, then: DROP INDEX CONCURRENTLY {index}"
-    )]
-    InvalidIndex { file: String, index: String },
+    #[error("{file} builds the index {index}, of which an earlier try left an invalid one that could not be dropped")]
+    InvalidIndex {
+        file: String,
+        index: String,
+        source: sqlx::Error,
+    },
     #[error("{file}{} failed; {}", at(*line), if *no_transaction { "it ran outside a transaction, so look what it left" } else { "nothing of it was kept" })]
     Failed {
         file: String,

@@ -25,6 +25,8 @@ pub enum Event {
         pause: Duration,
         blockers: Vec<Blocker>,
     },
+    /// An earlier try left an invalid index, which is dropped before it is built again.
+    DroppingInvalidIndex { file: String, index: String },
     /// The migration is applied and recorded.
     Applied { file: String, took: Duration },
 }

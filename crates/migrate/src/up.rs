@@ -12,8 +12,10 @@ use crate::error::MigrateError;
 use crate::event::{Event, Events};
 use crate::files::{MigrationFile, Migrator};
 use crate::history::{self, TABLE};
+use crate::index::{ConcurrentIndex, IndexState, drop_concurrently};
 use crate::lock;
 use crate::plan::{Held, Options};
+use crate::progress;
 use crate::session::{self, Blocker, jittered};
 use crate::status::Status;
 
@@ -124,13 +126,15 @@ impl Runner<'_> {
     async fn apply(mut self, file: &MigrationFile) -> Result<Duration, MigrateError> {
         let migration = file.as_sqlx();
         if file.no_transaction {
-            self.refuse_invalid_index(file).await?;
             session::set(self.connection, "lock_timeout", self.options.concurrent_lock_timeout).await?;
-            return self
-                .connection
-                .apply(TABLE, &migration)
-                .await
-                .map_err(|error| failed(file, error));
+            return match ConcurrentIndex::of(file) {
+                Some(index) => self.build(file, &migration, &index).await,
+                None => self
+                    .connection
+                    .apply(TABLE, &migration)
+                    .await
+                    .map_err(|error| failed(file, error)),
+            };
         }
         session::set(self.connection, "lock_timeout", self.options.lock_timeout).await?;
         self.apply_in_transaction(file, &migration).await
@@ -223,33 +227,60 @@ impl Runner<'_> {
             })
     }
 
-    /// A concurrent build that was cut off leaves an invalid index, which `IF NOT EXISTS` takes for a finished one:
-    /// the migration would be recorded, and the index never used.
-    async fn refuse_invalid_index(&mut self, file: &MigrationFile) -> Result<(), MigrateError> {
-        let invalid: Vec<(String, String)> = sqlx::query_as(
-            "SELECT relname::text, indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE NOT indisvalid",
-        )
-        .fetch_all(&mut *self.connection)
-        .await
-        .map_err(|source| MigrateError::Database { what: "its invalid indexes", source })?;
-        let drops = crate::statements::statements(file.sql())
-            .iter()
-            .any(|statement| statement.begins_with(&["drop"]) || statement.begins_with(&["reindex"]));
-        match invalid.into_iter().find(|(name, _)| !drops && names(file.sql(), name)) {
-            Some((_, index)) => Err(MigrateError::InvalidIndex {
-                file: file.file.clone(),
-                index,
-            }),
-            None => Ok(()),
+    /// Builds an index concurrently. What an earlier try left is dropped first; a build that ended and whose record was lost
+    /// is recorded.
+    async fn build(
+        &mut self,
+        file: &MigrationFile,
+        migration: &Migration,
+        index: &ConcurrentIndex,
+    ) -> Result<Duration, MigrateError> {
+        progress::prepare(self.connection).await?;
+        let begun = progress::read(self.connection, file.version).await?;
+        let ours = begun.is_some_and(|begun| begun.checksum == file.checksum);
+        match index.state(self.connection).await? {
+            IndexState::Valid if ours => {
+                self.connection
+                    .skip(TABLE, migration)
+                    .await
+                    .map_err(|error| failed(file, error))?;
+                progress::end(self.connection, file.version).await?;
+                return Ok(Duration::ZERO);
+            }
+            IndexState::Invalid { index } => self.drop_invalid(file, &index).await?,
+            IndexState::Valid | IndexState::Absent => {}
+        }
+        progress::begin(self.connection, file).await?;
+        match self.connection.apply(TABLE, migration).await {
+            Ok(took) => {
+                progress::end(self.connection, file.version).await?;
+                Ok(took)
+            }
+            Err(error) => {
+                // Writers would keep it, and a unique one would refuse their rows. If even this fails, the next run does it.
+                if let Ok(IndexState::Invalid { index }) = index.state(self.connection).await
+                    && let Err(error) = self.drop_invalid(file, &index).await
+                {
+                    tracing::warn!("the invalid index {index} is left over: {error}");
+                }
+                Err(failed(file, error))
+            }
         }
     }
-}
 
-/// Whether the text holds the name as a whole word.
-fn names(sql: &str, name: &str) -> bool {
-    let part_of_name = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-    sql.match_indices(name)
-        .any(|(at, _)| !sql[..at].ends_with(part_of_name) && !sql[at + name.len()..].starts_with(part_of_name))
+    async fn drop_invalid(&mut self, file: &MigrationFile, index: &str) -> Result<(), MigrateError> {
+        self.events.report(Event::DroppingInvalidIndex {
+            file: file.file.clone(),
+            index: index.to_owned(),
+        });
+        drop_concurrently(self.connection, index)
+            .await
+            .map_err(|source| MigrateError::InvalidIndex {
+                file: file.file.clone(),
+                index: index.to_owned(),
+                source,
+            })
+    }
 }
 
 async fn close_watcher(watcher: Option<(PgConnection, i32)>) {
@@ -299,23 +330,5 @@ fn as_sql(error: SqlxError) -> sqlx::Error {
     match error {
         SqlxError::Execute(error) | SqlxError::ExecuteMigration(error, _) => error,
         other => sqlx::Error::Migrate(Box::new(other)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_index_is_named_as_a_whole_word() {
-        assert!(names(
-            "CREATE INDEX CONCURRENTLY users_email ON users (email)",
-            "users_email"
-        ));
-        assert!(names("… \"users_email\"", "users_email"));
-        assert!(!names(
-            "CREATE INDEX CONCURRENTLY users_email_2 ON users (email)",
-            "users_email"
-        ));
     }
 }

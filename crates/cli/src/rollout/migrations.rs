@@ -213,6 +213,9 @@ pub fn tell(console: &Console, event: &Event) {
                 blockers.join("; ")
             ));
         }
+        Event::DroppingInvalidIndex { file, index } => console.say(&format!(
+            "  {file}: drops the index {index}, which an earlier try left invalid, and builds it again"
+        )),
         Event::Applied { file, took } => console.say(&format!("  ✓ {file} ({} ms)", took.as_millis())),
     }
 }

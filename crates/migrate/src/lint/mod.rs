@@ -25,6 +25,7 @@ use serde::Serialize;
 
 pub use self::catalogue::{Catalogue, TableSize};
 use self::parsed::Parsed;
+pub(crate) use self::parsed::plain_name;
 use crate::files::MigrationFile;
 use crate::phase::Phase;
 

@@ -88,7 +88,7 @@ pub(super) fn table_of(statement: &ast::Stmt) -> Option<String> {
 }
 
 /// A name without `ONLY`, `*`, quotes and folding: as the catalogue has it.
-pub(super) fn plain_name(node: &SyntaxNode) -> String {
+pub(crate) fn plain_name(node: &SyntaxNode) -> String {
     let mut name = String::new();
     for token in node
         .descendants_with_tokens()
