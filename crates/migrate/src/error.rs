@@ -31,6 +31,8 @@ pub enum LoadError {
     PhasesDiffer { file: String, named: Phase, said: String },
     #[error("{file}:{line} names the phase {said:?}; there are expand, backfill, contract and seed")]
     UnknownPhase { file: String, line: usize, said: String },
+    #[error("{file}:{line} says how to go through a table in batches, but {problem}")]
+    Batch { file: String, line: usize, problem: String },
     #[error("{file} holds no statement")]
     Empty { file: String },
     #[error("{file}:{line} cannot be a migration's statement: {reason}")]
@@ -79,6 +81,13 @@ pub enum MigrateError {
         index: String,
         source: sqlx::Error,
     },
+    #[error("{file} cannot go through {table} by {key}: {problem}")]
+    BackfillKey {
+        file: String,
+        table: String,
+        key: String,
+        problem: &'static str,
+    },
     #[error("{file}{} failed; {}", at(*line), if *no_transaction { "it ran outside a transaction, so look what it left" } else { "nothing of it was kept" })]
     Failed {
         file: String,
@@ -108,6 +117,7 @@ impl MigrateError {
             Self::NoPhase { .. } => "no_phase",
             Self::ContractTooEarly { .. } => "contract_too_early",
             Self::InvalidIndex { .. } => "invalid_index",
+            Self::BackfillKey { .. } => "backfill_key",
             Self::Failed { .. } => "failed",
             Self::LockTimeout { .. } => "lock_timeout",
         }

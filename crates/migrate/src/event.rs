@@ -25,6 +25,16 @@ pub enum Event {
         pause: Duration,
         blockers: Vec<Blocker>,
     },
+    /// A batch of a backfill is done.
+    Backfilling {
+        file: String,
+        /// Rows that this run has written.
+        rows: i64,
+        /// Keys that this run has gone through, and how many the table has by the server's estimate.
+        keys: i64,
+        estimate: Option<i64>,
+        remaining: Option<Duration>,
+    },
     /// An earlier try left an invalid index, which is dropped before it is built again.
     DroppingInvalidIndex { file: String, index: String },
     /// The migration is applied and recorded.

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha384};
 use sqlx::migrate::{Migration, MigrationType};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
+use crate::batch::Batch;
 use crate::error::LoadError;
 use crate::phase::Phase;
 use crate::refusals::refusal;
@@ -32,6 +33,8 @@ pub struct MigrationFile {
     pub has_down: bool,
     /// Whether it asks to run outside a transaction (`-- no-transaction`).
     pub no_transaction: bool,
+    /// How it goes through a table, if it is a backfill in batches.
+    pub batch: Option<Batch>,
     /// SHA-384 of the text without carriage returns and byte order mark, which for a plain file is sqlx's checksum.
     pub checksum: Vec<u8>,
     /// SHA-384 of the bytes, which sqlx records of a file with either.
@@ -190,18 +193,45 @@ fn read(name: Name, path: &Path, has_down: bool) -> Result<MigrationFile, LoadEr
         (None, None) => None,
     };
     check_statements(&name.file, &sql, head.no_transaction)?;
+    let batch = match head.batch {
+        None => None,
+        Some((line, text)) => {
+            Some(
+                batch(&text, phase, head.no_transaction, &sql).map_err(|problem| LoadError::Batch {
+                    file: name.file.clone(),
+                    line,
+                    problem,
+                })?,
+            )
+        }
+    };
     Ok(MigrationFile {
         version: name.version,
         description: name.description,
         phase,
         has_down,
         no_transaction: head.no_transaction,
+        batch,
         checksum: Sha384::digest(&sql).to_vec(),
         raw_checksum: Sha384::digest(&raw).to_vec(),
         sql,
         migration_type: name.migration_type,
         file: name.file,
     })
+}
+
+fn batch(text: &str, phase: Option<Phase>, no_transaction: bool, sql: &str) -> Result<Batch, String> {
+    let batch = Batch::parse(text)?;
+    if phase != Some(Phase::Backfill) {
+        return Err("only a backfill has batches".to_owned());
+    }
+    if no_transaction {
+        return Err("each batch is a transaction, so it cannot ask for none".to_owned());
+    }
+    match Batch::objection(sql) {
+        Some(objection) => Err(objection.to_owned()),
+        None => Ok(batch),
+    }
 }
 
 fn check_statements(file: &str, sql: &str, no_transaction: bool) -> Result<(), LoadError> {
@@ -253,6 +283,7 @@ fn is_concurrent(words: &[String]) -> bool {
 struct Head {
     phase: Option<(usize, String)>,
     no_transaction: bool,
+    batch: Option<(usize, String)>,
 }
 
 impl Head {
@@ -260,6 +291,7 @@ impl Head {
         let mut head = Self {
             phase: None,
             no_transaction: false,
+            batch: None,
         };
         for (index, line) in sql.lines().enumerate() {
             let line = line.trim();
@@ -273,6 +305,9 @@ impl Head {
             head.no_transaction |= comment.split_whitespace().next() == Some("no-transaction");
             if let Some(phase) = comment.strip_prefix("phase:") {
                 head.phase = Some((index + 1, phase.trim().to_owned()));
+            }
+            if let Some(batch) = comment.strip_prefix("batch:") {
+                head.batch = Some((index + 1, batch.trim().to_owned()));
             }
         }
         head

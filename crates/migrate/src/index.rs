@@ -4,9 +4,9 @@
 //! NOT EXISTS` takes for a finished one. So before a build whatever an earlier try left is dropped, and a build that ended and
 //! whose record was lost is recorded, not built again.
 
+use sqlx::{AssertSqlSafe, PgConnection};
 use squawk_syntax::SourceFile;
 use squawk_syntax::ast::{self, AstNode};
-use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::error::MigrateError;
 use crate::files::MigrationFile;
@@ -24,7 +24,9 @@ pub(crate) struct ConcurrentIndex {
 pub(crate) enum IndexState {
     Absent,
     /// `index` as SQL names it.
-    Invalid { index: String },
+    Invalid {
+        index: String,
+    },
     Valid,
 }
 
@@ -39,7 +41,13 @@ impl ConcurrentIndex {
             create.concurrently_token()?;
             Some(Self {
                 name: plain_name(create.index()?.syntax()),
-                table: create.table_relation_name()?.syntax().text().to_string().trim().to_owned(),
+                table: create
+                    .table_relation_name()?
+                    .syntax()
+                    .text()
+                    .to_string()
+                    .trim()
+                    .to_owned(),
             })
         })
     }

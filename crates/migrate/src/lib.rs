@@ -15,7 +15,9 @@
 //!
 //! It knows no orchestrator, no AWS and no terminal: progress leaves as [`Event`]s.
 
+mod backfill;
 pub mod backup;
+mod batch;
 mod database;
 mod error;
 mod event;
@@ -34,6 +36,7 @@ mod status;
 mod up;
 
 pub use backup::{Backup, BackupError, BackupOptions, DumpedFile, back_up};
+pub use batch::Batch;
 pub use database::{Database, Password, Tls, UrlError};
 pub use error::{LoadError, MigrateError};
 pub use event::{Event, Events, Silent};

@@ -14,8 +14,8 @@ pub(crate) struct Progress {
     pub checksum: Vec<u8>,
     /// The last key of a backfill that is done, as text.
     pub cursor: Option<String>,
-    /// Rows that a backfill has written.
-    pub rows: i64,
+    /// How many keys a backfill has gone through.
+    pub keys: i64,
 }
 
 fn failed(source: sqlx::Error) -> MigrateError {
@@ -36,7 +36,7 @@ pub(crate) async fn prepare(connection: &mut PgConnection) -> Result<(), Migrate
         sqlx::query(
             "CREATE TABLE IF NOT EXISTS _llama_progress (
                 version bigint PRIMARY KEY, checksum bytea NOT NULL, begun_at timestamptz NOT NULL DEFAULT now(),
-                cursor text, rows bigint NOT NULL DEFAULT 0)",
+                cursor text, keys bigint NOT NULL DEFAULT 0)",
         )
         .execute(connection)
         .await
@@ -48,19 +48,19 @@ pub(crate) async fn prepare(connection: &mut PgConnection) -> Result<(), Migrate
 /// `None` where the migration was never begun.
 pub(crate) async fn read(connection: &mut PgConnection, version: i64) -> Result<Option<Progress>, MigrateError> {
     let row: Option<(Vec<u8>, Option<String>, i64)> =
-        sqlx::query_as("SELECT checksum, cursor, rows FROM _llama_progress WHERE version = $1")
+        sqlx::query_as("SELECT checksum, cursor, keys FROM _llama_progress WHERE version = $1")
             .bind(version)
             .fetch_optional(connection)
             .await
             .map_err(failed)?;
-    Ok(row.map(|(checksum, cursor, rows)| Progress { checksum, cursor, rows }))
+    Ok(row.map(|(checksum, cursor, keys)| Progress { checksum, cursor, keys }))
 }
 
 /// Notes that the file is begun, from its start.
 pub(crate) async fn begin(connection: &mut PgConnection, file: &MigrationFile) -> Result<(), MigrateError> {
     sqlx::query(
         "INSERT INTO _llama_progress (version, checksum) VALUES ($1, $2)
-         ON CONFLICT (version) DO UPDATE SET checksum = $2, begun_at = now(), cursor = NULL, rows = 0",
+         ON CONFLICT (version) DO UPDATE SET checksum = $2, begun_at = now(), cursor = NULL, keys = 0",
     )
     .bind(file.version)
     .bind(&file.checksum)
@@ -74,12 +74,12 @@ pub(crate) async fn advance(
     connection: &mut PgConnection,
     version: i64,
     cursor: &str,
-    written: i64,
+    gone_through: i64,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE _llama_progress SET cursor = $2, rows = rows + $3 WHERE version = $1")
+    sqlx::query("UPDATE _llama_progress SET cursor = $2, keys = keys + $3 WHERE version = $1")
         .bind(version)
         .bind(cursor)
-        .bind(written)
+        .bind(gone_through)
         .execute(connection)
         .await?;
     Ok(())

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use sqlx::migrate::{Migrate, MigrateError as SqlxError, Migration};
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
+use crate::backfill;
 use crate::database::Database;
 use crate::error::MigrateError;
 use crate::event::{Event, Events};
@@ -125,6 +126,15 @@ struct Runner<'a> {
 impl Runner<'_> {
     async fn apply(mut self, file: &MigrationFile) -> Result<Duration, MigrateError> {
         let migration = file.as_sqlx();
+        if let Some(batch) = &file.batch {
+            let took = backfill::run(self.connection, file, batch, self.options, self.events).await?;
+            self.connection
+                .skip(TABLE, &migration)
+                .await
+                .map_err(|error| failed(file, error))?;
+            progress::end(self.connection, file.version).await?;
+            return Ok(took);
+        }
         if file.no_transaction {
             session::set(self.connection, "lock_timeout", self.options.concurrent_lock_timeout).await?;
             return match ConcurrentIndex::of(file) {

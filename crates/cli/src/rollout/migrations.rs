@@ -213,6 +213,21 @@ pub fn tell(console: &Console, event: &Event) {
                 blockers.join("; ")
             ));
         }
+        Event::Backfilling {
+            file,
+            rows,
+            keys,
+            estimate,
+            remaining,
+        } => {
+            let of = estimate
+                .map(|estimate| format!(" of about {estimate}"))
+                .unwrap_or_default();
+            let left = remaining
+                .map(|left| format!(", about {} s left", left.as_secs()))
+                .unwrap_or_default();
+            console.waiting(&format!("{file}: {keys}{of} keys, {rows} rows written{left}"));
+        }
         Event::DroppingInvalidIndex { file, index } => console.say(&format!(
             "  {file}: drops the index {index}, which an earlier try left invalid, and builds it again"
         )),

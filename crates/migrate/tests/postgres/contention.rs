@@ -160,7 +160,11 @@ async fn an_index_build_that_was_cut_off_is_not_taken_for_done() {
         error.to_string(),
         format!("{name} failed; it ran outside a transaction, so look what it left")
     );
-    assert_eq!(world.number(INVALID).await, 0, "writers need not keep what nobody reads");
+    assert_eq!(
+        world.number(INVALID).await,
+        0,
+        "writers need not keep what nobody reads"
+    );
     assert_eq!(
         world
             .migrator()

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod backfills;
 mod backups;
 mod contention;
 mod crashes;
