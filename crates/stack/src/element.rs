@@ -161,6 +161,12 @@ impl<T> CfnResource<T> {
         });
     }
 
+    /// All that was said of the resource so far.
+    pub(crate) fn definition(&self) -> Option<Resource> {
+        let tree = self.construct.tree();
+        tree.resource(self.construct.node()).map(|node| node.resource.clone())
+    }
+
     pub fn property(&self, key: &str) -> Option<Expr> {
         let tree = self.construct.tree();
         tree.resource(self.construct.node())

@@ -57,7 +57,10 @@ mod warnings;
 
 pub use aspects::Aspects;
 pub use assembly::{Assembly, SynthesizedStack};
-pub use blue_green::{BlueGreen, BlueGreenBuilder, COLOR_VARIABLE, COLORS, METADATA_KEY};
+pub use blue_green::{
+    BlueGreen, BlueGreenBuilder, COLOR_VARIABLE, COLORS, LIVE_ALIAS, METADATA_KEY, RestApiInFront, RestStages,
+    WithoutRestApi,
+};
 pub use dependency::DependencyGroup;
 pub use element::{
     CfnCondition, CfnMapping, CfnOutput, CfnOutputBuilder, CfnParameter, CfnResource, RemovalPolicy, Untyped,

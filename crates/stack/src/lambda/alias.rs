@@ -8,6 +8,7 @@ use cfn::{Expr, IntoValue, Value, id};
 use super::function::Function;
 use super::permission::{GivenName, Invocable};
 use super::version_hash;
+use crate::cloudwatch::Metric;
 use crate::element::{CfnResource, RemovalPolicy};
 use crate::iam::{Identity, Role};
 use crate::site::Site;
@@ -243,6 +244,33 @@ impl Alias {
 
     pub fn role(&self) -> &Role {
         self.function.role()
+    }
+
+    /// A metric of `AWS/Lambda` about what was called through this alias, whichever version it was.
+    pub fn metric(&self, name: impl Into<String>) -> Metric {
+        let function = self.function.function_name();
+        let resource = cfn::text![function.clone(), format!(":{}", self.name)];
+        Metric::new("AWS/Lambda", name)
+            .dimension("FunctionName", function)
+            .dimension("Resource", resource)
+            .attached_to(&self.construct)
+    }
+
+    /// The average, in milliseconds.
+    pub fn metric_duration(&self) -> Metric {
+        self.metric("Duration").average()
+    }
+
+    pub fn metric_errors(&self) -> Metric {
+        self.metric("Errors").sum()
+    }
+
+    pub fn metric_invocations(&self) -> Metric {
+        self.metric("Invocations").sum()
+    }
+
+    pub fn metric_throttles(&self) -> Metric {
+        self.metric("Throttles").sum()
     }
 
     pub fn resource(&self) -> &CfnResource<cfn::lambda::Alias> {

@@ -5,13 +5,17 @@ use std::time::Duration;
 use cfn::Expr;
 use cfn::lambda::event_invoke_config;
 
+use super::alias::Alias;
 use super::function::Function;
 use super::permission::Invocable as _;
 use crate::element::CfnResource;
 use crate::site::Site;
 use crate::sns::Topic;
 use crate::sqs::Queue;
+use crate::tree::Scope as _;
 use crate::units::whole_seconds;
+
+const EVENT_INVOKE_CONFIG: &str = "EventInvokeConfig";
 
 /// Who learns how an asynchronous event went.
 #[derive(Clone)]
@@ -56,7 +60,7 @@ impl Asynchronous {
         if self.retry_attempts.is_none() && self.max_event_age.is_none() && !has_destination {
             return;
         }
-        let construct = Site::new(function, "EventInvokeConfig").make("lambda.EventInvokeConfig");
+        let construct = Site::new(function, EVENT_INVOKE_CONFIG).make("lambda.EventInvokeConfig");
         let mut properties = cfn::lambda::EventInvokeConfig::new()
             .function_name(function.function_name())
             .qualifier("$LATEST");
@@ -86,5 +90,24 @@ impl Asynchronous {
             properties = properties.maximum_event_age_in_seconds(seconds);
         }
         CfnResource::new(&construct, "Resource", properties);
+    }
+}
+
+impl Alias {
+    /// What was said of asynchronous events of the function holds for calls without a qualifier only; this says it of the
+    /// alias, too.
+    pub(crate) fn repeat_asynchronous_settings(&self) {
+        let said = self
+            .function()
+            .construct()
+            .find_child(EVENT_INVOKE_CONFIG)
+            .and_then(|config| config.default_child());
+        let Some(said) = said else { return };
+        let Some(mut resource) = said.definition() else { return };
+        // Cut out of the ARN, so that the alias exists when this is said.
+        let name = cfn::intrinsics::select(7, cfn::intrinsics::split(":", self.alias_arn().cast::<String>()));
+        resource.properties.insert("Qualifier", name.into_expr());
+        let construct = Site::new(self, EVENT_INVOKE_CONFIG).make("lambda.EventInvokeConfig");
+        CfnResource::raw(&construct, "Resource", resource);
     }
 }

@@ -1,5 +1,6 @@
 //! The oracle's cases in Rust, construct by construct: compare each with its namesake in `oracle/cases`.
 
+mod aliases;
 mod buckets;
 mod cdn;
 mod core;
@@ -61,6 +62,7 @@ pub const CASES: &[Case] = &[
     oracle("functions", functions::build),
     oracle("vpc", vpc::build),
     oracle("realtime", realtime::build),
+    own("aliases", aliases::build),
     own("buckets", buckets::build),
     own("cdn", cdn::build),
     own("dns", dns::build),
