@@ -17,7 +17,7 @@ use aws::{Aws, StackInfrastructure};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use orchestrator::domain::EnvironmentName;
-use orchestrator::driver::{AbortHandle, Observer, Ports, RolloutEvent, Rollouts};
+use orchestrator::driver::{InterruptHandle, Observer, Ports, RolloutEvent, Rollouts};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::OnceCell;
 
@@ -93,7 +93,7 @@ pub fn rollouts(
         actor: session.settings.actor.clone(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         observer,
-        abort: AbortHandle::default(),
+        interrupt: InterruptHandle::default(),
     })
 }
 
@@ -114,11 +114,11 @@ pub fn ledger(session: &Session<'_>) -> Outcome<Arc<dyn ObjectStore>> {
 
 /// The first interrupt turns the traffic back and ends in order; the second ends at once and leaves the journal to the
 /// next run.
-pub fn abort_on_signals(abort: &AbortHandle, console: &Console) -> Outcome {
+pub fn abort_on_signals(handle: &InterruptHandle, console: &Console) -> Outcome {
     let cannot = |error: std::io::Error| Failure::new(Code::Internal, "cannot listen for signals").because(error);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
-    let (abort, console) = (abort.clone(), console.clone());
+    let (handle, console) = (handle.clone(), console.clone());
     tokio::spawn(async move {
         for times in 1.. {
             let name = tokio::select! {
@@ -129,7 +129,7 @@ pub fn abort_on_signals(abort: &AbortHandle, console: &Console) -> Outcome {
                 console.say(&format!(
                     "{name}: turning the traffic back; once more ends at once and leaves that to the next run"
                 ));
-                abort.abort(name);
+                handle.turn_back(name);
             } else {
                 console.clear();
                 console.failure(

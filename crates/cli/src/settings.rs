@@ -226,24 +226,9 @@ fn rollout(name: &str, own: &file::RolloutTable, shared: &file::RolloutTable) ->
     } else {
         RolloutConfig::default()
     };
-    let steps = match own.steps.as_ref().or(shared.steps.as_ref()) {
-        None => default.steps,
-        Some(steps) => steps
-            .iter()
-            .map(step)
-            .collect::<Result<_, _>>()
-            .map_err(|error| format!("environment {name}: {error}"))?,
-    };
-    let rises = steps
-        .windows(2)
-        .all(|pair| pair[0].weight_percent < pair[1].weight_percent);
-    let ends = steps.first().is_some_and(|step| step.weight_percent != Weight::ZERO)
-        && steps.last().is_some_and(|step| step.weight_percent == Weight::FULL);
-    if !rises || !ends {
-        return Err(format!(
-            "environment {name}: the weights of rollout.steps must rise from above 0 to 100"
-        ));
-    }
+    let steps = steps(name, "steps", [&own.steps, &shared.steps], default.steps)?;
+    let hotfix_steps = [&own.hotfix_steps, &shared.hotfix_steps];
+    let hotfix_steps = self::steps(name, "hotfix-steps", hotfix_steps, default.hotfix_steps)?;
     let gates = gates(&own.gates, &shared.gates, default.gates);
     for (key, limit) in [
         ("lambda-error-rate", &gates.function_errors),
@@ -261,6 +246,8 @@ fn rollout(name: &str, own: &file::RolloutTable, shared: &file::RolloutTable) ->
     }
     Ok(RolloutConfig {
         steps,
+        hotfix_steps,
+        approval_timeout: span(own.approval_timeout, shared.approval_timeout, default.approval_timeout),
         gates,
         poll_interval: span(own.poll, shared.poll, default.poll_interval),
         retention: span(own.retention, shared.retention, default.retention),
@@ -275,7 +262,37 @@ fn step(step: &file::StepTable) -> Result<StepConfig, String> {
     Ok(StepConfig {
         weight_percent,
         bake: step.bake.0,
+        approval: step.approval,
     })
+}
+
+/// The first of the tables that says anything.
+fn steps(
+    name: &str,
+    key: &str,
+    tables: [&Option<Vec<file::StepTable>>; 2],
+    default: Vec<StepConfig>,
+) -> Result<Vec<StepConfig>, String> {
+    let steps: Vec<StepConfig> = match tables.into_iter().flatten().next() {
+        None => default,
+        Some(steps) => steps
+            .iter()
+            .map(step)
+            .collect::<Result<_, _>>()
+            .map_err(|error| format!("environment {name}: {error}"))?,
+    };
+    let rises = steps
+        .windows(2)
+        .all(|pair| pair[0].weight_percent < pair[1].weight_percent);
+    let ends = steps.first().is_some_and(|step| step.weight_percent != Weight::ZERO)
+        && steps.last().is_some_and(|step| step.weight_percent == Weight::FULL);
+    if rises && ends {
+        Ok(steps)
+    } else {
+        Err(format!(
+            "environment {name}: the weights of rollout.{key} must rise from above 0 to 100"
+        ))
+    }
 }
 
 fn gates(own: &file::GatesTable, shared: &file::GatesTable, default: GateConfig) -> GateConfig {
@@ -319,6 +336,7 @@ fn gates(own: &file::GatesTable, shared: &file::GatesTable, default: GateConfig)
             shared.longest_extension,
             default.longest_extension,
         ),
+        low_traffic: own.low_traffic.or(shared.low_traffic).unwrap_or(default.low_traffic),
         longest_blindness: default.longest_blindness,
     }
 }
@@ -337,6 +355,14 @@ fn local_rollout() -> RolloutConfig {
             .into_iter()
             .zip(bakes)
             .map(|(step, bake)| StepConfig { bake, ..step })
+            .collect(),
+        hotfix_steps: default
+            .hotfix_steps
+            .into_iter()
+            .map(|step| StepConfig {
+                bake: SignedDuration::from_secs(3),
+                ..step
+            })
             .collect(),
         poll_interval: SignedDuration::from_secs(1),
         lock_lease: SignedDuration::from_secs(10),

@@ -14,6 +14,10 @@ use crate::ports::AlarmName;
 pub struct RolloutConfig {
     /// In order; weights rise strictly and the last is 100.
     pub steps: Vec<StepConfig>,
+    /// The steps of a hotfix, by the same rules.
+    pub hotfix_steps: Vec<StepConfig>,
+    /// How long an approval, or a word about an inconclusive bake, is waited for before the rollout is turned back.
+    pub approval_timeout: SignedDuration,
     pub gates: GateConfig,
     /// How long between two looks at the gates.
     pub poll_interval: SignedDuration,
@@ -32,6 +36,19 @@ pub struct StepConfig {
     pub weight_percent: Weight,
     /// How long the weight is watched after it was seen to be in force.
     pub bake: SignedDuration,
+    /// Whether somebody has to approve before the weight is set.
+    #[serde(default)]
+    pub approval: bool,
+}
+
+/// What becomes of a bake whose extension ended without a verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LowTraffic {
+    #[default]
+    RollBack,
+    /// It waits, watched, for an operator, for `approval_timeout` at most.
+    Pause,
 }
 
 /// The bounds for reading back, probing and trying again.
@@ -66,6 +83,8 @@ pub struct GateConfig {
     pub minimum_requests: u64,
     /// How long a step's bake is extended while its verdict is inconclusive, before it is turned back.
     pub longest_extension: SignedDuration,
+    /// What becomes of it when it is inconclusive then.
+    pub low_traffic: LowTraffic,
     /// How long metrics may be unreachable during a bake before it is turned back.
     pub longest_blindness: SignedDuration,
 }
@@ -92,9 +111,12 @@ impl Default for RolloutConfig {
         let step = |percent: f64, minutes: i64| StepConfig {
             weight_percent: Weight::from_percent(percent).expect("the default weights are within 0 to 100"),
             bake: SignedDuration::from_mins(minutes),
+            approval: false,
         };
         RolloutConfig {
             steps: vec![step(10.0, 5), step(50.0, 5), step(100.0, 10)],
+            hotfix_steps: vec![step(10.0, 1), step(100.0, 2)],
+            approval_timeout: SignedDuration::from_hours(1),
             gates: GateConfig::default(),
             poll_interval: SignedDuration::from_secs(15),
             retention: SignedDuration::from_hours(24),
@@ -136,6 +158,7 @@ impl Default for GateConfig {
             settle: SignedDuration::from_secs(60),
             minimum_requests: 20,
             longest_extension: SignedDuration::from_mins(10),
+            low_traffic: LowTraffic::default(),
             longest_blindness: SignedDuration::from_mins(2),
         }
     }
@@ -159,23 +182,30 @@ impl RolloutConfig {
                 problem: problem.to_owned(),
             })
         };
-        if self.steps.last().map(|step| step.weight_percent) != Some(Weight::FULL) {
-            return wrong("steps", "must end with a weight of 100");
-        }
-        if self
-            .steps
-            .first()
-            .is_some_and(|step| step.weight_percent == Weight::ZERO)
-            || self
-                .steps
-                .windows(2)
-                .any(|pair| pair[0].weight_percent >= pair[1].weight_percent)
-        {
-            return wrong("steps", "must rise strictly from above 0");
-        }
         let longest = SignedDuration::from_hours(24 * 365);
+        for (setting, steps) in [("steps", &self.steps), ("hotfix_steps", &self.hotfix_steps)] {
+            if steps.last().map(|step| step.weight_percent) != Some(Weight::FULL) {
+                return wrong(setting, "must end with a weight of 100");
+            }
+            if steps.first().is_some_and(|step| step.weight_percent == Weight::ZERO)
+                || steps
+                    .windows(2)
+                    .any(|pair| pair[0].weight_percent >= pair[1].weight_percent)
+            {
+                return wrong(setting, "must rise strictly from above 0");
+            }
+            for (index, step) in steps.iter().enumerate() {
+                if step.bake.is_negative() || step.bake > longest {
+                    return wrong(
+                        &format!("{setting}[{index}].bake"),
+                        "must be at least 0 and at most a year",
+                    );
+                }
+            }
+        }
         let durations = [
             ("poll_interval", self.poll_interval, SignedDuration::from_millis(100)),
+            ("approval_timeout", self.approval_timeout, SignedDuration::ZERO),
             ("retention", self.retention, SignedDuration::ZERO),
             ("lock_lease", self.lock_lease, SignedDuration::from_secs(1)),
             ("lock_margin", self.lock_margin, SignedDuration::ZERO),
@@ -217,11 +247,6 @@ impl RolloutConfig {
                     setting,
                     &format!("must be at least {least:#} and at most a year, not {value:#}"),
                 );
-            }
-        }
-        for (index, step) in self.steps.iter().enumerate() {
-            if step.bake.is_negative() || step.bake > longest {
-                return wrong(&format!("steps[{index}].bake"), "must be at least 0 and at most a year");
             }
         }
         if self.lock_margin * 3 >= self.lock_lease {

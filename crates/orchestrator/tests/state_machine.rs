@@ -7,7 +7,8 @@ use orchestrator::domain::{ApiDeployment, PerSlot, Release, ReleaseNumber, Relea
 use orchestrator::gates::{Judgement, Samples, Verdict};
 use orchestrator::ports::{Deployed, Expanded};
 use orchestrator::rollout::{
-    Effect, Event, LiveRelease, Phase, PhaseName, Plan, Reason, RolloutNumber, State, is_legal, open, replay, step,
+    DeployWishes, Effect, Event, LiveRelease, Phase, PhaseName, Plan, Reason, RolloutNumber, State, is_legal, open,
+    replay, step,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -82,6 +83,7 @@ fn deploy_plan() -> Plan {
         "two".to_owned(),
         "token".to_owned(),
         &config,
+        DeployWishes::default(),
     )
 }
 
@@ -147,6 +149,11 @@ fn outcome(effect: &Effect, variant: u8, now: i64) -> Event {
             }
         }
         Effect::Promote => Event::Promoted { at: at(now) },
+        Effect::AskForApproval { step } => Event::ApprovalAsked {
+            step: *step,
+            at: at(now),
+        },
+        Effect::Wait => Event::TimedOut { at: at(now) },
         Effect::Retain => Event::Retained,
         Effect::Withdraw => Event::Withdrawn,
     }
@@ -225,6 +232,7 @@ fn play(plan: &Plan, moves: &[Move]) -> Vec<(Event, State)> {
                 Event::Recovered {
                     epoch,
                     promoted: *promoted,
+                    resume: false,
                 }
             }
             Move::Abort => Event::AbortRequested {
@@ -284,15 +292,15 @@ fn check(plan: &Plan, taken: &[(Event, State)]) -> Result<(), TestCaseError> {
                     && *step > 0
                 {
                     // 5 and 6: a step follows only a bake that lasted its time and passed.
-                    let Phase::Baking { since, passed, .. } = &before.phase else {
+                    let Phase::Baking { bake, passed } = &before.phase else {
                         panic!("{:?}", before.phase)
                     };
                     prop_assert!(*passed);
-                    prop_assert_eq!(*since, at);
+                    prop_assert_eq!(bake.since, at);
                 }
                 if *effect == Effect::Promote && !plan.is_rollback() {
                     // A rollback of ours has no bake.
-                    let from_last_bake = matches!(before.phase, Phase::Baking { step, passed: true, .. } if step == plan.steps.len() - 1);
+                    let from_last_bake = matches!(&before.phase, Phase::Baking { bake, passed: true } if bake.step == plan.steps.len() - 1);
                     prop_assert!(from_last_bake || before.phase == Phase::Promoting);
                 }
                 // 9: what has to go back goes nowhere else.
@@ -305,15 +313,10 @@ fn check(plan: &Plan, taken: &[(Event, State)]) -> Result<(), TestCaseError> {
                 if judgement.verdict == Verdict::Fail {
                     prop_assert_eq!(after.phase.name(), PhaseName::RollingBack);
                 }
-                if let Phase::Baking {
-                    passed: true,
-                    since,
-                    step,
-                    ..
-                } = &after.phase
-                {
+                if let Phase::Baking { bake, passed: true } = &after.phase {
+                    let planned = &plan.steps[bake.step];
                     prop_assert_eq!(judgement.verdict, Verdict::Pass);
-                    prop_assert!(*at >= *since + plan.steps[*step].bake + plan.steps[*step].settle);
+                    prop_assert!(*at >= bake.since + planned.bake + planned.settle);
                 }
             }
             Event::AbortRequested { .. } => prop_assert_eq!(after.phase.name(), PhaseName::RollingBack),
@@ -365,9 +368,16 @@ fn from_every_state_taking_over_comes_to_an_end() {
         let mut ended = Vec::new();
         for (_, state) in taken.iter().skip(1).filter(|(_, state)| !state.phase.name().is_end()) {
             for promoted in [false, true] {
-                let mut state = step(state, &Event::Recovered { epoch: 9, promoted })
-                    .expect("it may be taken over")
-                    .0;
+                let mut state = step(
+                    state,
+                    &Event::Recovered {
+                        epoch: 9,
+                        promoted,
+                        resume: false,
+                    },
+                )
+                .expect("it may be taken over")
+                .0;
                 for _ in 0..10 {
                     let Some(effect) = state.next_effect() else { break };
                     state = step(

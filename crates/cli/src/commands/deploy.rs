@@ -17,6 +17,7 @@ use std::sync::Arc;
 use aws::BLUE_GREEN_METADATA;
 use aws::assets::AssetManifest;
 use aws::stacks::{Deployment, StackInput, Stop};
+use orchestrator::driver::DeployOptions;
 
 use self::approval::Ask;
 use self::ending::{Teller, interrupted};
@@ -211,8 +212,13 @@ impl Deploying<'_> {
         ));
         let rollouts = rollout::rollouts(session, Some(release), traffic.clone(), console)?;
         let end = session.runtime.block_on(async {
-            rollout::abort_on_signals(&rollouts.abort, console)?;
-            let end = rollouts.deploy_blue_green(options.tag.clone()).await;
+            rollout::abort_on_signals(&rollouts.interrupt, console)?;
+            let end = rollouts
+                .deploy_blue_green(DeployOptions {
+                    tag: options.tag.clone(),
+                    ..DeployOptions::default()
+                })
+                .await;
             traffic.finish().await;
             end.map_err(rollout::failed)
         })?;

@@ -16,7 +16,7 @@ pub fn run(options: &Rollback, settings: &Settings, console: &Console) -> Outcom
     let session = Session::open(settings, environment, console)?;
     let rollouts = rollout::rollouts(&session, None, Arc::new(Reporter::new(console.clone())), console)?;
     let end = session.runtime.block_on(async {
-        rollout::abort_on_signals(&rollouts.abort, console)?;
+        rollout::abort_on_signals(&rollouts.interrupt, console)?;
         rollouts
             .rollback(options.release.map(ReleaseNumber))
             .await

@@ -72,7 +72,10 @@ pub fn ended(end: &RolloutEnd, environment: &str, console: &Console) -> Outcome<
 
 fn code_of(reason: &Reason) -> Code {
     match reason {
-        Reason::GateBreached { .. } | Reason::Inconclusive { .. } | Reason::Blind { .. } => Code::RolledBack,
+        Reason::GateBreached { .. }
+        | Reason::Inconclusive { .. }
+        | Reason::Blind { .. }
+        | Reason::NotApproved { .. } => Code::RolledBack,
         Reason::SmokeFailed { .. } => Code::SmokeFailed,
         Reason::Aborted { .. } | Reason::Interrupted { .. } => Code::Interrupted,
         Reason::EffectFailed { effect, .. } => match effect {
@@ -88,6 +91,12 @@ pub fn failed(error: RolloutError) -> Failure {
     let (code, message) = match &error {
         RolloutError::Config(_) => (Code::ConfigInvalid, "the rollout's settings are not valid"),
         RolloutError::Lock(LockError::Held { .. }) => (Code::LockHeld, "another run is at work on this environment"),
+        RolloutError::Lock(LockError::NotForced { .. }) => (Code::LockHeld, "the lock was not broken"),
+        RolloutError::Lock(LockError::NotHeld) => (Code::LockHeld, "there is no lock to break"),
+        RolloutError::HandedOver { .. } => (Code::Interrupted, "the rollout was left to be carried on"),
+        RolloutError::NothingOpen { .. } => (Code::ReleaseUnknown, "no rollout is open"),
+        RolloutError::NoRunAlive { .. } => (Code::Interrupted, "the rollout stands still"),
+        RolloutError::StillOpen { .. } => (Code::LockHeld, "a rollout has not ended"),
         RolloutError::Lock(LockError::Ledger(_)) | RolloutError::Ledger(_) => {
             (Code::CloudUnavailable, "the ledger cannot be used")
         }

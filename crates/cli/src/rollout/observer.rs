@@ -63,11 +63,12 @@ impl Observer for Reporter {
                 pending,
                 last_record,
                 actor,
+                resume,
             } => {
+                let then = if *resume { "Carrying it on" } else { "Settling it first" };
                 let doing = pending.as_ref().map(|effect| format!(", {effect}")).unwrap_or_default();
                 console.say(&format!(
-                    "found rollout {rollout} unfinished: {state}{doing}; begun by {actor}, last heard of at {last_record}. \
-                     Settling it first"
+                    "found rollout {rollout} unfinished: {state}{doing}; begun by {actor}, last heard of at {last_record}. {then}"
                 ));
             }
             RolloutEvent::Planned { plan } => console.say(&planned(plan)),
@@ -138,6 +139,26 @@ impl Observer for Reporter {
                 let head = format!("  {weight} for {:.0} s of at least {:.0} s", gone.max(0.0), whole);
                 self.baking(*step, share, &head, judgement, *now);
             }
+            RolloutEvent::RequestTaken { by, request } => {
+                console.clear();
+                console.say(&format!("{by}: {request}"));
+            }
+            RolloutEvent::RequestRefused { by, request, because } => {
+                console.clear();
+                console.say(&format!("{by}: {request}: not now, {because}"));
+            }
+            RolloutEvent::ApprovalAsked { step, weight, until } => {
+                console.clear();
+                console.say(&format!(
+                    "WAITING FOR APPROVAL of step {} ({weight}) until {until}: llama-deploy approve, or abort",
+                    step + 1
+                ));
+            }
+            RolloutEvent::Waiting { state, paused, until } => {
+                let paused = if *paused { ", paused" } else { "" };
+                let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
+                console.ticking(&format!("{state}{paused}: waiting{until}"));
+            }
             RolloutEvent::TurningBack { reason } => {
                 console.clear();
                 console.say(&format!("TURNING BACK: {reason}"));
@@ -149,16 +170,22 @@ impl Observer for Reporter {
 
 fn planned(plan: &Plan) -> String {
     match &plan.goal {
-        Goal::Deploy { release, tag, .. } => {
+        Goal::Deploy {
+            release, tag, hotfix, ..
+        } => {
             let steps: Vec<String> = plan
                 .steps
                 .iter()
                 .map(|step| format!("{} for {:#}", step.weight, step.bake))
                 .collect();
+            let steps = steps.join(", ");
+            let hotfix = hotfix.as_ref().map(|reason| {
+                format!("\nHOTFIX: {reason}: short steps; old alarms and the live release's errors are not obeyed")
+            });
             format!(
-                "rollout {}: release {release} ({tag}) by {}",
+                "rollout {}: release {release} ({tag}) by {steps}{}",
                 plan.rollout,
-                steps.join(", ")
+                hotfix.unwrap_or_default()
             )
         }
         Goal::Rollback { from, to, repoint } => {

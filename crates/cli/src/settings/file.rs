@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use orchestrator::config::LowTraffic;
 use serde::Deserialize;
 
 use crate::function_build::{Architecture, FunctionPackage};
@@ -93,6 +94,10 @@ pub struct CheckTable {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RolloutTable {
     pub steps: Option<Vec<StepTable>>,
+    /// The steps of a deploy with `--hotfix`.
+    pub hotfix_steps: Option<Vec<StepTable>>,
+    /// How long an approval is waited for before the rollout is turned back.
+    pub approval_timeout: Option<Span>,
     /// How long between two looks at the gates.
     pub poll: Option<Span>,
     /// How long the release before stays ready to be gone back to.
@@ -111,6 +116,9 @@ pub struct RolloutTable {
 pub struct StepTable {
     pub weight: u8,
     pub bake: Span,
+    /// Whether somebody has to approve before the weight is set.
+    #[serde(default)]
+    pub approval: bool,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -129,6 +137,8 @@ pub struct GatesTable {
     pub minimum_requests: Option<u64>,
     /// By how much a bake without a verdict is extended before it ends in a rollback.
     pub longest_extension: Option<Span>,
+    /// What becomes of it then: `roll-back`, or `pause` until somebody says something.
+    pub low_traffic: Option<LowTraffic>,
 }
 
 /// Proven above the one it fails; at most the other it passes; in between it waits.

@@ -6,7 +6,7 @@ use super::RolloutEvent;
 use super::run::Hands;
 use crate::gates::{Judgement, judge, queries, samples, unavailable};
 use crate::ports::PortError;
-use crate::rollout::{Phase, State};
+use crate::rollout::{Effect, State};
 
 impl Hands<'_> {
     /// One look. What cannot be asked is never a pass.
@@ -20,13 +20,20 @@ impl Hands<'_> {
     async fn try_to_ask(&self, state: &State) -> Result<Judgement, PortError> {
         let config = &self.rollouts.config.gates;
         let metrics = &self.rollouts.ports.metrics;
-        let (Phase::Baking { since, .. }, Some(deployed), Some(candidate)) =
-            (&state.phase, &state.facts.deployed, &state.facts.candidate)
+        let (Some(bake), Some(deployed), Some(candidate)) =
+            (state.phase.bake(), &state.facts.deployed, &state.facts.candidate)
         else {
             return Err(super::effects::impossible("no bake is going on"));
         };
         let target = &deployed.target;
-        let plan = queries(config, target, candidate.slot, candidate.created_at, *since, self.now());
+        let plan = queries(
+            config,
+            target,
+            candidate.slot,
+            candidate.created_at,
+            bake.since,
+            self.now(),
+        );
         // Not tried again here: the next look comes soon, and how long that may go on is the state machine's to say.
         let functions = metrics
             .query(&plan.function_queries, plan.functions_from, plan.to)
@@ -45,41 +52,45 @@ impl Hands<'_> {
         Ok(judge(config, &state.facts.alarms_at_start, samples))
     }
 
-    /// When to look again: after the poll interval, or at the moment from which the step can pass if that is sooner.
-    /// `None` when the bake is over.
+    /// When to look again: after the poll interval, or at the moment from which the step can pass or nobody is waited
+    /// for any more if that is sooner. `None` when there is nothing to look at.
     pub(super) fn next_look(&self, state: &State) -> Option<Timestamp> {
-        let Phase::Baking {
-            step,
-            since,
-            passed: false,
-            ..
-        } = &state.phase
-        else {
+        if !matches!(state.next_effect(), Some(Effect::Judge { .. } | Effect::Wait)) {
             return None;
-        };
-        let planned = state.plan.steps.get(*step)?;
+        }
         let now = self.now();
-        let passes_from = *since + planned.bake + planned.settle;
+        let passes_from = state.bake_times().map(|times| times.passes_from);
+        let sooner = passes_from.into_iter().chain(state.waits_until());
         let next = now + self.rollouts.config.poll_interval;
-        Some(if passes_from > now { next.min(passes_from) } else { next })
+        Some(sooner.filter(|at| *at > now).fold(next, Timestamp::min))
     }
 
     pub(super) fn tell_baking(&self, state: &State, judgement: &Judgement) {
-        let Phase::Baking { step, since, .. } = &state.phase else {
+        let (Some(bake), Some(times)) = (state.phase.bake(), state.bake_times()) else {
             return;
         };
-        let Some(planned) = state.plan.steps.get(*step) else {
+        let Some(planned) = state.plan.steps.get(bake.step) else {
             return;
         };
-        let passes_from = *since + planned.bake + planned.settle;
         self.tell(RolloutEvent::Baking {
-            step: *step,
+            step: bake.step,
             weight: planned.weight,
-            since: *since,
-            passes_from,
-            ends_at: passes_from + planned.longest_extension,
+            since: bake.since,
+            passes_from: times.passes_from,
+            ends_at: times.ends_at,
             now: self.now(),
             judgement: judgement.clone(),
         });
+    }
+
+    pub(super) fn tell_waiting(&self, state: &State) {
+        let until = state.waits_until();
+        if until.is_some() || state.paused.is_some() {
+            self.tell(RolloutEvent::Waiting {
+                state: state.phase.name(),
+                paused: state.paused.is_some(),
+                until,
+            });
+        }
     }
 }

@@ -57,7 +57,9 @@ impl Hands<'_> {
                 .await?;
                 Ok(Event::Withdrawn)
             }
-            Effect::Judge { .. } => Err(EffectFailure::Port(impossible("a look at the gates has its own way"))),
+            Effect::Judge { .. } | Effect::AskForApproval { .. } | Effect::Wait => {
+                Err(impossible("a look has its own way").into())
+            }
         }
     }
 

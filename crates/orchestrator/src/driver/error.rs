@@ -44,6 +44,18 @@ pub enum RolloutError {
     /// Nothing has a slot before the first rollout.
     #[error("no release was rolled out in this environment yet")]
     NothingReleased,
+    /// The interrupt asked for it; nothing is half recorded and the lock is free.
+    #[error("rollout {rollout} is handed over in state {phase}: `resume` carries it on, `rollback` turns it back")]
+    HandedOver { rollout: RolloutNumber, phase: PhaseName },
+    #[error("no rollout is open: there is nothing to {request}")]
+    NothingOpen { request: String },
+    #[error(
+        "no run is at work on rollout {rollout} (state {phase}), so nothing moves that could be paused: `resume` carries it \
+         on, `rollback` turns it back"
+    )]
+    NoRunAlive { rollout: RolloutNumber, phase: PhaseName },
+    #[error("rollout {rollout} is open in state {phase}: `resume` or `rollback` comes first")]
+    StillOpen { rollout: RolloutNumber, phase: PhaseName },
     #[error("there is nothing to roll back to: {reason}")]
     NothingToRollBackTo { reason: String },
     #[error("there is no release {release}; `history` lists those there are")]

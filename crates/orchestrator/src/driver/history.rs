@@ -7,7 +7,7 @@ use super::{RolloutEnd, RolloutError, RolloutResult, Rollouts};
 use crate::domain::{ReleaseNumber, Weight};
 use crate::gates::{Judgement, Verdict};
 use crate::ledger::{Actor, Journal, JournalError, read_journal, rollout_numbers};
-use crate::rollout::{Effect, Event, Goal, Phase, PhaseName, RolloutNumber};
+use crate::rollout::{Effect, Event, Goal, Pause, Phase, PhaseName, RolloutNumber};
 
 /// One rollout, newest first in [`Rollouts::history`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -52,6 +52,10 @@ pub struct OpenRollout {
     pub weight: Option<Weight>,
     /// Since when the step's weight is in force.
     pub bake_since: Option<Timestamp>,
+    /// Who holds it at its step, and since when.
+    pub paused: Option<Pause>,
+    /// Until when an approval, or a word about an inconclusive bake, is waited for.
+    pub waits_until: Option<Timestamp>,
     /// The newest look at the gates.
     pub judged: Option<LastLook>,
     /// Why it is being turned back, in one line.
@@ -140,10 +144,9 @@ impl OpenRollout {
             step,
             steps: state.plan.steps.len(),
             weight: step.and_then(|step| state.plan.steps.get(step)).map(|step| step.weight),
-            bake_since: match &state.phase {
-                Phase::Baking { since, .. } => Some(*since),
-                _ => None,
-            },
+            bake_since: state.phase.bake().map(|bake| bake.since),
+            paused: state.paused.clone(),
+            waits_until: state.waits_until(),
             judged,
             turning_back: match &state.phase {
                 Phase::RollingBack { reason } => Some(reason.to_string()),

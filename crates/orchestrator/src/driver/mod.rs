@@ -4,13 +4,13 @@
 //! public face; the CLI makes one for an environment and calls its methods. Nothing here decides what comes next (that
 //! is `rollout::step`) or whether a bake passed (that is `gates::judge`).
 
-mod abort;
 mod bake;
 mod checks;
 mod effects;
 mod error;
 mod history;
 mod inspect;
+mod interrupt;
 mod lease_end;
 mod plan;
 mod recover;
@@ -19,11 +19,14 @@ mod rollouts;
 mod run;
 mod slots;
 mod traffic;
+mod verbs;
+mod watch;
 
-pub use abort::AbortHandle;
 pub use checks::{SmokeReport, SmokeWhere};
 pub use error::RolloutError;
 pub use history::{HistoryEntry, LastLook, OpenRollout};
 pub use inspect::{ApiStatus, Status};
+pub use interrupt::InterruptHandle;
 pub use report::{Observer, RolloutEvent};
-pub use rollouts::{Ports, RolloutEnd, RolloutResult, Rollouts};
+pub use rollouts::{DeployOptions, Ports, RolloutEnd, RolloutResult, Rollouts};
+pub use verbs::Answer;

@@ -1,10 +1,10 @@
 //! Plans, made from the ledger and from what is seen, before anything is opened.
 
-use super::{RolloutError, Rollouts};
+use super::{DeployOptions, RolloutError, Rollouts};
 use crate::domain::{Release, ReleaseNumber, ReleaseState, RolloutTarget};
 use crate::ledger::{Standing, read_standing, rollout_numbers};
 use crate::ports::Deployed;
-use crate::rollout::{Plan, RolloutNumber};
+use crate::rollout::{DeployWishes, Plan, RolloutNumber};
 
 /// Whether what the ledger knows belongs to what is deployed. After an environment was deleted it does not: then its
 /// first rollout begins with a new baseline.
@@ -22,7 +22,7 @@ pub(super) fn belongs(standing: &Standing, deployed: Option<&Deployed>) -> bool 
 }
 
 impl Rollouts {
-    pub(super) async fn plan_deploy(&self, tag: Option<String>, epoch: u64) -> Result<Plan, RolloutError> {
+    pub(super) async fn plan_deploy(&self, options: DeployOptions, epoch: u64) -> Result<Plan, RolloutError> {
         let standing = read_standing(&*self.ports.ledger, &self.environment).await?;
         let deployed = self.retry(|| self.ports.infrastructure.observe()).await?;
         let mut release = standing.next_release();
@@ -30,10 +30,14 @@ impl Rollouts {
             // The number before it is for the new baseline.
             release = release.next();
         }
-        let tag = tag.unwrap_or_else(|| format!("release-{release}"));
+        let tag = options.tag.unwrap_or_else(|| format!("release-{release}"));
         let rollout = self.next_rollout().await?;
         let client_token = format!("{}-rollout-{rollout}-epoch-{epoch}", self.environment);
-        Ok(Plan::deploy(rollout, release, tag, client_token, &self.config))
+        let wishes = DeployWishes {
+            hotfix: options.hotfix,
+            hold: options.hold,
+        };
+        Ok(Plan::deploy(rollout, release, tag, client_token, &self.config, wishes))
     }
 
     pub(super) async fn plan_rollback(&self, to: Option<ReleaseNumber>) -> Result<Plan, RolloutError> {

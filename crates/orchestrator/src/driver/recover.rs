@@ -1,4 +1,4 @@
-//! Settles a rollout that did not end.
+//! Takes over a rollout that did not end: to settle it, or to carry it on.
 
 use super::{RolloutEnd, RolloutError, RolloutEvent, Rollouts};
 use crate::ledger::{Journal, JournalError, Lease, OpenJournal, read_journal, rollout_numbers};
@@ -24,6 +24,12 @@ impl Rollouts {
 
     /// Settles the open rollout, if there is one, under a lease that was taken after it began.
     pub(super) async fn settle(&self, lease: &mut Lease) -> Result<Option<RolloutEnd>, RolloutError> {
+        self.take_over(lease, false).await
+    }
+
+    /// Takes the open rollout over, if there is one, and brings it to its end: carries it on (`resume`), or turns back
+    /// what can be turned back.
+    pub(super) async fn take_over(&self, lease: &mut Lease, resume: bool) -> Result<Option<RolloutEnd>, RolloutError> {
         let mut reads = 1;
         loop {
             let Some(found) = self.open_rollout().await? else {
@@ -38,6 +44,7 @@ impl Rollouts {
                     pending: found.state.pending.clone(),
                     last_record: last.time,
                     actor: last.actor.clone(),
+                    resume,
                 });
             }
             let promoted = self.all_traffic_is_on_the_candidate(&found.state).await?;
@@ -56,13 +63,14 @@ impl Rollouts {
                     Event::Recovered {
                         epoch: lease.epoch(),
                         promoted,
+                        resume,
                     },
                 )
                 .await
             {
                 Err(JournalError::Fenced { .. }) if reads < READS => reads += 1,
                 Err(error) => return Err(error.into()),
-                Ok(()) => return self.finish(journal, lease).await.map(Some),
+                Ok(()) => return self.finish(journal, lease, 0).await.map(Some),
             }
         }
     }

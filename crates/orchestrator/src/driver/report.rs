@@ -7,7 +7,7 @@ use crate::domain::{Slot, Weight};
 use crate::gates::Judgement;
 use crate::ledger::{Actor, LockRecord};
 use crate::ports::{AlarmObservation, InfrastructureProgress, SmokeCheckResult};
-use crate::rollout::{Effect, PhaseName, Plan, Reason, RolloutNumber};
+use crate::rollout::{Effect, PhaseName, Plan, Reason, Request, RolloutNumber};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -20,13 +20,15 @@ pub enum RolloutEvent {
         epoch: u64,
         until: Timestamp,
     },
-    /// A rollout was found that did not end. It is settled before anything else.
+    /// A rollout was found that did not end.
     FoundOpen {
         rollout: RolloutNumber,
         state: PhaseName,
         pending: Option<Effect>,
         last_record: Timestamp,
         actor: Actor,
+        /// Whether it is carried on; otherwise it is settled.
+        resume: bool,
     },
     Planned {
         plan: Plan,
@@ -81,6 +83,28 @@ pub enum RolloutEvent {
         ends_at: Timestamp,
         now: Timestamp,
         judgement: Judgement,
+    },
+    /// An operator's request is obeyed.
+    RequestTaken {
+        by: Actor,
+        request: Request,
+    },
+    RequestRefused {
+        by: Actor,
+        request: Request,
+        because: String,
+    },
+    /// Somebody has to approve before the step's weight is set.
+    ApprovalAsked {
+        step: usize,
+        weight: Weight,
+        until: Timestamp,
+    },
+    /// Told at every look while no step is taken: `paused`, or for an approval or a word until `until`.
+    Waiting {
+        state: PhaseName,
+        paused: bool,
+        until: Option<Timestamp>,
     },
     TurningBack {
         reason: Reason,

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::lease_end::LeaseEnd;
 use super::run::{Hands, Run};
-use super::{AbortHandle, Observer, RolloutError, RolloutEvent};
+use super::{InterruptHandle, Observer, RolloutError, RolloutEvent};
 use crate::config::RolloutConfig;
 use crate::domain::{EnvironmentName, ReleaseNumber};
-use crate::ledger::{Actor, Lease, LockError, OpenJournal};
+use crate::ledger::{Actor, Lease, LockError, OpenJournal, newest_request};
 use crate::ports::{Clock, Infrastructure, Metrics, Migrations, Slots, Smoke, Traffic};
 use crate::rollout::{Goal, Phase, Plan, Reason, RolloutNumber, State};
 
@@ -37,7 +37,20 @@ pub struct Rollouts {
     /// Of this program; stands in every record.
     pub tool_version: String,
     pub observer: Arc<dyn Observer>,
-    pub abort: AbortHandle,
+    /// Wishes from this process, such as signals.
+    pub interrupt: InterruptHandle,
+}
+
+/// What whoever deploys says about this one deploy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeployOptions {
+    /// What people call the release; `release-N` where nothing is said.
+    pub tag: Option<String>,
+    /// Why this is a hotfix: short steps; old alarms and what the live release does wrong are not obeyed. The journal and
+    /// every reporter say it.
+    pub hotfix: Option<String>,
+    /// Ask for approval before the first step.
+    pub hold: bool,
 }
 
 /// How a rollout ended.
@@ -97,12 +110,12 @@ impl Rollouts {
     ///
     /// # Errors
     /// When no end was reached. What ended turned back is no error: see [`RolloutEnd::result`].
-    pub async fn deploy_blue_green(&self, tag: Option<String>) -> Result<RolloutEnd, RolloutError> {
+    pub async fn deploy_blue_green(&self, options: DeployOptions) -> Result<RolloutEnd, RolloutError> {
         self.config.validate()?;
         let mut lease = self.take_lock().await?;
         let result = async {
             self.settle(&mut lease).await?;
-            let plan = self.plan_deploy(tag, lease.epoch()).await?;
+            let plan = self.plan_deploy(options, lease.epoch()).await?;
             self.carry_out(plan, &mut lease).await
         }
         .await;
@@ -155,6 +168,8 @@ impl Rollouts {
 
     async fn carry_out(&self, plan: Plan, lease: &mut Lease) -> Result<RolloutEnd, RolloutError> {
         self.tell(RolloutEvent::Planned { plan: plan.clone() });
+        // Those are for rollouts before this one.
+        let requests_read = newest_request(&*self.ports.ledger, &self.environment).await?;
         let journal = OpenJournal::open(
             &*self.ports.ledger,
             &self.environment,
@@ -165,17 +180,25 @@ impl Rollouts {
             &self.tool_version,
         )
         .await?;
-        self.finish(journal, lease).await
+        self.finish(journal, lease, requests_read).await
     }
 
-    /// Carries an open rollout to its end.
-    pub(super) async fn finish(&self, journal: OpenJournal<'_>, lease: &mut Lease) -> Result<RolloutEnd, RolloutError> {
+    /// Carries an open rollout to its end. Requests up to `requests_read` are not looked at.
+    pub(super) async fn finish(
+        &self,
+        journal: OpenJournal<'_>,
+        lease: &mut Lease,
+        requests_read: u64,
+    ) -> Result<RolloutEnd, RolloutError> {
         let lease_end = LeaseEnd::new(lease.until());
         Run {
             hands: Hands {
                 rollouts: self,
                 lease_end: &lease_end,
+                epoch: lease.epoch(),
             },
+            requests_read: requests_read.max(journal.state().requests_read),
+            requests_read_at: None,
             journal,
             lease,
         }
@@ -184,7 +207,7 @@ impl Rollouts {
     }
 
     /// Takes the lock. While somebody holds it without a sign of life, waits for the end of the lease.
-    async fn take_lock(&self) -> Result<Lease, RolloutError> {
+    pub(super) async fn take_lock(&self) -> Result<Lease, RolloutError> {
         let margin = self.config.lock_margin;
         let mut waiting_for: Option<u64> = None;
         loop {
@@ -215,7 +238,7 @@ impl Rollouts {
                         Some(sequence) if sequence != record.sequence => return Err(LockError::Held { record }.into()),
                         Some(_) => {}
                     }
-                    if self.abort.reason().is_some() {
+                    if self.interrupt.is_wished() {
                         return Err(LockError::Held { record }.into());
                     }
                     waiting_for = Some(record.sequence);
@@ -232,7 +255,11 @@ impl Rollouts {
 
     /// Gives the lock back, whatever came of the work. That it could not be given back is no error of the work: the
     /// lease ends by itself.
-    async fn release_lock<T>(&self, lease: Lease, result: Result<T, RolloutError>) -> Result<T, RolloutError> {
+    pub(super) async fn release_lock<T>(
+        &self,
+        lease: Lease,
+        result: Result<T, RolloutError>,
+    ) -> Result<T, RolloutError> {
         if let Err(error) = lease.release(&*self.ports.ledger, &self.environment, self.now()).await {
             self.tell(RolloutEvent::Warning {
                 message: format!("the lock was not given back: {error}"),

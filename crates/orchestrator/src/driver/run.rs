@@ -3,17 +3,26 @@
 use std::future::Future;
 use std::pin::pin;
 
-use futures::future::{Either, select};
+use futures::future::{Either, join, select};
 use jiff::{SignedDuration, Timestamp};
 
+use super::effects::impossible;
 use super::lease_end::LeaseEnd;
 use super::{RolloutEnd, RolloutError, RolloutEvent, Rollouts};
-use crate::ledger::{Lease, LedgerError, LockError, OpenJournal};
+use crate::ledger::{
+    Lease, LedgerError, LockError, LockRecord, OpenJournal, OperatorRequest, current_lock, requests_after,
+};
 use crate::ports::{PortError, PortErrorKind};
-use crate::rollout::{Effect, Event, Phase, PhaseName, Reason, State};
+use crate::rollout::{Effect, Event, Phase, PhaseName, Reason, State, step};
 
 /// How often an effect is begun again because its lease ended under way.
 const STALLS: u32 = 3;
+
+/// How long a wait goes on before it is looked whether the process was told something.
+const SLICE: SignedDuration = SignedDuration::from_millis(200);
+
+/// How long an operator's request may lie in the ledger while the run waits for its next look.
+const REQUESTS_EVERY: SignedDuration = SignedDuration::from_secs(2);
 
 /// Why an effect did not come to its outcome.
 pub(super) enum EffectFailure {
@@ -27,6 +36,8 @@ pub(super) enum EffectFailure {
     },
     /// The ledger failed: nothing can be recorded, so nothing more is done.
     Ledger(LedgerError),
+    /// Somebody else has the lock, by the ledger: nothing more is changed.
+    LockLost(Box<LockRecord>),
     /// The lease ended under way, so somebody else may have taken over: nothing more is changed before it is renewed.
     LeaseEnded,
 }
@@ -48,12 +59,22 @@ impl From<LedgerError> for EffectFailure {
 pub(super) struct Hands<'a> {
     pub(super) rollouts: &'a Rollouts,
     pub(super) lease_end: &'a LeaseEnd,
+    /// Of the lease. Nothing is changed once the ledger names a later one.
+    pub(super) epoch: u64,
 }
 
 impl Hands<'_> {
-    /// Asked before every single change: a run that stalled in the middle of an effect must not go on with it.
-    pub(super) fn may_change(&self) -> Result<(), EffectFailure> {
-        if self.lease_end.is_after(self.now() + self.rollouts.config.lock_margin) {
+    /// Asked before every single change: a run that stalled in the middle of an effect must not go on with it, and a lock
+    /// that was broken says so only in the ledger. Where the ledger does not answer, nothing is changed.
+    pub(super) async fn may_change(&self) -> Result<(), EffectFailure> {
+        let rollouts = self.rollouts;
+        let current = current_lock(&*rollouts.ports.ledger, &rollouts.environment).await?;
+        match current {
+            Some(record) if record.epoch != self.epoch => return Err(EffectFailure::LockLost(Box::new(record))),
+            Some(_) => {}
+            None => return Err(impossible("the lock is gone from the ledger").into()),
+        }
+        if self.lease_end.is_after(self.now() + rollouts.config.lock_margin) {
             Ok(())
         } else {
             Err(EffectFailure::LeaseEnded)
@@ -69,7 +90,7 @@ impl Hands<'_> {
         let attempts = self.rollouts.config.convergence.attempts.max(1);
         let mut attempt = 1;
         loop {
-            self.may_change()?;
+            self.may_change().await?;
             match call().await {
                 Err(error) if error.kind.is_transient() && attempt < attempts => {
                     self.back_off(&error, attempt).await;
@@ -141,6 +162,9 @@ impl Rollouts {
 pub(super) struct Run<'a> {
     pub(super) hands: Hands<'a>,
     pub(super) journal: OpenJournal<'a>,
+    /// The number of the newest operator's request that was looked at.
+    pub(super) requests_read: u64,
+    pub(super) requests_read_at: Option<Timestamp>,
     pub(super) lease: &'a mut Lease,
 }
 
@@ -149,14 +173,27 @@ impl Run<'_> {
     pub(super) async fn finish(mut self) -> Result<RolloutEnd, RolloutError> {
         self.tell_state();
         loop {
-            if let Some(reason) = self.abort_wanted() {
+            self.answer_requests().await?;
+            if let Some(reason) = self.turn_back_wanted() {
                 self.record(Event::AbortRequested { reason }).await?;
+            }
+            let at = self.hands.now();
+            if self.journal.state().waits_until().is_some_and(|until| at >= until) {
+                self.record(Event::TimedOut { at }).await?;
             }
             let Some(effect) = self.journal.state().next_effect() else {
                 break;
             };
+            if self.hands.rollouts.interrupt.wants_hand_over() {
+                return Err(RolloutError::HandedOver {
+                    rollout: self.rollout(),
+                    phase: self.journal.state().phase.name(),
+                });
+            }
             match &effect {
                 Effect::Judge { step } => self.look_at_the_gates(*step).await?,
+                Effect::Wait => self.wait().await?,
+                Effect::AskForApproval { step } => self.ask_for_approval(*step).await?,
                 _ => self.carry_out(effect).await?,
             }
         }
@@ -191,26 +228,13 @@ impl Run<'_> {
         match result {
             Ok(event) => self.record(event).await,
             Err(EffectFailure::Ledger(error)) => Err(error.into()),
+            Err(EffectFailure::LockLost(record)) => Err(LockError::Lost { record }.into()),
             Err(EffectFailure::LeaseEnded) => Err(RolloutError::LeaseEnded {
                 rollout: self.rollout(),
                 until: self.lease.until(),
                 source: None,
             }),
-            Err(EffectFailure::Foreign { found, proven }) => {
-                self.record(Event::ForeignChange {
-                    found: found.clone(),
-                    proven,
-                })
-                .await?;
-                if proven {
-                    Ok(())
-                } else {
-                    Err(RolloutError::ForeignChange {
-                        rollout: self.rollout(),
-                        found,
-                    })
-                }
-            }
+            Err(EffectFailure::Foreign { found, proven }) => self.foreign_change(found, proven).await,
             Err(EffectFailure::Port(error)) => {
                 self.failed(
                     effect.clone(),
@@ -222,6 +246,22 @@ impl Run<'_> {
                 .await
             }
             Err(EffectFailure::Reason(reason)) => self.failed(effect, reason).await,
+        }
+    }
+
+    async fn foreign_change(&mut self, found: String, proven: bool) -> Result<(), RolloutError> {
+        self.record(Event::ForeignChange {
+            found: found.clone(),
+            proven,
+        })
+        .await?;
+        if proven {
+            Ok(())
+        } else {
+            Err(RolloutError::ForeignChange {
+                rollout: self.rollout(),
+                found,
+            })
         }
     }
 
@@ -238,10 +278,12 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Asks the gates, and sees that what is in force is still as the rollout set it.
     async fn look_at_the_gates(&mut self, step: usize) -> Result<(), RolloutError> {
         let hands = self.hands;
         let state = self.journal.state().clone();
-        let judgement = self.keep_alive(hands.ask_the_gates(&state)).await?;
+        let looks = join(hands.ask_the_gates(&state), hands.looks_unmoved(&state));
+        let (judgement, is_unmoved) = self.keep_alive(looks).await?;
         self.hands.tell_baking(&state, &judgement);
         self.record(Event::Judged {
             step,
@@ -249,14 +291,119 @@ impl Run<'_> {
             judgement,
         })
         .await?;
-        if let Some(next_look) = self.hands.next_look(self.journal.state()) {
-            // In slices, so that an abort is noticed soon.
-            while self.hands.now() < next_look && self.abort_wanted().is_none() {
-                let slice = next_look.min(self.hands.now() + SignedDuration::from_millis(200));
-                self.keep_alive(hands.rollouts.ports.clock.sleep_until(slice)).await?;
+        self.until_next_look(is_unmoved).await
+    }
+
+    /// Nothing of the candidate is in force; only what is live can be looked at.
+    async fn wait(&mut self) -> Result<(), RolloutError> {
+        let hands = self.hands;
+        let state = self.journal.state().clone();
+        let is_unmoved = self.keep_alive(hands.looks_unmoved(&state)).await?;
+        self.until_next_look(is_unmoved).await
+    }
+
+    /// The second half of a look: makes sure of a foreign change that a first glance suspects, and lets time pass.
+    async fn until_next_look(&mut self, is_unmoved: bool) -> Result<(), RolloutError> {
+        let hands = self.hands;
+        let Some(next_look) = hands.next_look(self.journal.state()) else {
+            return Ok(());
+        };
+        let state = self.journal.state().clone();
+        if !is_unmoved {
+            match self.keep_alive(hands.verify_unmoved(&state)).await? {
+                Ok(()) => {}
+                Err(EffectFailure::Foreign { found, proven }) => return self.foreign_change(found, proven).await,
+                Err(EffectFailure::Ledger(error)) => return Err(error.into()),
+                Err(EffectFailure::Port(error)) => hands.tell(RolloutEvent::Warning {
+                    message: format!("it cannot be seen whether the traffic is as it was set: {error}"),
+                }),
+                Err(EffectFailure::Reason(_) | EffectFailure::LeaseEnded | EffectFailure::LockLost(_)) => {}
+            }
+        }
+        hands.tell_waiting(&state);
+        // In slices, so that a wish is noticed soon.
+        while hands.now() < next_look && !hands.rollouts.interrupt.is_wished() {
+            let slice = next_look.min(hands.now() + SLICE);
+            self.keep_alive(hands.rollouts.ports.clock.sleep_until(slice)).await?;
+            if self
+                .requests_read_at
+                .is_none_or(|at| hands.now() >= at + REQUESTS_EVERY)
+                && self.answer_requests().await?
+            {
+                break;
             }
         }
         Ok(())
+    }
+
+    async fn ask_for_approval(&mut self, step: usize) -> Result<(), RolloutError> {
+        self.record(Event::ApprovalAsked {
+            step,
+            at: self.hands.now(),
+        })
+        .await?;
+        let state = self.journal.state();
+        if let (Some(planned), Some(until)) = (state.plan.steps.get(step), state.waits_until()) {
+            self.hands.tell(RolloutEvent::ApprovalAsked {
+                step,
+                weight: planned.weight,
+                until,
+            });
+        }
+        Ok(())
+    }
+
+    /// Reads what operators asked for since the last time, and records what becomes of it. Whether there was anything.
+    async fn answer_requests(&mut self) -> Result<bool, RolloutError> {
+        let rollouts = self.hands.rollouts;
+        let requests = requests_after(&*rollouts.ports.ledger, &rollouts.environment, self.requests_read).await?;
+        self.requests_read_at = Some(self.hands.now());
+        let mut is_any = false;
+        for OperatorRequest {
+            sequence,
+            rollout,
+            actor: by,
+            request,
+            ..
+        } in requests
+        {
+            if self.journal.state().phase.name().is_end() {
+                break;
+            }
+            self.requests_read = sequence;
+            if rollout != self.rollout() {
+                continue;
+            }
+            is_any = true;
+            let event = Event::Requested {
+                sequence,
+                at: self.hands.now(),
+                by: by.clone(),
+                request: request.clone(),
+            };
+            match step(self.journal.state(), &event) {
+                Ok(_) => {
+                    self.hands.tell(RolloutEvent::RequestTaken { by, request });
+                    self.record(event).await?;
+                }
+                Err(illegal) => {
+                    let because = illegal.detail;
+                    self.hands.tell(RolloutEvent::RequestRefused {
+                        by: by.clone(),
+                        request: request.clone(),
+                        because: because.clone(),
+                    });
+                    self.record(Event::RequestRefused {
+                        sequence,
+                        by,
+                        request,
+                        because,
+                    })
+                    .await?;
+                }
+            }
+        }
+        Ok(is_any)
     }
 
     async fn record(&mut self, event: Event) -> Result<(), RolloutError> {
@@ -280,8 +427,8 @@ impl Run<'_> {
         });
     }
 
-    /// A wish to abort that can still be fulfilled by turning back.
-    fn abort_wanted(&self) -> Option<String> {
+    /// A wish to turn back that can still be fulfilled.
+    fn turn_back_wanted(&self) -> Option<String> {
         let state = self.journal.state();
         let too_late = matches!(state.phase.name(), PhaseName::Promoted | PhaseName::RollingBack)
             || state.phase.name().is_end()
@@ -289,7 +436,7 @@ impl Run<'_> {
         if too_late {
             None
         } else {
-            self.hands.rollouts.abort.reason()
+            self.hands.rollouts.interrupt.turn_back_reason()
         }
     }
 
@@ -396,7 +543,7 @@ fn expectation(state: &State, effect: &Effect) -> String {
         ),
         Effect::Smoke { slot, .. } => format!("every check passes against slot {slot}"),
         Effect::Shift { weight, .. } => format!("canary of {weight}: {}; the rest: {}", targets(), base()),
-        Effect::Judge { .. } => String::new(),
+        Effect::Judge { .. } | Effect::AskForApproval { .. } | Effect::Wait => String::new(),
         Effect::Promote => format!("no canary: {}", targets()),
         Effect::Retain => format!("release {} recorded as live", state.plan.release()),
         Effect::Withdraw => format!("no canary: {}", base()),

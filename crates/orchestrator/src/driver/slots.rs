@@ -23,6 +23,7 @@ impl Hands<'_> {
                 release,
                 tag,
                 client_token,
+                hotfix: _,
             } => {
                 let deployed = state
                     .facts
@@ -90,7 +91,7 @@ impl Hands<'_> {
             if &seen.version == version && seen.weights.is_empty() {
                 return Ok(());
             }
-            self.may_change()?;
+            self.may_change().await?;
             match slots.point_alias(function, slot, version, &seen.revision).await {
                 Ok(now) if &now.version == version && now.weights.is_empty() => return Ok(()),
                 Ok(now) => {
@@ -134,7 +135,7 @@ impl Hands<'_> {
             if seen.settled().as_ref() == Some(&to) {
                 return Ok(());
             }
-            self.may_change()?;
+            self.may_change().await?;
             match slots.point_preview(api, &to).await {
                 Ok(()) => {
                     let seen = self.retry(|| slots.observe_preview(api, slot)).await?;

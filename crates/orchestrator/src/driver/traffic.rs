@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use futures::future::join_all;
+
 use super::RolloutEvent;
 use super::effects::{impossible, target};
 use super::run::{EffectFailure, Hands, may_have_happened};
@@ -10,6 +12,9 @@ use crate::domain::{ApiTarget, ApiTraffic, Canary, Release, ReleaseState, Rollou
 use crate::ledger::read_standing;
 use crate::ports::{PortError, PortErrorKind, Probe};
 use crate::rollout::{Event, LiveRelease, State};
+
+/// How often a way back is looked at again because requests do not meet it, although it read back.
+const RETURNS: u32 = 4;
 
 /// How a live stage can be while a rollout has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,18 +127,68 @@ impl Hands<'_> {
         })
     }
 
+    /// The live stages have the weight that is in force, as far as one look can tell; what cannot be seen now is not
+    /// called different.
+    pub(super) async fn looks_in_force(&self, state: &State) -> bool {
+        let Ok(target) = target(state) else { return true };
+        let looks = target.apis.iter().map(|api| async move {
+            let expected = self.in_force(state, api);
+            match (expected, self.rollouts.ports.traffic.observe(api).await) {
+                (Ok(expected), Ok(seen)) => Shape::of(&seen).as_ref() == Some(&expected),
+                _ => true,
+            }
+        });
+        join_all(looks).await.into_iter().all(|as_set| as_set)
+    }
+
+    /// The live stages are where the ledger says, as far as one look can tell.
+    pub(super) async fn looks_live(&self, state: &State, live: &LiveRelease) -> bool {
+        let Ok(target) = target(state) else { return true };
+        let looks = target.apis.iter().map(|api| async move {
+            match (
+                state.base(&api.rest_api_id),
+                self.rollouts.ports.traffic.observe(api).await,
+            ) {
+                (Some(base), Ok(seen)) => base.slot == live.slot && seen.settled().as_ref() == Some(&base),
+                _ => true,
+            }
+        });
+        join_all(looks).await.into_iter().all(|as_set| as_set)
+    }
+
+    /// The live stages have the weight that is in force.
+    pub(super) async fn verify_in_force(&self, state: &State) -> Result<(), EffectFailure> {
+        for api in &target(state)?.apis {
+            let expected = self.in_force(state, api)?;
+            self.see(api, &expected, |_| false).await?;
+        }
+        Ok(())
+    }
+
+    fn in_force(&self, state: &State, api: &ApiTarget) -> Result<Shape, EffectFailure> {
+        let (base, candidate) = self.ends(state, api)?;
+        let weight = state
+            .weight_in_force()
+            .ok_or_else(|| impossible("no weight is in force"))?;
+        Ok(Shape::Split {
+            base,
+            candidate,
+            weight,
+        })
+    }
+
     pub(super) async fn promote(&self, state: &State) -> Result<Event, EffectFailure> {
         let apis = &target(state)?.apis;
         for api in apis {
             let (base, candidate) = self.ends(state, api)?;
             let desired = Shape::Settled(candidate.clone());
-            let (change, before) = match state.plan.steps.last() {
-                Some(last) => (
+            let (change, before) = match state.weight_in_force() {
+                Some(weight) => (
                     Change::Promote,
                     Shape::Split {
                         base,
                         candidate,
-                        weight: last.weight,
+                        weight,
                     },
                 ),
                 None => (Change::Switch, Shape::Settled(base)),
@@ -166,26 +221,9 @@ impl Hands<'_> {
             let Some(base) = state.base(&api.rest_api_id) else {
                 continue;
             };
-            let goal = state.goal(&api.rest_api_id);
             let desired = Shape::Settled(base.clone());
-            let ours = |seen: &Shape| match (seen, &goal) {
-                (_, None) => false,
-                (Shape::Settled(at), Some(goal)) => at == goal,
-                (
-                    Shape::Split {
-                        base: from,
-                        candidate,
-                        weight,
-                    },
-                    Some(goal),
-                ) => {
-                    *from == base
-                        && candidate == goal
-                        && (*weight == Weight::ZERO || state.plan.steps.iter().any(|step| step.weight == *weight))
-                }
-            };
-            match self.converge(api, Change::Return, &desired, ours).await {
-                Ok(()) => returned.push((api, desired)),
+            match self.return_stage(state, api, &base).await {
+                Ok(()) => returned.push((api, base, desired)),
                 // It was deleted with its stacks: no traffic is left to return, and nothing else may hang on it.
                 Err(EffectFailure::Port(error)) if error.kind == PortErrorKind::NotFound => {
                     self.tell(RolloutEvent::Warning {
@@ -197,8 +235,16 @@ impl Hands<'_> {
                 }
             }
         }
-        for (api, desired) in returned {
-            let in_force = self.until_in_force(api, &desired).await;
+        for (api, base, desired) in returned {
+            let mut in_force = self.until_in_force(api, &desired).await;
+            for _ in 0..RETURNS {
+                if in_force.is_ok() {
+                    break;
+                }
+                // What was read back may have been a late view of the time before the rollout.
+                self.return_stage(state, api, &base).await?;
+                in_force = self.until_in_force(api, &desired).await;
+            }
             self.tolerate_on_the_way_back(true, in_force)?;
         }
         match first_failure {
@@ -211,6 +257,28 @@ impl Hands<'_> {
                 Ok(())
             }
         }
+    }
+
+    async fn return_stage(&self, state: &State, api: &ApiTarget, base: &StageTarget) -> Result<(), EffectFailure> {
+        let goal = state.goal(&api.rest_api_id);
+        let ours = |seen: &Shape| match (seen, &goal) {
+            (_, None) => false,
+            (Shape::Settled(at), Some(goal)) => at == goal,
+            (
+                Shape::Split {
+                    base: from,
+                    candidate,
+                    weight,
+                },
+                Some(goal),
+            ) => {
+                from == base
+                    && candidate == goal
+                    && (*weight == Weight::ZERO || state.plan.steps.iter().any(|step| step.weight == *weight))
+            }
+        };
+        self.converge(api, Change::Return, &Shape::Settled(base.clone()), ours)
+            .await
     }
 
     /// The live stages are where the ledger says, with no canary, or at what `also` gives: a human who names the release
@@ -311,7 +379,7 @@ impl Hands<'_> {
             if seen == *desired {
                 return Ok(());
             }
-            self.may_change()?;
+            self.may_change().await?;
             match self.apply(api, change, desired, &seen).await {
                 Ok(()) => {
                     if self.see(api, desired, &ours).await? == *desired {

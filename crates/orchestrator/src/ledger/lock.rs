@@ -24,6 +24,8 @@ pub enum LockChange {
     Taken,
     Renewed,
     Released,
+    /// Somebody ended another's lease. Nobody holds it then.
+    Broken,
 }
 
 /// The stored form of the lock.
@@ -40,12 +42,17 @@ pub struct LockRecord {
     pub until: Timestamp,
     /// When this object was made.
     pub time: Timestamp,
+    /// Why it was broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl LockRecord {
-    const VERSION: u32 = 1;
+    /// 2: a lock can be broken. A program that does not know that must not take a broken lock for a held one.
+    const VERSION: u32 = 2;
 
-    /// Whether somebody holds it, as far as a clock that differs by less than `margin` can tell.
+    /// Whether somebody holds it, as far as a clock that differs by less than `margin` can tell. A broken lock counts as
+    /// held for the margin: a call of the old holder may still be under way.
     pub fn is_held(&self, now: Timestamp, margin: SignedDuration) -> bool {
         self.change != LockChange::Released && now < self.until + margin
     }
@@ -57,8 +64,21 @@ pub enum LockError {
     Ledger(#[from] LedgerError),
     #[error("the lock is held by {} since {}, until {} unless it is renewed", record.owner, record.since, record.until)]
     Held { record: Box<LockRecord> },
-    #[error("the lock was taken over by {} at {}: nothing more is done here", record.owner, record.since)]
+    #[error("the lock was {}: nothing more is done here", taken_away(record))]
     Lost { record: Box<LockRecord> },
+    #[error("the lock is held by {} since {}, until {}: `--force` with a reason breaks it", record.owner, record.since, record.until)]
+    NotForced { record: Box<LockRecord> },
+    #[error("nobody holds the lock")]
+    NotHeld,
+}
+
+fn taken_away(record: &LockRecord) -> String {
+    let (who, when) = (&record.owner, record.since);
+    match (record.change, &record.reason) {
+        (LockChange::Broken, Some(reason)) => format!("broken by {who} at {when} ({reason})"),
+        (LockChange::Broken, None) => format!("broken by {who} at {when}"),
+        _ => format!("taken over by {who} at {when}"),
+    }
 }
 
 /// The lock as this run holds it.
@@ -139,6 +159,7 @@ impl Lease {
             since: now,
             until: now + lease,
             time: now,
+            reason: None,
         };
         match write(store, environment, &record).await? {
             None => Ok(Lease { record, lease }),
@@ -217,6 +238,45 @@ impl Lease {
             }),
         }
     }
+}
+
+/// Ends the lease of whoever holds the lock, for a reason that stands in the record. The holder stops before its next
+/// change; a call that is under way may still take effect, so the caller lets a margin pass before anything begins.
+///
+/// # Errors
+/// [`LockError::NotHeld`]; [`LockError::Lost`] when the lock changed meanwhile, by its holder or another.
+pub async fn break_lock(
+    store: &dyn ObjectStore,
+    environment: &EnvironmentName,
+    owner: &Actor,
+    now: Timestamp,
+    reason: &str,
+) -> Result<LockRecord, LockError> {
+    // Its holder may renew between the look and the writing.
+    for _ in 0..8 {
+        let current = current_lock(store, environment)
+            .await?
+            .filter(|record| matches!(record.change, LockChange::Taken | LockChange::Renewed))
+            .ok_or(LockError::NotHeld)?;
+        let record = LockRecord {
+            version: LockRecord::VERSION,
+            sequence: current.sequence + 1,
+            epoch: current.epoch + 1,
+            change: LockChange::Broken,
+            owner: owner.clone(),
+            since: now,
+            until: now,
+            time: now,
+            reason: Some(reason.to_owned()),
+        };
+        if write(store, environment, &record).await?.is_none() {
+            return Ok(record);
+        }
+    }
+    Err(LedgerError::Lost {
+        object: format!("{environment}/lock"),
+    }
+    .into())
 }
 
 /// Writes the next record of the lock; gives the winner where another was first.

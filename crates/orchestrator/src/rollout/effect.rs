@@ -31,10 +31,16 @@ pub enum Effect {
         step: usize,
         weight: Weight,
     },
-    /// Ask the gates once.
+    /// Ask the gates once about the step that is in force, whether it bakes or waits for somebody.
     Judge {
         step: usize,
     },
+    /// Ask somebody whether this step may be taken.
+    AskForApproval {
+        step: usize,
+    },
+    /// Nothing is in force that could be judged: see only that nobody moves what is live.
+    Wait,
     /// Make the candidate the live stage's own, without a canary. For a rollback: the switch.
     Promote,
     /// Record the release as live and the one before as retained.
@@ -46,7 +52,10 @@ pub enum Effect {
 impl Effect {
     /// Whether it changes anything outside the ledger. Only what does has an intent in the journal.
     pub fn has_intent(&self) -> bool {
-        !matches!(self, Effect::Judge { .. })
+        !matches!(
+            self,
+            Effect::Judge { .. } | Effect::AskForApproval { .. } | Effect::Wait
+        )
     }
 }
 
@@ -62,6 +71,8 @@ impl fmt::Display for Effect {
             Effect::Smoke { slot, .. } => write!(formatter, "smoke-testing slot {slot}"),
             Effect::Shift { weight, .. } => write!(formatter, "shifting traffic to {weight}"),
             Effect::Judge { .. } => write!(formatter, "asking the gates"),
+            Effect::AskForApproval { .. } => write!(formatter, "asking for approval"),
+            Effect::Wait => write!(formatter, "waiting"),
             Effect::Promote => write!(formatter, "switching the live traffic"),
             Effect::Retain => write!(formatter, "recording the release as live"),
             Effect::Withdraw => write!(formatter, "returning the traffic"),

@@ -5,9 +5,10 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, LiveRelease, NotedAlarm, PhaseName, Plan};
+use super::{Effect, LiveRelease, NotedAlarm, PhaseName, Plan, Request};
 use crate::domain::{Release, Weight};
 use crate::gates::Judgement;
+use crate::ledger::Actor;
 use crate::ports::{Backup, Deployed, Expanded, SmokeCheckResult};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,13 +74,41 @@ pub enum Event {
         effect: Effect,
         reason: Reason,
     },
+    /// The run's own process was told to turn back.
     AbortRequested {
         reason: String,
     },
+    /// An operator's request, taken from the ledger, is obeyed from here on.
+    Requested {
+        /// The request's number in the ledger.
+        sequence: u64,
+        at: Timestamp,
+        by: Actor,
+        request: Request,
+    },
+    /// An operator's request that cannot be obeyed now. It is not kept for later.
+    RequestRefused {
+        sequence: u64,
+        by: Actor,
+        request: Request,
+        because: String,
+    },
+    /// From here on somebody is waited for; `step` is the one that is asked about.
+    ApprovalAsked {
+        step: usize,
+        at: Timestamp,
+    },
+    /// Nobody answered for as long as the plan waits.
+    TimedOut {
+        at: Timestamp,
+    },
     /// Another run took an open rollout over. `promoted`: all live traffic was seen on the candidate, no canary left.
+    /// `resume`: it carries the rollout on; otherwise it turns back what can be turned back.
     Recovered {
         epoch: u64,
         promoted: bool,
+        #[serde(default)]
+        resume: bool,
     },
     /// Somebody else moved the traffic. `proven`: it is on one slot with a release that was live before.
     ForeignChange {
@@ -116,6 +145,10 @@ pub enum Reason {
     },
     Aborted {
         reason: String,
+    },
+    /// Nobody approved the step while it was waited for.
+    NotApproved {
+        step: usize,
     },
     /// The run that began it ended without finishing; `pending` is what it was doing.
     Interrupted {
@@ -159,6 +192,7 @@ impl fmt::Display for Reason {
             }
             Reason::EffectFailed { effect, error } => write!(formatter, "{effect} failed: {error}"),
             Reason::Aborted { reason } => write!(formatter, "aborted: {reason}"),
+            Reason::NotApproved { step } => write!(formatter, "nobody approved step {} in time", step + 1),
             Reason::Interrupted { phase, pending } => match pending {
                 Some(effect) => write!(formatter, "the run that began it ended while {effect} (state {phase})"),
                 None => write!(formatter, "the run that began it ended in state {phase}"),

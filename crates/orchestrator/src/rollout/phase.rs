@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Reason;
+use crate::gates::Judgement;
 
 /// The states of `ROLLOUT.md`, with what belongs to each.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,13 +23,23 @@ pub enum Phase {
         step: usize,
     },
     Baking {
-        step: usize,
-        /// When the weight was seen in force; the bake counts from here.
-        since: Timestamp,
-        /// Since when the metrics cannot be read, while they cannot.
-        blind_since: Option<Timestamp>,
+        bake: Bake,
         /// The step is over and passed; the next weight is due.
         passed: bool,
+    },
+    /// Before this step somebody has to approve. What is in force goes on being watched.
+    AwaitingApproval {
+        step: usize,
+        since: Timestamp,
+        /// `None` before the first step, when there is nothing of the candidate to be watched.
+        watched: Option<Bake>,
+    },
+    /// The bake and its extension ended without a verdict, and the plan says to wait for somebody. A pass goes on.
+    Inconclusive {
+        bake: Bake,
+        since: Timestamp,
+        /// The last one, for the reason when nobody comes.
+        judgement: Judgement,
     },
     Promoting,
     Promoted,
@@ -47,6 +58,18 @@ pub enum Phase {
     },
 }
 
+/// A step's weight that is in force, and since when it is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bake {
+    pub step: usize,
+    /// When the weight was seen in force; the bake counts from here.
+    pub since: Timestamp,
+    /// Since when the metrics cannot be read, while they cannot.
+    pub blind_since: Option<Timestamp>,
+    /// When an operator let it go on after a wait; the extension counts from here if that is later.
+    pub went_on_at: Option<Timestamp>,
+}
+
 /// A [`Phase`] without what belongs to it, for the table of transitions, records and reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,6 +83,8 @@ pub enum PhaseName {
     Smoked,
     Shifting,
     Baking,
+    AwaitingApproval,
+    Inconclusive,
     Promoting,
     Promoted,
     Retained,
@@ -80,6 +105,8 @@ impl Phase {
             Phase::Smoked => PhaseName::Smoked,
             Phase::Shifting { .. } => PhaseName::Shifting,
             Phase::Baking { .. } => PhaseName::Baking,
+            Phase::AwaitingApproval { .. } => PhaseName::AwaitingApproval,
+            Phase::Inconclusive { .. } => PhaseName::Inconclusive,
             Phase::Promoting => PhaseName::Promoting,
             Phase::Promoted => PhaseName::Promoted,
             Phase::Retained => PhaseName::Retained,
@@ -89,17 +116,29 @@ impl Phase {
         }
     }
 
-    /// The step that is being shifted to or baked, from 0.
+    /// The step that is being shifted to or is in force, from 0.
     pub fn step(&self) -> Option<usize> {
         match self {
-            Phase::Shifting { step } | Phase::Baking { step, .. } => Some(*step),
+            Phase::Shifting { step } => Some(*step),
+            _ => self.bake().map(|bake| bake.step),
+        }
+    }
+
+    /// The weight that is in force and watched.
+    pub fn bake(&self) -> Option<&Bake> {
+        match self {
+            Phase::Baking { bake, .. }
+            | Phase::Inconclusive { bake, .. }
+            | Phase::AwaitingApproval {
+                watched: Some(bake), ..
+            } => Some(bake),
             _ => None,
         }
     }
 }
 
 impl PhaseName {
-    pub const ALL: [PhaseName; 15] = [
+    pub const ALL: [PhaseName; 17] = [
         PhaseName::Planned,
         PhaseName::Locked,
         PhaseName::BackedUp,
@@ -109,6 +148,8 @@ impl PhaseName {
         PhaseName::Smoked,
         PhaseName::Shifting,
         PhaseName::Baking,
+        PhaseName::AwaitingApproval,
+        PhaseName::Inconclusive,
         PhaseName::Promoting,
         PhaseName::Promoted,
         PhaseName::Retained,
@@ -138,6 +179,8 @@ impl fmt::Display for PhaseName {
             PhaseName::Smoked => "smoked",
             PhaseName::Shifting => "shifting",
             PhaseName::Baking => "baking",
+            PhaseName::AwaitingApproval => "awaiting approval",
+            PhaseName::Inconclusive => "inconclusive",
             PhaseName::Promoting => "promoting",
             PhaseName::Promoted => "promoted",
             PhaseName::Retained => "retained",

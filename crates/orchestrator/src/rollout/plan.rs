@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::config::RolloutConfig;
+use crate::config::{LowTraffic, RolloutConfig, StepConfig};
 use crate::domain::{Release, ReleaseNumber, Weight};
 
 /// Counts the rollouts and rollbacks of an environment, from 1.
@@ -27,6 +27,21 @@ pub struct Plan {
     pub steps: Vec<PlannedStep>,
     /// How long metrics may be unreachable during a bake.
     pub longest_blindness: SignedDuration,
+    /// How long somebody is waited for, before the rollout is turned back.
+    #[serde(default)]
+    pub approval_timeout: SignedDuration,
+    /// What becomes of a bake that ends without a verdict.
+    #[serde(default)]
+    pub low_traffic: LowTraffic,
+}
+
+/// What whoever deploys says about this one rollout.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeployWishes {
+    /// Why old alarms are not obeyed and the steps are the short ones of `hotfix_steps`.
+    pub hotfix: Option<String>,
+    /// Ask for approval before the first step, whatever the configuration says.
+    pub hold: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +54,9 @@ pub enum Goal {
         /// Marks the API deployments that it makes. Unique in the environment for all time, because it holds the epoch
         /// of the lock: another rollout's deployment must never be taken for this one's.
         client_token: String,
+        /// A hotfix, and why: short steps, and what the live release does wrong does not count against it.
+        #[serde(default)]
+        hotfix: Option<String>,
     },
     /// Go back to a release that was live before.
     Rollback {
@@ -59,6 +77,9 @@ pub struct PlannedStep {
     pub settle: SignedDuration,
     /// How long an inconclusive bake goes on after that.
     pub longest_extension: SignedDuration,
+    /// Whether somebody has to approve before this step's weight is set.
+    #[serde(default)]
+    pub approval: bool,
 }
 
 impl Plan {
@@ -68,25 +89,33 @@ impl Plan {
         tag: String,
         client_token: String,
         config: &RolloutConfig,
+        wishes: DeployWishes,
     ) -> Plan {
+        let steps = if wishes.hotfix.is_some() {
+            &config.hotfix_steps
+        } else {
+            &config.steps
+        };
+        let planned = |(index, step): (usize, &StepConfig)| PlannedStep {
+            weight: step.weight_percent,
+            bake: step.bake,
+            settle: config.gates.settle,
+            longest_extension: config.gates.longest_extension,
+            approval: step.approval || (index == 0 && wishes.hold),
+        };
+        let steps = steps.iter().enumerate().map(planned).collect();
         Plan {
             rollout,
             goal: Goal::Deploy {
                 release,
                 tag,
                 client_token,
+                hotfix: wishes.hotfix,
             },
-            steps: config
-                .steps
-                .iter()
-                .map(|step| PlannedStep {
-                    weight: step.weight_percent,
-                    bake: step.bake,
-                    settle: config.gates.settle,
-                    longest_extension: config.gates.longest_extension,
-                })
-                .collect(),
+            steps,
             longest_blindness: config.gates.longest_blindness,
+            approval_timeout: config.approval_timeout,
+            low_traffic: config.gates.low_traffic,
         }
     }
 
@@ -100,11 +129,21 @@ impl Plan {
             },
             steps: Vec::new(),
             longest_blindness: SignedDuration::ZERO,
+            approval_timeout: SignedDuration::ZERO,
+            low_traffic: LowTraffic::RollBack,
         }
     }
 
     pub fn is_rollback(&self) -> bool {
         matches!(self.goal, Goal::Rollback { .. })
+    }
+
+    /// Why this is a hotfix, if it is one.
+    pub fn hotfix(&self) -> Option<&str> {
+        match &self.goal {
+            Goal::Deploy { hotfix, .. } => hotfix.as_deref(),
+            Goal::Rollback { .. } => None,
+        }
     }
 
     /// The release that is to be live at the end.

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::{Effect, Goal, Phase, Plan};
 use crate::domain::{
     ApiDeployment, FunctionName, FunctionVersion, Release, ReleaseNumber, ReleasedFunction, RestApiId, Slot,
-    StageTarget,
+    StageTarget, Weight,
 };
+use crate::ledger::Actor;
 use crate::ports::{AlarmObservation, Backup, Deployed};
 
 /// What was live before the rollout, and where a turning back goes.
@@ -47,6 +48,28 @@ pub struct Facts {
     pub candidate: Option<Release>,
     /// The digest of the release that passed its smoke test.
     pub smoked_digest: Option<String>,
+    /// The step whose weight was last seen in force.
+    pub in_force: Option<usize>,
+    /// The newest step that somebody was asked about.
+    pub approval_asked: Option<usize>,
+    /// The newest step that somebody approved.
+    pub approved: Option<usize>,
+}
+
+/// Since when no step is taken, and who wants it so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    pub by: Actor,
+    pub since: Timestamp,
+}
+
+/// The times of the step that is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BakeTimes {
+    /// The earliest look that can end it with a pass.
+    pub passes_from: Timestamp,
+    /// From here on an inconclusive look ends it.
+    pub ends_at: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +80,12 @@ pub struct State {
     pub pending: Option<Effect>,
     /// Somebody else moved the traffic: nothing more is done before another run takes the rollout over.
     pub halted: bool,
+    /// No further step is taken, the promotion included.
+    pub paused: Option<Pause>,
+    /// When an operator asked to promote at the next look that passes.
+    pub promote_asked: Option<Timestamp>,
+    /// The number of the newest operator's request that was answered.
+    pub requests_read: u64,
     /// The epoch of the lock under which the last record was made.
     pub epoch: u64,
     pub facts: Facts,
@@ -82,12 +111,18 @@ impl State {
                 slot: release.slot,
                 digest: release.digest(),
             }),
-            Phase::Smoked => self.shift_or_promote(0),
+            Phase::Smoked if self.paused.is_some() => Some(Effect::Wait),
+            Phase::Smoked => self.enter(0),
             Phase::Shifting { step } => self.shift_or_promote(*step),
-            Phase::Baking {
-                step, passed: false, ..
-            } => Some(Effect::Judge { step: *step }),
-            Phase::Baking { step, passed: true, .. } => self.shift_or_promote(step + 1),
+            Phase::Baking { passed: true, .. } if self.promote_asked.is_some() => Some(Effect::Promote),
+            Phase::Baking { bake, passed: true } => self.enter(bake.step + 1),
+            Phase::Baking { bake, passed: false } | Phase::Inconclusive { bake, .. } => {
+                Some(Effect::Judge { step: bake.step })
+            }
+            Phase::AwaitingApproval { watched, .. } => Some(match watched {
+                Some(bake) => Effect::Judge { step: bake.step },
+                None => Effect::Wait,
+            }),
             Phase::Promoting => Some(Effect::Promote),
             Phase::Promoted => Some(Effect::Retain),
             Phase::RollingBack { .. } => Some(Effect::Withdraw),
@@ -101,6 +136,17 @@ impl State {
         })
     }
 
+    fn enter(&self, step: usize) -> Option<Effect> {
+        let has_to_be_approved = self.plan.steps.get(step).is_some_and(|planned| planned.approval)
+            && self.promote_asked.is_none()
+            && self.facts.approved.is_none_or(|approved| approved < step);
+        if has_to_be_approved {
+            Some(Effect::AskForApproval { step })
+        } else {
+            self.shift_or_promote(step)
+        }
+    }
+
     fn shift_or_promote(&self, step: usize) -> Option<Effect> {
         match self.plan.steps.get(step) {
             Some(planned) => Some(Effect::Shift {
@@ -109,6 +155,37 @@ impl State {
             }),
             None => Some(Effect::Promote),
         }
+    }
+
+    /// When the step that is in force can end.
+    pub fn bake_times(&self) -> Option<BakeTimes> {
+        let bake = self.phase.bake()?;
+        let planned = self.plan.steps.get(bake.step)?;
+        let whole = bake.since + planned.bake + planned.settle;
+        Some(BakeTimes {
+            passes_from: self
+                .promote_asked
+                .map_or(whole, |asked| whole.min(asked.max(bake.since))),
+            ends_at: bake.went_on_at.map_or(whole, |at| whole.max(at)) + planned.longest_extension,
+        })
+    }
+
+    /// Until when somebody is waited for, while somebody is.
+    pub fn waits_until(&self) -> Option<Timestamp> {
+        match &self.phase {
+            Phase::AwaitingApproval { since, .. } | Phase::Inconclusive { since, .. } => {
+                Some(*since + self.plan.approval_timeout)
+            }
+            _ => None,
+        }
+    }
+
+    /// The candidate's share as it was last seen in force; what a promotion finds. `None` before the first step.
+    pub fn weight_in_force(&self) -> Option<Weight> {
+        self.facts
+            .in_force
+            .and_then(|step| self.plan.steps.get(step))
+            .map(|planned| planned.weight)
     }
 
     /// Where an API's traffic was before the rollout.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Event, PhaseName};
+use super::{Event, PhaseName, Request};
 
 /// An [`Event`] without what belongs to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,8 +23,19 @@ pub enum EventName {
     Retained,
     Withdrawn,
     Failed,
+    /// By the run's own process or by an operator.
     AbortRequested,
+    PauseRequested,
+    ResumeRequested,
+    ApproveRequested,
+    PromoteRequested,
+    RequestRefused,
+    ApprovalAsked,
+    TimedOut,
+    /// Taken over to be turned back.
     Recovered,
+    /// Taken over to be carried on.
+    Resumed,
     ForeignChange,
 }
 
@@ -48,7 +59,18 @@ impl Event {
             Event::Withdrawn => EventName::Withdrawn,
             Event::Failed { .. } => EventName::Failed,
             Event::AbortRequested { .. } => EventName::AbortRequested,
-            Event::Recovered { .. } => EventName::Recovered,
+            Event::Requested { request, .. } => match request {
+                Request::Abort { .. } => EventName::AbortRequested,
+                Request::Pause => EventName::PauseRequested,
+                Request::Resume => EventName::ResumeRequested,
+                Request::Approve => EventName::ApproveRequested,
+                Request::Promote { .. } => EventName::PromoteRequested,
+            },
+            Event::RequestRefused { .. } => EventName::RequestRefused,
+            Event::ApprovalAsked { .. } => EventName::ApprovalAsked,
+            Event::TimedOut { .. } => EventName::TimedOut,
+            Event::Recovered { resume: false, .. } => EventName::Recovered,
+            Event::Recovered { resume: true, .. } => EventName::Resumed,
             Event::ForeignChange { .. } => EventName::ForeignChange,
         }
     }
@@ -86,13 +108,35 @@ pub fn is_legal(from: PhaseName, event: EventName, to: PhaseName) -> bool {
         (P::Deployed | P::Locked, E::Released) => to == P::Released,
         (P::Released, E::Smoked) => to == P::Smoked,
         (P::Shifting, E::InForce) => to == P::Baking,
-        (P::Baking, E::Judged) => matches!(to, P::Baking | P::RollingBack),
+        (P::Baking, E::Judged) => matches!(to, P::Baking | P::Inconclusive | P::RollingBack),
+        (P::Inconclusive, E::Judged) => matches!(to, P::Baking | P::Inconclusive | P::RollingBack),
+        (P::AwaitingApproval, E::Judged) => matches!(to, P::AwaitingApproval | P::RollingBack),
+        (P::Smoked | P::Baking, E::ApprovalAsked) => to == P::AwaitingApproval,
+        (P::AwaitingApproval | P::Inconclusive, E::TimedOut) => to == P::RollingBack,
         (P::Promoting, E::Promoted) => to == P::Promoted,
         (P::Promoted, E::Retained) => to == P::Retained,
         (P::RollingBack, E::Withdrawn) => to == P::RolledBack,
 
-        // From every state that is no end there is a way back; a switch that is itself the way back stays.
+        // What an operator asks for changes the phase only where somebody was waited for.
         (P::Retained | P::RolledBack | P::NeedsHuman, _) => false,
+        (_, E::RequestRefused) => to == from,
+        (
+            P::Planned | P::Promoting | P::Promoted | P::RollingBack,
+            E::PauseRequested | E::ResumeRequested | E::ApproveRequested | E::PromoteRequested,
+        ) => false,
+        (_, E::PauseRequested) => to == from,
+        (P::Inconclusive, E::ResumeRequested | E::PromoteRequested) => to == P::Baking,
+        (P::AwaitingApproval, E::ApproveRequested | E::PromoteRequested) => matches!(to, P::Smoked | P::Baking),
+        (_, E::ResumeRequested | E::ApproveRequested | E::PromoteRequested) => to == from,
+
+        // Carried on: the step that was in force is shifted to again, what was due before is due again.
+        (P::Planned, E::Resumed) => to == P::Locked,
+        (P::AwaitingApproval, E::Resumed) => matches!(to, P::Smoked | P::Shifting),
+        (P::Shifting | P::Baking | P::Inconclusive, E::Resumed) => to == P::Shifting,
+        (P::Promoting, E::Resumed) => matches!(to, P::Promoting | P::Promoted),
+        (_, E::Resumed) => to == from,
+
+        // From every state that is no end there is a way back; a switch that is itself the way back stays.
         (P::RollingBack, E::Failed | E::Recovered) => to == P::RollingBack,
         (P::Promoting, E::Failed) => matches!(to, P::RollingBack | P::Promoting),
         (P::Promoting, E::Recovered) => matches!(to, P::RollingBack | P::Promoting | P::Promoted),

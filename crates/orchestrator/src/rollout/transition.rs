@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 
+use super::requested::requested;
 use super::table::is_legal;
-use super::{Effect, Event, Facts, Goal, IllegalTransition, Phase, PhaseName, Plan, Reason, State};
+use super::{Bake, Effect, Event, Facts, Goal, IllegalTransition, Phase, PhaseName, Plan, Reason, State};
+use crate::config::LowTraffic;
 use crate::gates::{Judgement, Verdict};
 use crate::ports::Expanded;
 
@@ -24,6 +26,9 @@ pub fn open(plan: &Plan) -> State {
         phase: Phase::Planned,
         pending: None,
         halted: false,
+        paused: None,
+        promote_asked: None,
+        requests_read: 0,
         epoch: 0,
         facts,
     }
@@ -69,7 +74,7 @@ pub fn step(state: &State, event: &Event) -> Result<(State, Option<Effect>), Ill
     Ok((next, effect))
 }
 
-fn illegal(state: &State, event: &Event, detail: impl Into<String>) -> IllegalTransition {
+pub(super) fn illegal(state: &State, event: &Event, detail: impl Into<String>) -> IllegalTransition {
     IllegalTransition {
         from: state.phase.name(),
         event: event.name(),
@@ -104,7 +109,47 @@ fn advance(state: &State, event: &Event) -> Result<State, IllegalTransition> {
                 reason: Reason::Aborted { reason: reason.clone() },
             };
         }
-        Event::Recovered { epoch, promoted } => {
+        Event::Requested {
+            sequence,
+            at,
+            by,
+            request,
+        } => {
+            requested(state, event, *at, by, request, &mut next)?;
+            next.requests_read = state.requests_read.max(*sequence);
+        }
+        Event::RequestRefused { sequence, .. } => next.requests_read = state.requests_read.max(*sequence),
+        Event::ApprovalAsked { step, at } => {
+            if state.pending.is_some() || state.next_effect() != Some(Effect::AskForApproval { step: *step }) {
+                return Err(illegal(state, event, format!("step {} asks for no approval", step + 1)));
+            }
+            next.facts.approval_asked = Some(*step);
+            next.phase = Phase::AwaitingApproval {
+                step: *step,
+                since: *at,
+                watched: state.phase.bake().cloned(),
+            };
+        }
+        Event::TimedOut { at } => {
+            if state.waits_until().is_none_or(|until| *at < until) {
+                return Err(illegal(state, event, "the time to wait has not ended"));
+            }
+            next.phase = Phase::RollingBack {
+                reason: match &state.phase {
+                    Phase::Inconclusive { bake, judgement, .. } => Reason::Inconclusive {
+                        step: bake.step,
+                        judgement: judgement.clone(),
+                    },
+                    Phase::AwaitingApproval { step, .. } => Reason::NotApproved { step: *step },
+                    _ => return Err(illegal(state, event, "nobody is waited for")),
+                },
+            };
+        }
+        Event::Recovered {
+            epoch,
+            promoted,
+            resume,
+        } => {
             if *epoch <= state.epoch {
                 return Err(illegal(
                     state,
@@ -114,7 +159,12 @@ fn advance(state: &State, event: &Event) -> Result<State, IllegalTransition> {
             }
             next.epoch = *epoch;
             next.pending = None;
-            next.phase = recovered_phase(state, *promoted);
+            if *resume {
+                next.paused = None;
+                next.phase = resumed_phase(state, *promoted);
+            } else {
+                next.phase = recovered_phase(state, *promoted);
+            }
         }
         Event::ForeignChange { found, proven } => {
             next.pending = None;
@@ -241,10 +291,14 @@ fn conclude(state: &State, event: &Event, pending: &Effect, next: &mut State) ->
             if (step, weight) != (seen_step, seen_weight) {
                 return Err(illegal(state, event, "another weight was intended"));
             }
+            facts.in_force = Some(*step);
             next.phase = Phase::Baking {
-                step: *step,
-                since: *at,
-                blind_since: None,
+                bake: Bake {
+                    step: *step,
+                    since: *at,
+                    blind_since: None,
+                    went_on_at: None,
+                },
                 passed: false,
             };
         }
@@ -269,57 +323,81 @@ fn judge(
     judgement: &Judgement,
     next: &mut State,
 ) -> Result<(), IllegalTransition> {
-    let Phase::Baking {
-        step,
-        since,
-        blind_since,
-        passed: false,
-    } = state.phase
+    let (
+        Some(bake),
+        Some(times),
+        Phase::Baking { passed: false, .. } | Phase::AwaitingApproval { .. } | Phase::Inconclusive { .. },
+    ) = (state.phase.bake(), state.bake_times(), &state.phase)
     else {
-        return Err(illegal(state, event, "no bake is going on"));
+        return Err(illegal(state, event, "no weight is in force that is watched"));
     };
-    let Some(planned) = state.plan.steps.get(step).filter(|_| step == judged_step) else {
-        return Err(illegal(state, event, format!("step {judged_step} is not being baked")));
-    };
+    if bake.step != judged_step {
+        return Err(illegal(
+            state,
+            event,
+            format!("step {} is in force, not step {}", bake.step + 1, judged_step + 1),
+        ));
+    }
+    let step = bake.step;
     let blind_since = if judgement.is_blind() {
-        blind_since.or(Some(at))
+        bake.blind_since.or(Some(at))
     } else {
         None
     };
-    let passes_from = since + planned.bake + planned.settle;
+    let bake = Bake {
+        blind_since,
+        ..bake.clone()
+    };
+    let judgement = judgement.clone();
     let turn_back = |reason| Phase::RollingBack { reason };
-    next.phase = match judgement.verdict {
-        Verdict::Fail => turn_back(Reason::GateBreached {
-            step,
-            judgement: judgement.clone(),
-        }),
-        Verdict::Inconclusive if blind_since.is_some_and(|from| at >= from + state.plan.longest_blindness) => {
-            turn_back(Reason::Blind {
-                step,
-                judgement: judgement.clone(),
-            })
+    let waits = state.paused.is_some();
+    next.phase = match (judgement.verdict, &state.phase) {
+        (Verdict::Fail, _) => turn_back(Reason::GateBreached { step, judgement }),
+        (Verdict::Inconclusive, _) if blind_since.is_some_and(|from| at >= from + state.plan.longest_blindness) => {
+            turn_back(Reason::Blind { step, judgement })
         }
-        Verdict::Inconclusive if at >= passes_from + planned.longest_extension => turn_back(Reason::Inconclusive {
-            step,
-            judgement: judgement.clone(),
-        }),
-        Verdict::Pass if at >= passes_from => Phase::Baking {
-            step,
-            since,
-            blind_since,
-            passed: true,
+        (_, Phase::AwaitingApproval { step, since, .. }) => Phase::AwaitingApproval {
+            step: *step,
+            since: *since,
+            watched: Some(bake),
         },
-        Verdict::Pass | Verdict::Inconclusive => Phase::Baking {
-            step,
-            since,
-            blind_since,
-            passed: false,
+        (Verdict::Pass, _) => Phase::Baking {
+            bake,
+            passed: at >= times.passes_from && !waits,
+        },
+        (Verdict::Inconclusive, Phase::Inconclusive { since, .. }) => Phase::Inconclusive {
+            bake,
+            since: *since,
+            judgement,
+        },
+        (Verdict::Inconclusive, _) if at < times.ends_at || waits => Phase::Baking { bake, passed: false },
+        (Verdict::Inconclusive, _) => match state.plan.low_traffic {
+            LowTraffic::RollBack => turn_back(Reason::Inconclusive { step, judgement }),
+            LowTraffic::Pause => Phase::Inconclusive {
+                bake,
+                since: at,
+                judgement,
+            },
         },
     };
     Ok(())
 }
 
-/// Where an open rollout goes when another run takes it over.
+/// Where an open rollout goes on when another run carries it on. What is in force is asked for again, because nobody
+/// watched it meanwhile: it is seen to stand, and bakes anew.
+fn resumed_phase(state: &State, promoted: bool) -> Phase {
+    match &state.phase {
+        Phase::Planned => Phase::Locked,
+        Phase::AwaitingApproval { watched: None, .. } => Phase::Smoked,
+        Phase::Promoting if promoted => Phase::Promoted,
+        phase => match phase.bake() {
+            Some(bake) => Phase::Shifting { step: bake.step },
+            None => phase.clone(),
+        },
+    }
+}
+
+/// Where an open rollout goes when another run takes it over to settle it.
 fn recovered_phase(state: &State, promoted: bool) -> Phase {
     match &state.phase {
         Phase::RollingBack { reason } => Phase::RollingBack { reason: reason.clone() },

@@ -55,12 +55,21 @@ async fn with_a_history() -> Arc<World> {
     }
     short.gates.minimum_requests = 5;
     let rollouts = || world.rollouts_with(short.clone());
-    rollouts().deploy_blue_green(None).await.unwrap();
+    rollouts()
+        .deploy_blue_green(orchestrator::driver::DeployOptions::default())
+        .await
+        .unwrap();
     world.new_code("second");
     world.lock().error_percent.insert("second".into(), 60.0);
-    rollouts().deploy_blue_green(None).await.unwrap();
+    rollouts()
+        .deploy_blue_green(orchestrator::driver::DeployOptions::default())
+        .await
+        .unwrap();
     world.new_code("third");
-    rollouts().deploy_blue_green(None).await.unwrap();
+    rollouts()
+        .deploy_blue_green(orchestrator::driver::DeployOptions::default())
+        .await
+        .unwrap();
     rollouts().rollback(None).await.unwrap();
     world
 }
@@ -130,7 +139,10 @@ async fn the_first_rollout_after_version_1_is_linked() {
     }
     let mut rollouts = world.rollouts();
     rollouts.environment = "old".into();
-    rollouts.deploy_blue_green(None).await.unwrap();
+    rollouts
+        .deploy_blue_green(orchestrator::driver::DeployOptions::default())
+        .await
+        .unwrap();
     let report = verify(&*world.store, &"old".into()).await.unwrap();
     assert_eq!(report.problems, []);
     assert_eq!((report.rollouts, report.unlinked.len()), (5, 3));

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use orchestrator::domain::ReleaseNumber;
-use orchestrator::driver::{RolloutEnd, RolloutError, RolloutEvent};
+use orchestrator::driver::{DeployOptions, RolloutEnd, RolloutError, RolloutEvent};
 use orchestrator::ledger::{read_journal, rollout_numbers};
 
 use crate::world::{When, World};
@@ -18,7 +18,11 @@ enum Command {
 async fn run(world: &Arc<World>, command: Command) -> Option<Result<RolloutEnd, RolloutError>> {
     let rollouts = world.quick_rollouts();
     match command {
-        Command::Deploy => world.or_crash(rollouts.deploy_blue_green(None)).await,
+        Command::Deploy => {
+            world
+                .or_crash(rollouts.deploy_blue_green(DeployOptions::default()))
+                .await
+        }
         Command::Rollback(to) => world.or_crash(rollouts.rollback(to.map(ReleaseNumber))).await,
     }
 }
@@ -31,7 +35,7 @@ async fn prepared(releases: usize) -> Arc<World> {
         assert!(
             world
                 .quick_rollouts()
-                .deploy_blue_green(None)
+                .deploy_blue_green(DeployOptions::default())
                 .await
                 .unwrap()
                 .is_promoted()
@@ -81,7 +85,11 @@ async fn every_crash_is_settled(releases: usize, command: Command) {
             assert_eq!(world.lock().mutations.len(), mutations, "{context}");
             // And the next deploy goes as if nothing had been.
             if crashed && call % 5 == 0 {
-                let end = world.quick_rollouts().deploy_blue_green(None).await.unwrap();
+                let end = world
+                    .quick_rollouts()
+                    .deploy_blue_green(DeployOptions::default())
+                    .await
+                    .unwrap();
                 assert!(end.is_promoted(), "{context}: {end:?}");
                 assert_eq!(world.live_code(), "next", "{context}");
                 world.assert_settled(&context).await;
@@ -184,7 +192,11 @@ async fn an_environment_that_was_deleted_after_a_crash_can_be_deployed_again() {
                 inner.apis.clear();
                 inner.functions.clear();
             }
-            let end = world.quick_rollouts().deploy_blue_green(None).await.unwrap();
+            let end = world
+                .quick_rollouts()
+                .deploy_blue_green(DeployOptions::default())
+                .await
+                .unwrap();
             assert!(end.is_promoted(), "{context}: {end:?}");
             world.assert_settled(&context).await;
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use orchestrator::driver::RolloutError;
+use orchestrator::driver::{DeployOptions, RolloutError};
 use orchestrator::rollout::PhaseName;
 
 use crate::world::World;
@@ -10,7 +10,11 @@ use crate::world::World;
 async fn with_one_release() -> Arc<World> {
     let world = World::new();
     world.new_code("one");
-    world.quick_rollouts().deploy_blue_green(None).await.unwrap();
+    world
+        .quick_rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap();
     world.new_code("two");
     world.lock().calls = 0;
     world
@@ -20,12 +24,20 @@ async fn with_one_release() -> Arc<World> {
 async fn any_one_lost_response_changes_nothing() {
     let prepared = with_one_release().await;
     let undisturbed = prepared.fork();
-    undisturbed.quick_rollouts().deploy_blue_green(None).await.unwrap();
+    undisturbed
+        .quick_rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap();
     let calls = undisturbed.lock().calls;
     for call in 0..calls {
         let world = prepared.fork();
         world.lock().lose_response_of = Some(call);
-        let end = world.quick_rollouts().deploy_blue_green(None).await.unwrap();
+        let end = world
+            .quick_rollouts()
+            .deploy_blue_green(DeployOptions::default())
+            .await
+            .unwrap();
         assert!(end.is_promoted(), "call {call}: {end:?}");
         assert_eq!(world.live_code(), "two");
         world.assert_settled(&format!("lost the response of call {call}")).await;
@@ -49,7 +61,7 @@ async fn under_many_faults_it_ends_in_one_slot() {
         let context = format!("seed {seed}");
         let world = prepared.fork();
         world.lock().faults = Some((seed, 30 + (seed % 5) * 60));
-        let result = world.quick_rollouts().deploy_blue_green(None).await;
+        let result = world.quick_rollouts().deploy_blue_green(DeployOptions::default()).await;
         world.lock().faults = None;
         match result {
             Ok(end) if end.is_promoted() => {

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use orchestrator::domain::{ApiTraffic, Canary, ReleaseNumber, Slot, Weight};
-use orchestrator::driver::{RolloutError, RolloutResult};
+use orchestrator::driver::{DeployOptions, RolloutError, RolloutResult};
 
 use crate::world::{APIS, World, seconds};
 
 async fn with_one_release() -> Arc<World> {
     let world = World::new();
     world.new_code("one");
-    world.rollouts().deploy_blue_green(None).await.unwrap();
+    world
+        .rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap();
     world.new_code("two");
     world
 }
@@ -36,7 +40,11 @@ async fn before_a_rollout() {
         ..world.lock().apis[APIS[0]].live.clone()
     };
     world.lock().apis.get_mut(APIS[0]).unwrap().live = theirs.clone();
-    let error = world.rollouts().deploy_blue_green(None).await.unwrap_err();
+    let error = world
+        .rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap_err();
     assert!(matches!(error, RolloutError::ForeignChange { .. }), "{error}");
     assert!(
         error.to_string().contains("33 % on slot blue (deployment theirs)"),
@@ -45,7 +53,14 @@ async fn before_a_rollout() {
     assert_eq!(world.lock().apis[APIS[0]].live, theirs);
     // Put back, the next run settles it and goes on.
     world.lock().apis.get_mut(APIS[0]).unwrap().live.canary = None;
-    assert!(world.rollouts().deploy_blue_green(None).await.unwrap().is_promoted());
+    assert!(
+        world
+            .rollouts()
+            .deploy_blue_green(DeployOptions::default())
+            .await
+            .unwrap()
+            .is_promoted()
+    );
     world.assert_settled("after it was put back").await;
 }
 
@@ -55,7 +70,11 @@ async fn during_a_bake() {
     let theirs = stage("theirs", Slot::Blue);
     let at = world.lock().now + seconds(40);
     world.lock().foreign_at = Some((at, theirs.clone()));
-    let error = world.rollouts().deploy_blue_green(None).await.unwrap_err();
+    let error = world
+        .rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("deployment theirs"), "{error}");
     assert_eq!(world.lock().apis[APIS[0]].live, theirs);
 }
@@ -84,7 +103,11 @@ async fn the_live_alias() {
         .get_mut(&Slot::Green)
         .unwrap()
         .version = 7;
-    let error = world.rollouts().deploy_blue_green(None).await.unwrap_err();
+    let error = world
+        .rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap_err();
     assert!(
         error.to_string().contains("alias health:green is at version 7"),
         "{error}"
@@ -97,7 +120,11 @@ async fn on_a_proven_release_it_ends_for_a_human() {
     for api in APIS {
         world.lock().apis.get_mut(api).unwrap().live = stage(&format!("{api}-d0"), Slot::Blue);
     }
-    let end = world.rollouts().deploy_blue_green(None).await.unwrap();
+    let end = world
+        .rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap();
     assert!(
         matches!(&end.result, RolloutResult::NeedsHuman { found } if found.contains("deployment api-one-d0")),
         "{end:?}"
@@ -109,7 +136,14 @@ async fn on_a_proven_release_it_ends_for_a_human() {
     assert!(end.is_promoted(), "{end:?}");
     assert_eq!(world.lock().timeline.len(), changes);
     world.assert_settled("after agreeing").await;
-    assert!(world.rollouts().deploy_blue_green(None).await.unwrap().is_promoted());
+    assert!(
+        world
+            .rollouts()
+            .deploy_blue_green(DeployOptions::default())
+            .await
+            .unwrap()
+            .is_promoted()
+    );
 }
 
 #[tokio::test]
@@ -121,7 +155,11 @@ async fn an_environment_that_was_deleted_begins_with_a_new_baseline() {
         inner.apis.clear();
         inner.functions.clear();
     }
-    let end = world.rollouts().deploy_blue_green(None).await.unwrap();
+    let end = world
+        .rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap();
     assert!(end.is_promoted(), "{end:?}");
     let standing = world.standing().await;
     let numbers: Vec<u32> = standing.releases.iter().map(|release| release.number.0).collect();

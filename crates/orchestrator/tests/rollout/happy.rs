@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use object_store::local::LocalFileSystem;
 use orchestrator::domain::{ReleaseNumber, ReleaseState, Slot};
-use orchestrator::driver::{RolloutEvent, RolloutResult};
+use orchestrator::driver::{DeployOptions, RolloutEvent, RolloutResult};
 use orchestrator::rollout::PhaseName;
 
 use crate::world::{APIS, World, seconds};
@@ -12,7 +12,14 @@ use crate::world::{APIS, World, seconds};
 #[tokio::test]
 async fn first_rollout_shifts_from_the_baseline_to_release_1() {
     let world = World::new();
-    let end = world.rollouts().deploy_blue_green(Some("v1".to_owned())).await.unwrap();
+    let end = world
+        .rollouts()
+        .deploy_blue_green(DeployOptions {
+            tag: Some("v1".to_owned()),
+            ..DeployOptions::default()
+        })
+        .await
+        .unwrap();
     assert_eq!(end.result, RolloutResult::Promoted);
     assert_eq!(
         (end.release, end.before),
@@ -42,7 +49,11 @@ async fn first_rollout_shifts_from_the_baseline_to_release_1() {
 #[tokio::test]
 async fn every_state_is_gone_through_and_told_in_order() {
     let world = World::new();
-    world.rollouts().deploy_blue_green(None).await.unwrap();
+    world
+        .rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap();
     let states: Vec<PhaseName> = world
         .lock()
         .events
@@ -64,7 +75,11 @@ async fn every_state_is_gone_through_and_told_in_order() {
 async fn a_bake_lasts_its_time_after_the_weight_was_seen_in_force() {
     let world = World::new();
     world.lock().slow_probes = 9;
-    world.rollouts().deploy_blue_green(None).await.unwrap();
+    world
+        .rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap();
     let inner = world.lock();
     let mut in_force = Vec::new();
     for event in &inner.events {
@@ -91,9 +106,17 @@ async fn a_bake_lasts_its_time_after_the_weight_was_seen_in_force() {
 async fn the_second_rollout_takes_the_other_slot() {
     let world = World::new();
     world.new_code("one");
-    world.rollouts().deploy_blue_green(None).await.unwrap();
+    world
+        .rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap();
     world.new_code("two");
-    let end = world.rollouts().deploy_blue_green(None).await.unwrap();
+    let end = world
+        .rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap();
     assert_eq!((end.release, end.before), (ReleaseNumber(2), Some(ReleaseNumber(1))));
     assert!(end.is_promoted());
     assert_eq!(world.live_code(), "two");
@@ -107,9 +130,17 @@ async fn the_second_rollout_takes_the_other_slot() {
 #[tokio::test]
 async fn status_and_history_tell_the_story() {
     let world = World::new();
-    world.rollouts().deploy_blue_green(None).await.unwrap();
+    world
+        .rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap();
     world.lock().smoke_fails = true;
-    world.rollouts().deploy_blue_green(None).await.unwrap();
+    world
+        .rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap();
     let status = world.rollouts().status().await.unwrap();
     assert_eq!(status.live.map(|release| release.number), Some(ReleaseNumber(1)));
     assert!(status.apis.iter().all(|api| api.as_recorded));
@@ -127,7 +158,11 @@ async fn status_and_history_tell_the_story() {
 async fn a_failing_smoke_check_ends_before_any_weight() {
     let world = World::new();
     world.lock().smoke_fails = true;
-    let end = world.rollouts().deploy_blue_green(None).await.unwrap();
+    let end = world
+        .rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap();
     let RolloutResult::RolledBack { reason } = &end.result else {
         panic!("{end:?}")
     };
@@ -146,24 +181,39 @@ async fn a_failing_smoke_check_ends_before_any_weight() {
 #[tokio::test]
 async fn stacks_that_fail_leave_the_traffic_alone() {
     let world = World::new();
-    world.rollouts().deploy_blue_green(None).await.unwrap();
+    world
+        .rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap();
     world.lock().deploy_fails = true;
-    let end = world.rollouts().deploy_blue_green(None).await.unwrap();
+    let end = world
+        .rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap();
     let RolloutResult::RolledBack { reason } = &end.result else {
         panic!("{end:?}")
     };
     assert!(reason.to_string().contains("a resource failed"), "{reason}");
     world.assert_settled("after the stacks failed").await;
     world.lock().deploy_fails = false;
-    assert!(world.rollouts().deploy_blue_green(None).await.unwrap().is_promoted());
+    assert!(
+        world
+            .rollouts()
+            .deploy_blue_green(DeployOptions::default())
+            .await
+            .unwrap()
+            .is_promoted()
+    );
 }
 
 #[tokio::test]
 async fn an_abort_during_a_bake_turns_back_and_outranks_what_comes_next() {
     let world = World::new();
     let rollouts = world.rollouts();
-    rollouts.abort.abort("the operator asked for it");
-    let end = rollouts.deploy_blue_green(None).await.unwrap();
+    rollouts.interrupt.turn_back("the operator asked for it");
+    let end = rollouts.deploy_blue_green(DeployOptions::default()).await.unwrap();
     let RolloutResult::RolledBack { reason } = &end.result else {
         panic!("{end:?}")
     };
@@ -182,11 +232,23 @@ async fn a_ledger_in_local_files_tells_the_same_to_the_next_process() {
     };
     for code in ["one", "two"] {
         world.new_code(code);
-        assert!(rollouts().deploy_blue_green(None).await.unwrap().is_promoted());
+        assert!(
+            rollouts()
+                .deploy_blue_green(DeployOptions::default())
+                .await
+                .unwrap()
+                .is_promoted()
+        );
     }
     world.new_code("bad");
     world.lock().error_percent.insert("bad".to_owned(), 50.0);
-    assert!(!rollouts().deploy_blue_green(None).await.unwrap().is_promoted());
+    assert!(
+        !rollouts()
+            .deploy_blue_green(DeployOptions::default())
+            .await
+            .unwrap()
+            .is_promoted()
+    );
     assert!(rollouts().rollback(None).await.unwrap().is_promoted());
     assert_eq!(world.live_code(), "one");
     let status = rollouts().status().await.unwrap();
@@ -211,7 +273,7 @@ fn the_futures_can_be_spawned() {
     fn spawnable<T: Send>(_: &T) {}
     let world = World::new();
     let rollouts = world.rollouts();
-    spawnable(&rollouts.deploy_blue_green(None));
+    spawnable(&rollouts.deploy_blue_green(DeployOptions::default()));
     spawnable(&rollouts.rollback(None));
     spawnable(&rollouts.recover());
     spawnable(&rollouts.status());

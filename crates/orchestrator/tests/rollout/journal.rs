@@ -7,6 +7,8 @@ use object_store::{ObjectStoreExt, PutPayload};
 use orchestrator::ledger::{Journal, JournalError, read_journal};
 use orchestrator::rollout::{Event, RolloutNumber, replay, step};
 
+use orchestrator::driver::DeployOptions;
+
 use crate::world::World;
 
 const OBJECT: &str = "test/rollouts/000001/000010.json";
@@ -17,7 +19,11 @@ async fn journal(world: &World) -> Result<Journal, JournalError> {
 
 async fn with_a_journal() -> Arc<World> {
     let world = World::new();
-    world.rollouts().deploy_blue_green(None).await.unwrap();
+    world
+        .rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap();
     world
 }
 
@@ -74,7 +80,11 @@ async fn is_found(world: &Arc<World>, says: &str) {
     assert!(error.contains(says), "{error}");
     let mutations = world.lock().mutations.len();
     for error in [
-        world.rollouts().deploy_blue_green(None).await.unwrap_err(),
+        world
+            .rollouts()
+            .deploy_blue_green(DeployOptions::default())
+            .await
+            .unwrap_err(),
         world.rollouts().rollback(None).await.unwrap_err(),
         world.rollouts().recover().await.unwrap_err(),
     ] {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
-use orchestrator::driver::{AbortHandle, Observer, RolloutError, RolloutEvent};
+use orchestrator::driver::{DeployOptions, InterruptHandle, Observer, RolloutError, RolloutEvent};
 use orchestrator::ledger::{Actor, JournalError, Lease, LockError, current_lock};
 
 use crate::world::{StallingClock, World, config, seconds, start};
@@ -125,7 +125,7 @@ async fn a_holder_that_lives_is_named_and_left_alone() {
         world: world.clone(),
         lease,
     });
-    let error = rollouts.deploy_blue_green(None).await.unwrap_err();
+    let error = rollouts.deploy_blue_green(DeployOptions::default()).await.unwrap_err();
     assert!(
         error
             .to_string()
@@ -149,7 +149,14 @@ async fn a_holder_that_died_is_waited_for_and_replaced() {
     )
     .await
     .unwrap();
-    assert!(world.rollouts().deploy_blue_green(None).await.unwrap().is_promoted());
+    assert!(
+        world
+            .rollouts()
+            .deploy_blue_green(DeployOptions::default())
+            .await
+            .unwrap()
+            .is_promoted()
+    );
     let waited = world
         .lock()
         .events
@@ -160,13 +167,13 @@ async fn a_holder_that_died_is_waited_for_and_replaced() {
 
 /// Gives up as soon as it is told to wait.
 struct Impatient {
-    abort: AbortHandle,
+    abort: InterruptHandle,
 }
 
 impl Observer for Impatient {
     fn observe(&self, event: &RolloutEvent) {
         if matches!(event, RolloutEvent::WaitingForLock { .. }) {
-            self.abort.abort("no patience");
+            self.abort.turn_back("no patience");
         }
     }
 }
@@ -180,9 +187,9 @@ async fn waiting_for_the_lock_can_be_aborted() {
         .unwrap();
     let mut rollouts = world.rollouts();
     rollouts.observer = Arc::new(Impatient {
-        abort: rollouts.abort.clone(),
+        abort: rollouts.interrupt.clone(),
     });
-    let error = rollouts.deploy_blue_green(None).await.unwrap_err();
+    let error = rollouts.deploy_blue_green(DeployOptions::default()).await.unwrap_err();
     assert!(matches!(error, RolloutError::Lock(LockError::Held { .. })), "{error}");
     assert!(world.lock().mutations.is_empty());
 }
@@ -191,11 +198,19 @@ async fn waiting_for_the_lock_can_be_aborted() {
 async fn a_run_that_stalled_and_was_taken_over_does_nothing_more() {
     let prepared = World::new();
     prepared.new_code("one");
-    prepared.quick_rollouts().deploy_blue_green(None).await.unwrap();
+    prepared
+        .quick_rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap();
     prepared.new_code("two");
     prepared.lock().calls = 0;
     let undisturbed = prepared.fork();
-    undisturbed.quick_rollouts().deploy_blue_green(None).await.unwrap();
+    undisturbed
+        .quick_rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap();
     let calls = undisturbed.lock().calls;
     let mut fenced = 0;
     for call in (0..calls).step_by(3) {
@@ -204,7 +219,7 @@ async fn a_run_that_stalled_and_was_taken_over_does_nothing_more() {
         world.lock().freeze_at = Some(call);
         let mut first = world.quick_rollouts();
         first.ports.clock = Arc::new(StallingClock { world: world.clone() });
-        let stalled = first.deploy_blue_green(None);
+        let stalled = first.deploy_blue_green(DeployOptions::default());
         tokio::pin!(stalled);
         tokio::select! {
             biased;

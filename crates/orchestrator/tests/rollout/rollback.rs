@@ -1,7 +1,7 @@
 //! The command `rollback`.
 
 use orchestrator::domain::{ReleaseNumber, Slot};
-use orchestrator::driver::RolloutError;
+use orchestrator::driver::{DeployOptions, RolloutError};
 
 use crate::world::{APIS, World};
 
@@ -9,7 +9,14 @@ async fn with_two_releases() -> std::sync::Arc<World> {
     let world = World::new();
     for code in ["one", "two"] {
         world.new_code(code);
-        assert!(world.rollouts().deploy_blue_green(None).await.unwrap().is_promoted());
+        assert!(
+            world
+                .rollouts()
+                .deploy_blue_green(DeployOptions::default())
+                .await
+                .unwrap()
+                .is_promoted()
+        );
     }
     world.lock().mutations.clear();
     world
@@ -61,7 +68,11 @@ async fn twice_goes_back_two_releases_and_a_deploy_goes_on_from_there() {
     let error = world.rollouts().rollback(None).await.unwrap_err();
     assert!(matches!(error, RolloutError::NothingToRollBackTo { .. }), "{error}");
     world.new_code("three");
-    let end = world.rollouts().deploy_blue_green(None).await.unwrap();
+    let end = world
+        .rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap();
     assert!(end.is_promoted());
     assert_eq!(end.release, ReleaseNumber(3));
     assert_eq!(world.live_code(), "three");
@@ -82,7 +93,11 @@ async fn forward_again_to_the_release_that_was_left() {
 async fn never_goes_to_a_release_that_did_not_prove_itself() {
     let world = with_two_releases().await;
     world.lock().smoke_fails = true;
-    world.rollouts().deploy_blue_green(None).await.unwrap();
+    world
+        .rollouts()
+        .deploy_blue_green(DeployOptions::default())
+        .await
+        .unwrap();
     let error = world.rollouts().rollback(Some(ReleaseNumber(3))).await.unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -100,7 +115,14 @@ async fn after_a_rejected_candidate_the_slot_it_took_is_filled_again() {
     let world = with_two_releases().await;
     world.new_code("bad");
     world.lock().error_percent.insert("bad".to_owned(), 60.0);
-    assert!(!world.rollouts().deploy_blue_green(None).await.unwrap().is_promoted());
+    assert!(
+        !world
+            .rollouts()
+            .deploy_blue_green(DeployOptions::default())
+            .await
+            .unwrap()
+            .is_promoted()
+    );
     // Release 1 was in green until the bad one took it.
     let end = world.rollouts().rollback(None).await.unwrap();
     assert!(end.is_promoted());

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use object_store::memory::InMemory;
 use orchestrator::config::{GateConfig, RolloutConfig, StepConfig};
 use orchestrator::domain::*;
-use orchestrator::driver::{AbortHandle, Observer, Ports, RolloutEvent, Rollouts};
+use orchestrator::driver::{InterruptHandle, Observer, Ports, RolloutEvent, Rollouts};
 use orchestrator::ledger::{Actor, Standing, read_standing};
 use orchestrator::ports::*;
 use tokio::sync::Notify;
@@ -131,6 +131,7 @@ pub fn config() -> RolloutConfig {
     let step = |percent: f64, bake: i64| StepConfig {
         weight_percent: Weight::from_percent(percent).unwrap(),
         bake: seconds(bake),
+        approval: false,
     };
     RolloutConfig {
         steps: vec![step(10.0, 10), step(50.0, 10), step(100.0, 10)],
@@ -245,7 +246,7 @@ impl World {
             },
             tool_version: "0.0.0".to_owned(),
             observer: Arc::new(Listener { world: self.clone() }),
-            abort: AbortHandle::default(),
+            interrupt: InterruptHandle::default(),
         }
     }
 
