@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::history::Problem;
 use crate::lock::Holder;
+use crate::loss::Loss;
 use crate::phase::Phase;
 use crate::session::Blocker;
 
@@ -81,6 +82,16 @@ pub enum MigrateError {
         index: String,
         source: sqlx::Error,
     },
+    #[error("no file has the version {version}")]
+    UnknownVersion { version: i64 },
+    #[error(
+        "the database has applied migrations already, the newest is {newest}: only one without any is given a baseline"
+    )]
+    NotNew { newest: i64 },
+    #[error("{file} has no down file, so nothing is taken back")]
+    NoDown { file: String },
+    #[error("taking back would lose data, and nothing was: {}", losses.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    WouldLose { losses: Vec<Loss> },
     #[error("{file} cannot go through {table} by {key}: {problem}")]
     BackfillKey {
         file: String,
@@ -117,6 +128,10 @@ impl MigrateError {
             Self::NoPhase { .. } => "no_phase",
             Self::ContractTooEarly { .. } => "contract_too_early",
             Self::InvalidIndex { .. } => "invalid_index",
+            Self::UnknownVersion { .. } => "unknown_version",
+            Self::NotNew { .. } => "not_new",
+            Self::NoDown { .. } => "no_down",
+            Self::WouldLose { .. } => "would_lose",
             Self::BackfillKey { .. } => "backfill_key",
             Self::Failed { .. } => "failed",
             Self::LockTimeout { .. } => "lock_timeout",

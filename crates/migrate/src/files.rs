@@ -20,7 +20,7 @@ use crate::statements::statements;
 /// The largest file that is read, in bytes: data belongs elsewhere.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 
-/// A migration as its file says it. Its down file, where there is one, is not run by this version of the crate.
+/// A migration as its file says it.
 #[derive(Clone, Debug)]
 pub struct MigrationFile {
     pub version: i64,
@@ -30,7 +30,8 @@ pub struct MigrationFile {
     pub file: String,
     /// `None` in projects that came from sqlx; such a file can be applied already, but not any more.
     pub phase: Option<Phase>,
-    pub has_down: bool,
+    /// What takes it back, where there is a file for it.
+    pub(crate) down: Option<Down>,
     /// Whether it asks to run outside a transaction (`-- no-transaction`).
     pub no_transaction: bool,
     /// How it goes through a table, if it is a backfill in batches.
@@ -51,6 +52,10 @@ impl MigrationFile {
 
     pub(crate) fn sql(&self) -> &str {
         &self.sql
+    }
+
+    pub fn has_down(&self) -> bool {
+        self.down.is_some()
     }
 
     pub(crate) fn as_sqlx(&self) -> Migration {
@@ -108,8 +113,11 @@ impl Migrator {
             });
         }
         let files = ups.into_values().map(|(name, path)| {
-            let has_down = downs.contains_key(&name.version);
-            read(name, &path, has_down)
+            let down = downs
+                .get(&name.version)
+                .map(|(name, path)| Down::read(name, path))
+                .transpose()?;
+            read(name, &path, down)
         });
         Ok(Self {
             files: files.collect::<Result<_, _>>()?,
@@ -120,6 +128,48 @@ impl Migrator {
     pub fn files(&self) -> &[MigrationFile] {
         &self.files
     }
+}
+
+/// The file that takes a migration back.
+#[derive(Clone, Debug)]
+pub(crate) struct Down {
+    pub file: String,
+    pub sql: String,
+    pub no_transaction: bool,
+}
+
+impl Down {
+    fn read(name: &Name, path: &Path) -> Result<Self, LoadError> {
+        let sql = plain(&read_text(&name.file, path)?);
+        let no_transaction = Head::read(&sql).no_transaction;
+        check_statements(&name.file, &sql, no_transaction)?;
+        Ok(Self {
+            file: name.file.clone(),
+            sql,
+            no_transaction,
+        })
+    }
+}
+
+fn read_text(file: &str, path: &Path) -> Result<String, LoadError> {
+    let unreadable = |source| LoadError::File {
+        file: file.to_owned(),
+        source,
+    };
+    let size = std::fs::metadata(path).map_err(unreadable)?.len();
+    if size > LARGEST_FILE {
+        return Err(LoadError::TooLarge {
+            file: file.to_owned(),
+            size,
+            largest: LARGEST_FILE,
+        });
+    }
+    std::fs::read_to_string(path).map_err(unreadable)
+}
+
+/// A byte order mark is a syntax error to the server, and a carriage return would end up in function bodies.
+fn plain(raw: &str) -> String {
+    raw.strip_prefix('\u{feff}').unwrap_or(raw).replace('\r', "")
 }
 
 /// What a file's name says.
@@ -159,22 +209,9 @@ impl Name {
     }
 }
 
-fn read(name: Name, path: &Path, has_down: bool) -> Result<MigrationFile, LoadError> {
-    let unreadable = |source| LoadError::File {
-        file: name.file.clone(),
-        source,
-    };
-    let size = std::fs::metadata(path).map_err(unreadable)?.len();
-    if size > LARGEST_FILE {
-        return Err(LoadError::TooLarge {
-            file: name.file,
-            size,
-            largest: LARGEST_FILE,
-        });
-    }
-    let raw = std::fs::read_to_string(path).map_err(unreadable)?;
-    // A byte order mark is a syntax error to the server, and a carriage return would end up in function bodies.
-    let sql = raw.strip_prefix('\u{feff}').unwrap_or(&raw).replace('\r', "");
+fn read(name: Name, path: &Path, down: Option<Down>) -> Result<MigrationFile, LoadError> {
+    let raw = read_text(&name.file, path)?;
+    let sql = plain(&raw);
     let head = Head::read(&sql);
     let phase = match (name.phase, head.phase) {
         (Some(named), Some((_, said))) if said.parse() != Ok(named) => {
@@ -209,7 +246,7 @@ fn read(name: Name, path: &Path, has_down: bool) -> Result<MigrationFile, LoadEr
         version: name.version,
         description: name.description,
         phase,
-        has_down,
+        down,
         no_transaction: head.no_transaction,
         batch,
         checksum: Sha384::digest(&sql).to_vec(),
@@ -339,7 +376,7 @@ mod tests {
         let read: Vec<_> = migrator
             .files()
             .iter()
-            .map(|file| (file.version, file.phase, file.has_down))
+            .map(|file| (file.version, file.phase, file.has_down()))
             .collect();
         assert_eq!(
             read,

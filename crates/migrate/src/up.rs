@@ -336,7 +336,7 @@ fn line(file: &MigrationFile, error: &sqlx::Error) -> Option<usize> {
 }
 
 /// sqlx's own error of a migration, without the wrapping that would say its cause twice.
-fn as_sql(error: SqlxError) -> sqlx::Error {
+pub(crate) fn as_sql(error: SqlxError) -> sqlx::Error {
     match error {
         SqlxError::Execute(error) | SqlxError::ExecuteMigration(error, _) => error,
         other => sqlx::Error::Migrate(Box::new(other)),

@@ -25,7 +25,7 @@ use serde::Serialize;
 
 pub use self::catalogue::{Catalogue, TableSize};
 use self::parsed::Parsed;
-pub(crate) use self::parsed::plain_name;
+pub(crate) use self::parsed::{line_of, plain_name};
 use crate::files::MigrationFile;
 use crate::phase::Phase;
 

@@ -51,7 +51,7 @@ impl Parsed {
 
     /// The line where the node's first word stands.
     pub fn line_of(&self, node: &SyntaxNode) -> usize {
-        self.line(begin(node))
+        line_of(&self.sql, node)
     }
 
     /// The table that the statement around the byte at `offset` is about.
@@ -64,14 +64,14 @@ impl Parsed {
     }
 }
 
-fn begin(node: &SyntaxNode) -> usize {
-    node.descendants_with_tokens()
+/// The line of `sql`, from 1, where the first word of a node of its tree stands.
+pub(crate) fn line_of(sql: &str, node: &SyntaxNode) -> usize {
+    let begin = node
+        .descendants_with_tokens()
         .filter_map(|element| element.into_token())
         .find(|token| !token.kind().is_trivia())
-        .map_or_else(
-            || node.text_range().start().into(),
-            |token| token.text_range().start().into(),
-        )
+        .map_or_else(|| node.text_range().start(), |token| token.text_range().start());
+    1 + sql.bytes().take(begin.into()).filter(|byte| *byte == b'\n').count()
 }
 
 /// The table that a statement changes, locks or builds an index on.

@@ -62,7 +62,9 @@ async fn a_backfill_that_died_goes_on_where_it_was() {
     };
     let backfill = tokio::spawn(async move { migrator.up(&database, &patient, &Silent).await.map(|_| ()) });
     world.until("SELECT to_regclass('_llama_progress') IS NOT NULL").await;
-    world.until("SELECT EXISTS (SELECT FROM _llama_progress WHERE keys = 500)").await;
+    world
+        .until("SELECT EXISTS (SELECT FROM _llama_progress WHERE keys = 500)")
+        .await;
     // Its socket closes without a word, as after kill -9.
     backfill.abort();
     assert!(backfill.await.unwrap_err().is_cancelled());

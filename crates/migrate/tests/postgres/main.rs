@@ -7,6 +7,7 @@ mod backups;
 mod contention;
 mod crashes;
 mod disagreements;
+mod downs;
 mod restores;
 mod runs;
 mod shipped;

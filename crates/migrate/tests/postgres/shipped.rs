@@ -19,7 +19,7 @@ async fn the_platform_s_migrations_apply_and_can_be_taken_back() {
         .await
         .unwrap();
     assert_eq!((report.applied.len(), report.held.len()), (migrator.files().len(), 0));
-    assert!(migrator.files().iter().all(|file| file.has_down));
+    assert!(migrator.files().iter().all(|file| file.has_down()));
     world
         .sql("INSERT INTO protocol_performance_metrics (protocol_id, \"timestamp\") VALUES ('a', now())")
         .await;

@@ -1,0 +1,154 @@
+//! Takes applied migrations back, newest first.
+
+use std::time::{Duration, Instant};
+
+use sqlx::migrate::Migrate;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::database::Database;
+use crate::error::MigrateError;
+use crate::event::{Event, Events};
+use crate::files::{Down, MigrationFile, Migrator};
+use crate::history::{self, TABLE};
+use crate::plan::Options;
+use crate::status::Status;
+use crate::up::as_sql;
+use crate::{lock, loss, session};
+
+/// How far back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// This many migrations.
+    Steps(usize),
+    /// Everything after this version, which stays.
+    To(i64),
+}
+
+#[derive(Clone, Debug)]
+pub struct DownOptions {
+    pub reach: Reach,
+    /// Whether data may be lost. Otherwise each down file has to be shown to lose none, with its tables locked.
+    pub may_lose: bool,
+    /// How long to wait for another run, and for locks.
+    pub waits: Options,
+}
+
+impl Migrator {
+    /// Runs the down files of the newest migrations. All of them are looked at before the first is run: an edited or
+    /// missing file, or one without a down file, refuses the whole.
+    ///
+    /// # Errors
+    /// What was taken back before an error stays taken back, and says so by its events.
+    pub async fn down(
+        &self,
+        database: &Database,
+        options: &DownOptions,
+        events: &dyn Events,
+    ) -> Result<Vec<String>, MigrateError> {
+        let mut connection = session::open(database).await?;
+        let result = self.down_on(&mut connection, options, events).await;
+        session::close(connection).await;
+        result
+    }
+
+    async fn down_on(
+        &self,
+        connection: &mut PgConnection,
+        options: &DownOptions,
+        events: &dyn Events,
+    ) -> Result<Vec<String>, MigrateError> {
+        lock::acquire(connection, options.waits.lock_wait, events).await?;
+        let status = Status::of(self, history::read(connection).await?);
+        if !status.problems.is_empty() {
+            return Err(MigrateError::History {
+                problems: status.problems,
+            });
+        }
+        let newest_first: Vec<&MigrationFile> = status
+            .applied
+            .iter()
+            .rev()
+            .filter_map(|applied| self.files().iter().find(|file| file.version == applied.version))
+            .collect();
+        let chosen: Vec<&MigrationFile> = match options.reach {
+            Reach::Steps(steps) => newest_first.into_iter().take(steps).collect(),
+            Reach::To(version) => {
+                if version != 0 && !status.applied.iter().any(|applied| applied.version == version) {
+                    return Err(MigrateError::UnknownVersion { version });
+                }
+                newest_first.into_iter().filter(|file| file.version > version).collect()
+            }
+        };
+        let mut plan = Vec::new();
+        for file in chosen {
+            let down = file.down.as_ref().ok_or_else(|| MigrateError::NoDown {
+                file: file.file.clone(),
+            })?;
+            plan.push((file, down));
+        }
+        session::set(connection, "lock_timeout", options.waits.lock_timeout).await?;
+        let count = plan.len();
+        let mut taken = Vec::new();
+        for (index, (file, down)) in plan.into_iter().enumerate() {
+            events.report(Event::Applying {
+                file: down.file.clone(),
+                index: index + 1,
+                count,
+            });
+            let took = revert(connection, file, down, options.may_lose).await?;
+            events.report(Event::Applied {
+                file: down.file.clone(),
+                took,
+            });
+            taken.push(down.file.clone());
+        }
+        Ok(taken)
+    }
+}
+
+async fn revert(
+    connection: &mut PgConnection,
+    file: &MigrationFile,
+    down: &Down,
+    may_lose: bool,
+) -> Result<Duration, MigrateError> {
+    let begun = Instant::now();
+    let failed = |source| MigrateError::Failed {
+        file: down.file.clone(),
+        line: None,
+        no_transaction: down.no_transaction,
+        source,
+    };
+    let mut migration = file.as_sqlx();
+    migration.sql = sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(down.sql.clone()));
+    migration.no_tx = down.no_transaction;
+    if down.no_transaction {
+        // It holds one statement alone: dropping an index, which loses nothing, or something that is not known to.
+        let losses = loss::losses(connection, &down.file, &down.sql).await?;
+        refuse(losses, may_lose)?;
+        connection
+            .revert(TABLE, &migration)
+            .await
+            .map_err(|error| failed(as_sql(error)))?;
+        return Ok(begun.elapsed());
+    }
+    let mut transaction = connection.begin().await.map_err(failed)?;
+    if !may_lose {
+        let losses = loss::losses(&mut transaction, &down.file, &down.sql).await?;
+        refuse(losses, may_lose)?;
+    }
+    transaction
+        .revert(TABLE, &migration)
+        .await
+        .map_err(|error| failed(as_sql(error)))?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(begun.elapsed())
+}
+
+fn refuse(losses: Vec<loss::Loss>, may_lose: bool) -> Result<(), MigrateError> {
+    if losses.is_empty() || may_lose {
+        Ok(())
+    } else {
+        Err(MigrateError::WouldLose { losses })
+    }
+}
