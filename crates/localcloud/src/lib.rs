@@ -6,6 +6,7 @@
 //! touches behaves, every other resource type can be created and described, and nothing pretends.
 
 pub mod apigateway;
+pub mod apigatewayv2;
 mod chance;
 pub mod cloud;
 mod cloudformation;

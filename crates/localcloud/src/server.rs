@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +15,9 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::codec::{self, Refusal};
 use crate::identity;
@@ -32,13 +32,14 @@ const DRAIN: Duration = Duration::from_secs(3);
 
 const HEALTH_PATH: &str = "/_aws/local/health";
 const API_PREFIX: &str = "/_aws/execute-api/";
+const CONNECTIONS_PREFIX: &str = "/@connections/";
 
 /// Who answers what.
 pub struct Router {
     region: String,
     folder: String,
     services: BTreeMap<&'static str, Arc<dyn Service>>,
-    frontend: Option<Arc<dyn HttpFrontend>>,
+    frontends: Vec<Arc<dyn HttpFrontend>>,
     callbacks: Option<Arc<dyn CallbackReceiver>>,
 }
 
@@ -49,7 +50,7 @@ impl Router {
             region: region.into(),
             folder: folder.into(),
             services: BTreeMap::new(),
-            frontend: None,
+            frontends: Vec::new(),
             callbacks: None,
         }
     }
@@ -60,9 +61,10 @@ impl Router {
         self
     }
 
+    /// The first one answers for APIs that nobody knows.
     #[must_use]
     pub fn with_frontend(mut self, frontend: Arc<dyn HttpFrontend>) -> Self {
-        self.frontend = Some(frontend);
+        self.frontends.push(frontend);
         self
     }
 
@@ -72,12 +74,20 @@ impl Router {
         self
     }
 
-    pub async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+    pub async fn answer(&self, mut request: Request<Bytes>) -> Response<Bytes> {
         if request.uri().path() == HEALTH_PATH {
             return self.health();
         }
         if let Some((api, stage, path)) = deployed_api(&request) {
-            return match &self.frontend {
+            if path.starts_with(CONNECTIONS_PREFIX)
+                && let Ok(uri) = path.parse()
+            {
+                // The management API of WebSocket connections lies below the stage that they came to.
+                *request.uri_mut() = uri;
+                return self.call(request).await;
+            }
+            let own = self.frontends.iter().find(|frontend| frontend.serves(&api));
+            return match own.or(self.frontends.first()) {
                 Some(frontend) => frontend.serve(request, &api, &stage, &path).await,
                 None => plain(StatusCode::NOT_FOUND, json!({"message": "Not Found"})),
             };
@@ -95,6 +105,10 @@ impl Router {
                 ),
             };
         }
+        self.call(request).await
+    }
+
+    async fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
         let request_id = identity::uuid();
         let (parts, body) = request.into_parts();
         let call = match codec::decode(parts, body, &self.region) {
@@ -213,7 +227,8 @@ fn deployed_api(request: &Request<Bytes>) -> Option<(String, String, String)> {
 
 /// Serves until `stop` says so, then lets open requests finish for a moment.
 pub async fn serve(listener: TcpListener, router: Arc<Router>, mut stop: watch::Receiver<bool>) {
-    let graceful = GracefulShutdown::new();
+    // Every connection holds a copy: when the last one goes, all are served.
+    let (open, mut all_served) = mpsc::channel::<()>(1);
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -237,16 +252,26 @@ pub async fn serve(listener: TcpListener, router: Arc<Router>, mut stop: watch::
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
-            .serve_connection(TokioIo::new(stream), handler);
-        let connection = graceful.watch(connection);
+            .serve_connection(TokioIo::new(stream), handler)
+            .with_upgrades();
+        let (mut stop, open) = (stop.clone(), open.clone());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let mut connection = pin!(connection);
+            let served = tokio::select! {
+                served = connection.as_mut() => served,
+                () = stopped(&mut stop) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = served {
                 tracing::debug!(%error, "a connection ended");
             }
+            drop(open);
         });
     }
-    drop(listener);
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    drop((listener, open));
+    if tokio::time::timeout(DRAIN, all_served.recv()).await.is_err() {
         tracing::debug!("connections were still open at the end");
     }
 }

@@ -59,11 +59,14 @@ pub trait CallbackReceiver: Send + Sync {
     fn receive(&self, path: &str, body: Bytes) -> Option<bool>;
 }
 
-/// Who answers plain HTTP that arrives for a deployed API. API Gateway implements it; the server calls it for
-/// `/_aws/execute-api/{api}/{stage}/{path…}` and for the host `{api}.execute-api.{region}.…`.
+/// Who answers plain HTTP that arrives for a deployed API. API Gateway implements it, once for REST APIs and once for
+/// HTTP and WebSocket APIs; the server calls it for `/_aws/execute-api/{api}/{stage}/{path…}` and for the host
+/// `{api}.execute-api.{region}.…`.
 #[async_trait]
 pub trait HttpFrontend: Send + Sync {
+    /// Whether the API is one of its own.
+    fn serves(&self, api_id: &str) -> bool;
     /// `path` begins with `/` and is what follows the stage, still percent-encoded; the query stays in the request's
     /// URI. Every failure is an HTTP answer of the API itself, so there is no error.
-    async fn serve(&self, request: Request<Bytes>, rest_api_id: &str, stage: &str, path: &str) -> Response<Bytes>;
+    async fn serve(&self, request: Request<Bytes>, api_id: &str, stage: &str, path: &str) -> Response<Bytes>;
 }

@@ -20,9 +20,13 @@ const BODY_LIMIT: usize = 10 * 1024 * 1024;
 
 #[async_trait]
 impl HttpFrontend for ApiGateway {
-    async fn serve(&self, request: Request<Bytes>, rest_api_id: &str, stage: &str, path: &str) -> Response<Bytes> {
+    fn serves(&self, api_id: &str) -> bool {
+        self.state().apis.contains_key(api_id)
+    }
+
+    async fn serve(&self, request: Request<Bytes>, api_id: &str, stage: &str, path: &str) -> Response<Bytes> {
         let begun = Instant::now();
-        let Some(live) = self.live(rest_api_id, stage) else {
+        let Some(live) = self.live(api_id, stage) else {
             // AWS tells nobody which APIs and stages there are.
             return plain(
                 StatusCode::FORBIDDEN,
@@ -32,7 +36,7 @@ impl HttpFrontend for ApiGateway {
         };
         let track = std::sync::Arc::clone(live.track(self.dice().f64()));
         let place = Place {
-            api_id: rest_api_id,
+            api_id,
             stage,
             path,
             region: &self.shared.context.region,

@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
 use serde_json::Value;
 
 use super::exchange::{Exchange, text};
+use super::functions::Functions;
 use super::gateway_response::Refusal;
+use super::outbound::{self, OutboundError};
 use super::routes::{Integration, IntegrationResponse, Kind};
 use super::service::ApiGateway;
 use super::template::{Scope, render};
@@ -16,7 +17,7 @@ use crate::sink::Invocation;
 
 /// A function as an integration's URI names it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct FunctionTarget {
+pub(crate) struct FunctionTarget {
     /// Without a qualifier.
     function: String,
     qualifier: Option<String>,
@@ -25,7 +26,11 @@ pub(super) struct FunctionTarget {
 impl FunctionTarget {
     /// `arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/FUNCTION_ARN/invocations`
     pub fn parse(uri: &str) -> Option<Self> {
-        let arn = uri.split_once("/functions/")?.1.strip_suffix("/invocations")?;
+        Self::of_arn(uri.split_once("/functions/")?.1.strip_suffix("/invocations")?)
+    }
+
+    /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]`
+    pub fn of_arn(arn: &str) -> Option<Self> {
         let parts: Vec<&str> = arn.split(':').collect();
         let ["arn", _, "lambda", _, _, "function", name, qualifier @ ..] = parts.as_slice() else {
             return None;
@@ -40,6 +45,28 @@ impl FunctionTarget {
             function: (*name).to_owned(),
             qualifier,
         })
+    }
+
+    /// Invokes the function if its resource policy lets an API do so.
+    pub async fn invoke(
+        &self,
+        functions: &dyn Functions,
+        source_arn: &str,
+        payload: Bytes,
+    ) -> Result<Invocation, ApiError> {
+        let qualifier = self.qualifier.as_deref();
+        if !functions.permits(&self.function, qualifier, "apigateway.amazonaws.com", source_arn) {
+            let qualified = qualifier.map_or_else(String::new, |qualifier| format!(":{qualifier}"));
+            return Err(ApiError::new(
+                403,
+                "AccessDeniedException",
+                format!(
+                    "Invalid permissions on Lambda function {}{qualified} for {source_arn}",
+                    self.function
+                ),
+            ));
+        }
+        functions.invoke(&self.function, qualifier, payload).await
     }
 }
 
@@ -102,27 +129,13 @@ impl ApiGateway {
         }
     }
 
-    /// Invokes a function if its resource policy lets the API do so.
     pub(super) async fn invoke(
         &self,
         target: &FunctionTarget,
         source_arn: &str,
         payload: Bytes,
     ) -> Result<Invocation, ApiError> {
-        let functions = &self.shared.ports.functions;
-        let qualifier = target.qualifier.as_deref();
-        if !functions.permits(&target.function, qualifier, "apigateway.amazonaws.com", source_arn) {
-            let qualified = qualifier.map_or_else(String::new, |qualifier| format!(":{qualifier}"));
-            return Err(ApiError::new(
-                403,
-                "AccessDeniedException",
-                format!(
-                    "Invalid permissions on Lambda function {}{qualified} for {source_arn}",
-                    target.function
-                ),
-            ));
-        }
-        functions.invoke(&target.function, qualifier, payload).await
+        target.invoke(&*self.shared.ports.functions, source_arn, payload).await
     }
 
     async fn call_target(
@@ -409,44 +422,19 @@ fn encoded(text: &str, is_path: bool) -> String {
         .collect()
 }
 
-/// Calls an HTTP endpoint, on a connection of its own.
-async fn send(mut request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Refusal> {
-    let uri = request.uri().clone();
-    let failed = |error: &dyn std::fmt::Display| {
-        tracing::warn!(%error, %uri, "the HTTP endpoint of an integration failed");
-        Refusal {
-            status: 504,
-            ..Refusal::new("INTEGRATION_FAILURE")
+async fn send(request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Refusal> {
+    outbound::send(request).await.map_err(|error| {
+        tracing::warn!(%error, "the HTTP endpoint of an integration failed");
+        match error {
+            OutboundError::NotHttp { .. } => Refusal::configuration(),
+            OutboundError::Failed { .. } => Refusal {
+                status: 504,
+                ..Refusal::new("INTEGRATION_FAILURE")
+            },
         }
-    };
-    if uri.scheme_str() != Some("http") {
-        tracing::warn!(%uri, "the embedded cloud calls HTTP endpoints by http:// only");
-        return Err(Refusal::configuration());
-    }
-    let host = uri.host().unwrap_or_default();
-    let stream = tokio::net::TcpStream::connect((host.trim_matches(['[', ']']), uri.port_u16().unwrap_or(80)))
-        .await
-        .map_err(|error| failed(&error))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| failed(&error))?;
-    let connection = tokio::spawn(connection);
-    if let Some(authority) = uri.authority()
-        && let Ok(host) = HeaderValue::from_str(authority.as_str())
-    {
-        request.headers_mut().insert(http::header::HOST, host);
-    }
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    *request.uri_mut() = path.parse().map_err(|error| failed(&error))?;
-    let answer = sender.send_request(request).await.map_err(|error| failed(&error))?;
-    let (mut parts, body) = answer.into_parts();
-    let body = body.collect().await.map_err(|error| failed(&error))?.to_bytes();
-    connection.abort();
-    for name in ["connection", "content-length", "transfer-encoding", "keep-alive"] {
-        parts.headers.remove(name);
-    }
-    Ok(Response::from_parts(parts, body))
+    })
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;

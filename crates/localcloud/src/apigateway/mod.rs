@@ -16,6 +16,7 @@ mod functions;
 mod gateway_response;
 mod integration;
 mod live;
+mod outbound;
 mod parts;
 mod patch;
 mod policy;
@@ -31,5 +32,9 @@ mod template;
 mod throttle;
 
 pub use functions::Functions;
+pub(crate) use integration::FunctionTarget;
+pub(crate) use outbound::send as send_http;
+pub(crate) use policy::{Verdict, judge};
 pub use provider::ApiGatewayProvider;
 pub use service::{ApiGateway, Ports, Settings};
+pub(crate) use throttle::Throttle;

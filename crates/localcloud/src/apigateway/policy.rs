@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Allowed,
     ExplicitlyDenied,
     NotAllowed,
@@ -11,7 +11,7 @@ pub(super) enum Verdict {
 
 /// API Gateway Developer Guide, "Output from an API Gateway Lambda authorizer". Conditions cannot be judged here: a
 /// statement that has one allows nothing, and denies what it names.
-pub(super) fn judge(policy: &Value, method_arn: &str) -> Verdict {
+pub(crate) fn judge(policy: &Value, method_arn: &str) -> Verdict {
     let mut verdict = Verdict::NotAllowed;
     for statement in one_or_many(&policy["Statement"]) {
         let (actions, resources) = (one_or_many(&statement["Action"]), one_or_many(&statement["Resource"]));

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 
 #[derive(Default)]
-pub(super) struct Throttle {
+pub(crate) struct Throttle {
     buckets: Mutex<HashMap<String, Bucket>>,
 }
 

@@ -193,6 +193,11 @@ impl Model {
 
 const SOURCES: &[(&str, &str)] = &[
     ("apigateway", include_str!("../../models/apigateway.json")),
+    (
+        "apigatewaymanagementapi",
+        include_str!("../../models/apigatewaymanagementapi.json"),
+    ),
+    ("apigatewayv2", include_str!("../../models/apigatewayv2.json")),
     ("cloudformation", include_str!("../../models/cloudformation.json")),
     ("cloudwatch", include_str!("../../models/cloudwatch.json")),
     ("elasticache", include_str!("../../models/elasticache.json")),

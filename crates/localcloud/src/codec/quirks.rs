@@ -32,7 +32,7 @@ pub fn validation_code(model: &Model, is_missing: bool) -> &'static str {
         ("cloudformation" | "sts", _) => "ValidationError",
         ("cloudwatch" | "rds" | "elasticache", true) => "MissingParameter",
         ("cloudwatch" | "rds" | "elasticache", false) => "InvalidParameterValue",
-        ("apigateway", _) => "BadRequestException",
+        ("apigateway" | "apigatewayv2" | "apigatewaymanagementapi", _) => "BadRequestException",
         ("logs", _) => "InvalidParameterException",
         ("s3", true) => "InvalidRequest",
         ("s3", false) => "InvalidArgument",

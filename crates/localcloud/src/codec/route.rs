@@ -20,6 +20,13 @@ pub fn service(parts: &Parts, query: &[(String, String)], form: &[(String, Strin
         }
     }
     if let Some(scope) = scope(&parts.headers, query) {
+        // Both kinds of APIs are signed for by one name; their paths tell them apart.
+        if scope.service == "apigateway"
+            && path.starts_with("/v2/")
+            && let Some(model) = model("apigatewayv2")
+        {
+            return Ok(model);
+        }
         let signed = |model: &&Model| model.signing_name() == scope.service;
         return all().find(signed).ok_or_else(|| scope.service.to_owned());
     }
@@ -33,7 +40,9 @@ pub fn service(parts: &Parts, query: &[(String, String)], form: &[(String, Strin
         let same = |model: &&Model| model.speaks("query") && model.metadata.api_version == version;
         return all().find(same).ok_or_else(|| format!("query version {version}"));
     }
-    let unsigned = ["lambda", "apigateway"].into_iter().filter_map(model);
+    let unsigned = ["lambda", "apigateway", "apigatewayv2", "apigatewaymanagementapi"]
+        .into_iter()
+        .filter_map(model);
     let mut by_path = unsigned.filter(|model| rest_operation(model, parts, path, query).is_some());
     // An unsigned request that names no other service is a browser's or curl's to S3.
     by_path

@@ -104,14 +104,17 @@ async fn start(folder: &Path) -> Running {
     LocalCloud::start(options).await.expect("the cloud starts")
 }
 
-/// The interpreter with boto3: what `LLAMA_TEST_PYTHON` names, else `python3`.
+/// The interpreter with boto3 and websockets: what `LLAMA_TEST_PYTHON` names, else `python3`.
 async fn python() -> PathBuf {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     if let Some(python) = PYTHON.get() {
         return python.clone();
     }
     let python = PathBuf::from(std::env::var_os("LLAMA_TEST_PYTHON").unwrap_or_else(|| "python3".into()));
-    let probe = Command::new(&python).args(["-c", "import boto3"]).output().await;
+    let probe = Command::new(&python)
+        .args(["-c", "import boto3, websockets"])
+        .output()
+        .await;
     let missing = match probe {
         Ok(output) if output.status.success() => None,
         Ok(output) => Some(String::from_utf8_lossy(&output.stderr).into_owned()),
@@ -119,8 +122,8 @@ async fn python() -> PathBuf {
     };
     if let Some(reason) = missing {
         panic!(
-            "the witness tests need boto3, and {} has none: {}\nRun `cargo xtask test`, which brings it, or \
-             `pip install boto3`, or name an interpreter in LLAMA_TEST_PYTHON.",
+            "the witness tests need boto3 and websockets, and {} has not both: {}\nRun `cargo xtask test`, which brings \
+             them, or `pip install boto3 websockets`, or name an interpreter in LLAMA_TEST_PYTHON.",
             python.display(),
             reason.trim(),
         );
