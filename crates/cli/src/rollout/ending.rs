@@ -96,6 +96,7 @@ pub fn failed(error: RolloutError) -> Failure {
         RolloutError::HandedOver { .. } => (Code::Interrupted, "the rollout was left to be carried on"),
         RolloutError::NothingOpen { .. } => (Code::ReleaseUnknown, "no rollout is open"),
         RolloutError::NoRunAlive { .. } => (Code::Interrupted, "the rollout stands still"),
+        RolloutError::NeedsTheApp { .. } => (Code::Interrupted, "the rollout was not carried on"),
         RolloutError::StillOpen { .. } => (Code::LockHeld, "a rollout has not ended"),
         RolloutError::Lock(LockError::Ledger(_)) | RolloutError::Ledger(_) => {
             (Code::CloudUnavailable, "the ledger cannot be used")

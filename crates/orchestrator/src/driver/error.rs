@@ -54,6 +54,11 @@ pub enum RolloutError {
          on, `rollback` turns it back"
     )]
     NoRunAlive { rollout: RolloutNumber, phase: PhaseName },
+    #[error(
+        "carrying rollout {rollout} on from state {phase} deploys the stacks, and this command was not given them: run it \
+         where the app is, or `rollback`"
+    )]
+    NeedsTheApp { rollout: RolloutNumber, phase: PhaseName },
     #[error("rollout {rollout} is open in state {phase}: `resume` or `rollback` comes first")]
     StillOpen { rollout: RolloutNumber, phase: PhaseName },
     #[error("there is nothing to roll back to: {reason}")]

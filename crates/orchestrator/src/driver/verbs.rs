@@ -12,7 +12,7 @@ use super::{RolloutEnd, RolloutError, Rollouts};
 use crate::ledger::{
     LockChange, LockError, LockRecord, OperatorRequest, break_lock, current_lock, read_journal, write_request,
 };
-use crate::rollout::{Event, PhaseName, Request, RolloutNumber};
+use crate::rollout::{Event, PhaseName, Request, RolloutNumber, State};
 
 /// How long between two looks for the run's answer.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(1);
@@ -84,16 +84,7 @@ impl Rollouts {
     /// Whether carrying the open rollout on would deploy the stacks, for which the app is needed. `None` where no rollout
     /// is open.
     pub async fn resume_deploys_stacks(&self) -> Result<Option<bool>, RolloutError> {
-        Ok(self.open_rollout().await?.map(|journal| {
-            let state = journal.state.phase.name();
-            let before = [
-                PhaseName::Planned,
-                PhaseName::Locked,
-                PhaseName::BackedUp,
-                PhaseName::Expanded,
-            ];
-            !journal.state.plan.is_rollback() && before.contains(&state)
-        }))
+        Ok(self.open_rollout().await?.map(|journal| deploys_stacks(&journal.state)))
     }
 
     /// Breaks the lock of whoever holds it, and waits until a call of the holder that was under way is over. Without
@@ -140,7 +131,7 @@ impl Rollouts {
         }
         // A plain `resume` of a rollout that nobody carries on asks for nothing more than that.
         if request == Request::Resume && self.living_run().await?.is_none() {
-            return self.carry_on(rollout).await;
+            return self.carry_on(rollout, false).await;
         }
         let written = write_request(
             &*self.ports.ledger,
@@ -157,6 +148,7 @@ impl Rollouts {
     /// Waits for the run's answer. Takes the rollout over when no run is alive any more.
     async fn answer(&self, written: &OperatorRequest, until: Timestamp) -> Result<Answer, RolloutError> {
         let rollout = written.rollout;
+        let is_abort = matches!(written.request, Request::Abort { .. });
         loop {
             if let Some(answer) = self.answer_in_journal(written).await? {
                 return Ok(answer);
@@ -172,7 +164,7 @@ impl Rollouts {
                             .name(),
                     });
                 }
-                return self.carry_on(rollout).await;
+                return self.carry_on(rollout, is_abort).await;
             };
             let now = self.now();
             if now >= until || self.interrupt.is_wished() {
@@ -217,7 +209,18 @@ impl Rollouts {
         }))
     }
 
-    async fn carry_on(&self, rollout: RolloutNumber) -> Result<Answer, RolloutError> {
+    /// `is_abort`: what is carried on turns back before it does anything else.
+    async fn carry_on(&self, rollout: RolloutNumber, is_abort: bool) -> Result<Answer, RolloutError> {
+        if let Some(open) = self.open_rollout().await?
+            && deploys_stacks(&open.state)
+            && !is_abort
+            && !self.ports.infrastructure.knows_what_to_deploy()
+        {
+            return Err(RolloutError::NeedsTheApp {
+                rollout,
+                phase: open.state.phase.name(),
+            });
+        }
         let mut lease = self.take_lock().await?;
         let result = self.take_over(&mut lease, true).await;
         match self.release_lock(lease, result).await? {
@@ -232,4 +235,14 @@ impl Rollouts {
             }
         }
     }
+}
+
+fn deploys_stacks(state: &State) -> bool {
+    let before = [
+        PhaseName::Planned,
+        PhaseName::Locked,
+        PhaseName::BackedUp,
+        PhaseName::Expanded,
+    ];
+    !state.plan.is_rollback() && before.contains(&state.phase.name())
 }

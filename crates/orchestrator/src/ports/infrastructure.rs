@@ -56,6 +56,11 @@ pub trait Infrastructure: Send + Sync {
     /// resource, why); `Ambiguous` when it is not known how it ended.
     async fn deploy(&self, progress: ProgressSink<'_>) -> Result<Deployed, PortError>;
 
+    /// Whether it knows what to deploy. Without the app it does not, and then only reads.
+    fn knows_what_to_deploy(&self) -> bool {
+        true
+    }
+
     /// What stands now, without changing anything; `None` where the stacks do not exist yet.
     async fn observe(&self) -> Result<Option<Deployed>, PortError>;
 }
