@@ -88,6 +88,8 @@ pub enum MigrateError {
         "the database has applied migrations already, the newest is {newest}: only one without any is given a baseline"
     )]
     NotNew { newest: i64 },
+    #[error("there is nothing to repair like this: {remedy}")]
+    NoSuchRemedy { remedy: String },
     #[error("{file} has no down file, so nothing is taken back")]
     NoDown { file: String },
     #[error("taking back would lose data, and nothing was: {}", losses.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
@@ -130,6 +132,7 @@ impl MigrateError {
             Self::InvalidIndex { .. } => "invalid_index",
             Self::UnknownVersion { .. } => "unknown_version",
             Self::NotNew { .. } => "not_new",
+            Self::NoSuchRemedy { .. } => "no_such_remedy",
             Self::NoDown { .. } => "no_down",
             Self::WouldLose { .. } => "would_lose",
             Self::BackfillKey { .. } => "backfill_key",

@@ -14,7 +14,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The first version with `client_connection_check_interval`.
 const CHECKS_CLIENTS: i32 = 140_000;
 
-/// A session in the way of a migration.
+/// A session in the way of a migration, or one that waits for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocker {
     pub pid: i32,
@@ -105,11 +105,20 @@ pub(crate) async fn set(
 
 /// Who is in the way of the session `pid` at this moment.
 pub(crate) async fn blockers(watcher: &mut PgConnection, pid: i32) -> Result<Vec<Blocker>, sqlx::Error> {
-    let rows: Vec<(i32, String, String, i64, String)> = sqlx::query_as(
+    sessions(watcher, "pid = ANY (pg_blocking_pids($1))", pid).await
+}
+
+/// Who waits for the session `pid` at this moment.
+pub(crate) async fn waiting_for(watcher: &mut PgConnection, pid: i32) -> Result<Vec<Blocker>, sqlx::Error> {
+    sessions(watcher, "$1 = ANY (pg_blocking_pids(pid))", pid).await
+}
+
+async fn sessions(watcher: &mut PgConnection, condition: &'static str, pid: i32) -> Result<Vec<Blocker>, sqlx::Error> {
+    let rows: Vec<(i32, String, String, i64, String)> = sqlx::query_as(AssertSqlSafe(format!(
         "SELECT pid, coalesce(application_name, ''), coalesce(state, ''),
                 coalesce(extract(epoch FROM clock_timestamp() - xact_start)::bigint, 0), coalesce(left(query, 200), '')
-         FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids($1)) ORDER BY xact_start",
-    )
+         FROM pg_stat_activity WHERE {condition} ORDER BY xact_start"
+    )))
     .bind(pid)
     .fetch_all(watcher)
     .await?;

@@ -309,7 +309,7 @@ fn is_lock_timeout(error: &SqlxError) -> bool {
         .is_some_and(|code| code == "55P03")
 }
 
-fn failed(file: &MigrationFile, error: SqlxError) -> MigrateError {
+pub(crate) fn failed(file: &MigrationFile, error: SqlxError) -> MigrateError {
     let source = as_sql(error);
     MigrateError::Failed {
         file: file.file.clone(),

@@ -8,6 +8,8 @@ mod contention;
 mod crashes;
 mod disagreements;
 mod downs;
+mod rehearsals;
+mod repairs;
 mod restores;
 mod runs;
 mod shipped;

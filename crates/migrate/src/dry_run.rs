@@ -1,0 +1,203 @@
+//! A dry run that runs: every pending migration is executed in one transaction that is rolled back at its end.
+//!
+//! Said of each are the locks that it took on relations that were there before, for how long, and whom they kept waiting. The
+//! locks are real while it lasts, so on a database with traffic it steps back like a real run does; on a copy it disturbs
+//! nobody ([`crate::backup`] makes one). What runs outside a transaction cannot be rolled back and is not run.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use sqlx::migrate::Migrate;
+use sqlx::{Connection, PgConnection};
+
+use crate::database::Database;
+use crate::error::MigrateError;
+use crate::event::Events;
+use crate::files::{MigrationFile, Migrator};
+use crate::history::{self, TABLE};
+use crate::plan::{Held, Options};
+use crate::session::{self, Blocker};
+use crate::status::Status;
+use crate::up::{as_sql, failed};
+use crate::{lock, progress};
+
+/// What a lock keeps others from (manual, 13.3 "Explicit Locking").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blocks {
+    /// Nobody who reads or writes rows.
+    SchemaChanges,
+    Writes,
+    ReadsAndWrites,
+}
+
+impl Blocks {
+    fn of(mode: &str) -> Self {
+        match mode {
+            "AccessExclusiveLock" => Self::ReadsAndWrites,
+            "ExclusiveLock" | "ShareRowExclusiveLock" | "ShareLock" => Self::Writes,
+            _ => Self::SchemaChanges,
+        }
+    }
+}
+
+impl fmt::Display for Blocks {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::SchemaChanges => "schema changes",
+            Self::Writes => "writes",
+            Self::ReadsAndWrites => "reads and writes",
+        })
+    }
+}
+
+/// A lock that a migration took on something that was there before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockTaken {
+    pub relation: String,
+    /// As `pg_locks` names it.
+    pub mode: String,
+    pub blocks: Blocks,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It ran, and every lock was held at most this long.
+    Ran { took: Duration },
+    /// It cannot be rolled back, so it was not run.
+    NotRun { why: &'static str },
+}
+
+/// One migration of a dry run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rehearsed {
+    pub file: String,
+    pub outcome: Outcome,
+    pub locks: Vec<LockTaken>,
+    /// Sessions that waited for it when it was done.
+    pub waiting: Vec<Blocker>,
+}
+
+/// What `up` with the same options would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DryRun {
+    pub files: Vec<Rehearsed>,
+    pub held: Vec<Held>,
+}
+
+impl Migrator {
+    /// Runs what `up` would run, and takes it back.
+    ///
+    /// # Errors
+    /// Those of `up`; the first migration that fails ends it. Nothing stays in any case.
+    pub async fn dry_run(
+        &self,
+        database: &Database,
+        options: &Options,
+        events: &dyn Events,
+    ) -> Result<DryRun, MigrateError> {
+        let mut connection = session::open(database).await?;
+        let result = self.dry_run_on(&mut connection, database, options, events).await;
+        session::close(connection).await;
+        result
+    }
+
+    async fn dry_run_on(
+        &self,
+        connection: &mut PgConnection,
+        database: &Database,
+        options: &Options,
+        events: &dyn Events,
+    ) -> Result<DryRun, MigrateError> {
+        lock::acquire(connection, options.lock_wait, events).await?;
+        let status = Status::of(self, history::read(connection).await?);
+        let plan = status.plan(options)?;
+        session::set(connection, "lock_timeout", options.lock_timeout).await?;
+        let mut watcher = session::connect(database).await?;
+        let rehearsed = rehearse(connection, &mut watcher, plan.run()).await;
+        session::close(watcher).await;
+        Ok(DryRun {
+            files: rehearsed?,
+            held: plan.held,
+        })
+    }
+}
+
+async fn rehearse(
+    connection: &mut PgConnection,
+    watcher: &mut PgConnection,
+    files: &[MigrationFile],
+) -> Result<Vec<Rehearsed>, MigrateError> {
+    let asked = |source| MigrateError::Database {
+        what: "the locks of a dry run",
+        source,
+    };
+    let mut outer = connection.begin().await.map_err(asked)?;
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+        .fetch_one(&mut *outer)
+        .await
+        .map_err(asked)?;
+    outer
+        .ensure_migrations_table(TABLE)
+        .await
+        .map_err(|error| asked(as_sql(error)))?;
+    progress::prepare(&mut outer).await?;
+    let mut known: BTreeSet<(String, String)> = locks(&mut outer).await.map_err(asked)?.into_iter().collect();
+    let there_before: BTreeSet<String> = sqlx::query_scalar("SELECT oid::regclass::text FROM pg_class")
+        .fetch_all(&mut *watcher)
+        .await
+        .map_err(asked)?
+        .into_iter()
+        .collect();
+    let mut rehearsed = Vec::new();
+    for file in files {
+        let mut one = Rehearsed {
+            file: file.file.clone(),
+            outcome: Outcome::NotRun {
+                why: "it runs outside a transaction",
+            },
+            locks: Vec::new(),
+            waiting: Vec::new(),
+        };
+        if file.batch.is_some() {
+            one.outcome = Outcome::NotRun {
+                why: "it is a backfill in batches, each with a transaction of its own",
+            };
+        } else if !file.no_transaction {
+            let begun = Instant::now();
+            outer
+                .apply(TABLE, &file.as_sqlx())
+                .await
+                .map_err(|error| failed(file, error))?;
+            one.outcome = Outcome::Ran { took: begun.elapsed() };
+            one.waiting = session::waiting_for(watcher, pid).await.map_err(asked)?;
+            for (relation, mode) in locks(&mut outer).await.map_err(asked)? {
+                let is_new = known.insert((relation.clone(), mode.clone()));
+                if is_new && there_before.contains(&relation) {
+                    one.locks.push(LockTaken {
+                        blocks: Blocks::of(&mode),
+                        relation,
+                        mode,
+                    });
+                }
+            }
+            one.locks
+                .sort_by(|left, right| right.blocks.cmp(&left.blocks).then(left.relation.cmp(&right.relation)));
+        }
+        rehearsed.push(one);
+    }
+    outer.rollback().await.map_err(asked)?;
+    Ok(rehearsed)
+}
+
+/// Locks on relations that this session holds, the system's own left out.
+async fn locks(connection: &mut PgConnection) -> Result<Vec<(String, String)>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT DISTINCT l.relation::regclass::text, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+         WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.granted
+           AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'pg_toast'::regnamespace)
+           AND c.relname NOT IN ('_sqlx_migrations', '_sqlx_migrations_pkey', '_llama_progress', '_llama_progress_pkey')",
+    )
+    .fetch_all(connection)
+    .await
+}
