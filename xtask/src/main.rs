@@ -13,6 +13,7 @@ mod fuzz;
 mod parity;
 mod schema;
 mod shell;
+mod soak;
 mod test;
 mod tidy;
 mod tools;
@@ -28,6 +29,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   schema              make the snapshot of CloudFormation's schema again
   bench [NAME …]      measure what the README claims
   fuzz [SECONDS]      the readers and the differ over arbitrary input, with other seeds each time (60)
+  soak [--rollouts N] [--seed S]  rollouts in a row with random faults under constant traffic (200)
 ";
 
 fn main() -> ExitCode {
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         "schema" => schema::run(rest),
         "bench" => bench::run(rest),
         "fuzz" => fuzz::run(rest),
+        "soak" => soak::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())

@@ -153,9 +153,10 @@ pub fn settings(rollout: &str, local: &str) -> String {
 
 /// A binary of the workspace, beside the tests' own.
 fn binary(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows where it is");
-    let folder = test.ancestors().nth(2).expect("tests stand in target/PROFILE/deps");
-    let binary = folder.join(name);
+    let own = std::env::current_exe().expect("a program knows where it is");
+    // Tests stand in target/PROFILE/deps, binaries in target/PROFILE.
+    let folder = own.ancestors().skip(1).find(|folder| !folder.ends_with("deps"));
+    let binary = folder.expect("a program stands in a folder").join(name);
     assert!(
         binary.is_file(),
         "{} is not built: `cargo xtask test` does it, or `cargo build --workspace --bins`",

@@ -5,6 +5,7 @@
 //! Requests to the deployed API, those of smoke checks and probes too, are passed on and not counted.
 
 mod message;
+mod point;
 
 use std::io::{BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -17,6 +18,7 @@ use serde_json::Value;
 
 pub use self::message::Call;
 use self::message::{Message, read_request, read_response};
+pub use self::point::{Among, Point};
 use crate::poller::exchange;
 use crate::templates::authorization;
 use crate::{Background, Project};
@@ -41,6 +43,8 @@ pub enum Fault {
     Break,
     /// The answer takes that long.
     Delay(Duration),
+    /// The process that was started last is told to end (SIGTERM), and the call goes its way.
+    Terminate,
 }
 
 type Rule = Box<dyn FnMut(&Call) -> Fault + Send>;
@@ -54,20 +58,23 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Fails where anything is left of a rollout: canary settings of the stage, or weights of an alias.
-    #[track_caller]
-    pub fn assert_whole(&self) {
-        assert!(
-            self.live_stage.get("canarySettings").is_none_or(Value::is_null),
-            "{:#}",
-            self.live_stage
-        );
-        let color = self.live_stage["variables"]["color"].as_str();
-        assert!(matches!(color, Some("blue" | "green")), "{:#}", self.live_stage);
-        for alias in &self.aliases {
-            let weights = &alias["RoutingConfig"]["AdditionalVersionWeights"];
-            assert!(weights.as_object().is_none_or(serde_json::Map::is_empty), "{alias:#}");
+    /// What is left of a rollout: canary settings of the stage, or weights of an alias.
+    pub fn left_over(&self) -> Option<String> {
+        let stage = &self.live_stage;
+        let color = stage["variables"]["color"].as_str();
+        if stage.get("canarySettings").is_some_and(|canary| !canary.is_null())
+            || !matches!(color, Some("blue" | "green"))
+        {
+            return Some(format!("the live stage is {stage:#}"));
         }
+        let weights = |alias: &&Value| {
+            let weights = alias["RoutingConfig"]["AdditionalVersionWeights"].as_object();
+            weights.is_some_and(|weights| !weights.is_empty())
+        };
+        self.aliases
+            .iter()
+            .find(weights)
+            .map(|alias| format!("an alias is {alias:#}"))
     }
 }
 
@@ -252,15 +259,20 @@ impl Shared {
                 std::thread::sleep(wait);
                 answer
             }
+            Fault::Terminate => {
+                self.signal("-TERM");
+                self.forward(request)
+            }
         }
     }
 
     fn judge(&self, request: &Message) -> (Fault, Option<Call>) {
         let mut log = self.log();
-        let Some(call) = Call::of(request, log.calls.len()) else {
+        let Some(mut call) = Call::of(request, log.calls.len()) else {
             return (Fault::None, None);
         };
         let fault = (log.rule)(&call);
+        call.fault = fault;
         log.calls.push(call.clone());
         (fault, Some(call))
     }
@@ -273,11 +285,16 @@ impl Shared {
     }
 
     fn kill(&self) -> Option<Message> {
-        if let Some(id) = locked(&self.victim).take() {
-            let killed = Command::new("kill").args(["-KILL", &id.to_string()]).status();
-            assert!(killed.is_ok_and(|status| status.success()), "{id} cannot be killed");
-        }
+        self.signal("-KILL");
         None
+    }
+
+    /// Once: what a dead process has under way may meet a fault, too.
+    fn signal(&self, signal: &str) {
+        if let Some(id) = locked(&self.victim).take() {
+            // It may have ended by itself.
+            let _ = Command::new("kill").args([signal, &id.to_string()]).status();
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use e2e::{Call, Fault, Poller, Project, Random, Wire, get, settings};
+use e2e::{Among, Fault, Point, Poller, Project, Random, Wire, get, settings};
 use serde_json::Value;
 
 /// Fast, and a lease that a dead process does not hold for long.
@@ -12,60 +12,21 @@ const ROLLOUT: &str = "poll = '200ms'\nlock-lease = '4s'\nlock-margin = '1s'\n\
     gates = { settle = '0s', minimum-requests = 5, longest-extension = '5m', \
     lambda-error-rate = { fail-above-percent = 40.0, pass-at-most-percent = 10.0 } }\n";
 
-/// Where a deploy is killed.
-#[derive(Clone, Copy, Debug)]
-struct Point {
-    among: Among,
-    /// How many of them come before.
-    number: usize,
-    fault: Fault,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Among {
-    /// What changes the stacks, the functions, or the traffic.
-    Changes,
-    /// Every call, reads and looks at the gates too.
-    All,
-}
-
-impl Point {
-    fn of(seed: u64) -> Self {
-        let mut random = Random::new(seed);
-        let fault = *random.choose(&[
-            Fault::KillBefore,
-            Fault::KillAfter,
-            Fault::KillAfter,
-            // Within the lock's margin, so that the next run has not begun.
-            Fault::KillAndArriveLate(Duration::from_millis(500)),
-        ]);
-        // An undisturbed deploy makes 12 such changes and some 100 calls, apart from looks at the gates.
-        match random.one_in(3) {
-            true => Self {
-                among: Among::All,
-                number: random.below(100),
-                fault,
-            },
-            false => Self {
-                among: Among::Changes,
-                number: random.below(12),
-                fault,
-            },
-        }
-    }
-
-    fn rule(self) -> impl FnMut(&Call) -> Fault + Send + 'static {
-        let mut seen = 0;
-        move |call| {
-            let counts = match self.among {
-                Among::All => true,
-                Among::Changes => call.is_change && call.service != "s3",
-            };
-            let hit = counts && seen == self.number;
-            seen += usize::from(counts);
-            if hit { self.fault } else { Fault::None }
-        }
-    }
+/// Where a deploy is killed, and how.
+fn choice(seed: u64) -> (Point, Fault) {
+    let mut random = Random::new(seed);
+    let fault = *random.choose(&[
+        Fault::KillBefore,
+        Fault::KillAfter,
+        Fault::KillAfter,
+        // Within the lock's margin, so that the next run has not begun.
+        Fault::KillAndArriveLate(Duration::from_millis(500)),
+    ]);
+    let (among, number) = match random.one_in(3) {
+        true => (Among::All, random.below(100)),
+        false => (Among::Changes, random.below(12)),
+    };
+    (Point { among, number }, fault)
 }
 
 fn seeds(fixed: &[u64]) -> Vec<u64> {
@@ -89,7 +50,7 @@ fn says(function: &str) -> &'static str {
 
 /// The end that every command has to leave, by the product's word and by the cloud's.
 fn assert_settled(project: &Project, wire: &Wire<'_>) -> String {
-    wire.traffic("prod").assert_whole();
+    assert_eq!(wire.traffic("prod").left_over(), None);
     let status = project.run(&["status", "--json"]).expect(0).json().remove(0);
     assert_eq!(status["apis"][0]["as_recorded"], true, "{status:#}");
     assert_eq!(status["open"], Value::Null, "{status:#}");
@@ -110,14 +71,14 @@ fn killed_anywhere(ledger: &str, seeds: &[u64]) {
     let traffic = Poller::start(&url);
     let mut functions = ["changed", "good"].iter().cycle();
     for &seed in seeds {
-        let point = Point::of(seed);
+        let (point, fault) = choice(seed);
         let function = *functions.next().expect("it goes round");
         project.function(function);
-        wire.rule(point.rule());
+        wire.rule(point.rule(fault));
         let status = wire.start(&["deploy", "--blue-green", "--tag", function]).wait();
         let calls = wire.calls();
         let last = calls.last().map(ToString::to_string).unwrap_or_default();
-        println!("LLAMA_KILL_SEED={seed}: {point:?}, ended with {status} at {last}");
+        println!("LLAMA_KILL_SEED={seed}: {fault:?} at {point:?}, ended with {status} at {last}");
         if status.success() {
             // The deploy had fewer calls than that.
             continue;

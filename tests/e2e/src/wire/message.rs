@@ -5,6 +5,8 @@ use std::fmt;
 use std::io::{BufRead, Read, Write};
 use std::net::TcpStream;
 
+use super::Fault;
+
 /// One request or answer, byte for byte.
 pub(super) struct Message {
     /// First line and fields, with the empty line.
@@ -124,6 +126,8 @@ pub struct Call {
     pub operation: String,
     /// Whether it may change something.
     pub is_change: bool,
+    /// What became of it.
+    pub fault: Fault,
     protocol: Protocol,
 }
 
@@ -183,6 +187,7 @@ impl Call {
             service,
             operation,
             is_change,
+            fault: Fault::None,
             protocol,
         })
     }

@@ -1,0 +1,123 @@
+//! Rollouts in a row on the embedded cloud, with the real binary, under constant traffic and random faults; after each
+//! the end state is looked at past the product, and every answer is held against the journals.
+//!
+//! `cargo xtask soak` runs it through the binary beside this module, and a test runs a few rollouts. It knows the ledger's
+//! files and the wire, and nothing of our crates.
+
+mod fate;
+mod ledger;
+mod load;
+mod rollout;
+mod shares;
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
+
+use self::fate::{Fate, Release};
+use self::load::Load;
+use self::rollout::{Soak, write_release};
+use crate::{Project, Wire, settings};
+
+const BUCKET: &str = "ledger-of-a-soak";
+const CLIENTS: usize = 3;
+const PAUSE: Duration = Duration::from_millis(6);
+
+/// Fast: bakes of fractions of a second, and a lease that a dead process does not hold for long. The limits leave a
+/// failing tenth no chance and need some hundred requests.
+const ROLLOUT: &str = "poll = '150ms'\nlock-lease = '3s'\nlock-margin = '800ms'\n\
+    gates = { settle = '0s', metric-period = '1s', minimum-requests = 40, longest-extension = '60s', \
+    lambda-error-rate = { fail-above-percent = 5.0, pass-at-most-percent = 1.0 } }\n";
+const STEPS: [(&str, &str); 2] = [
+    ("weight = 10, bake = '3s'", "weight = 25, bake = '300ms'"),
+    ("bake = '3s'", "bake = '300ms'"),
+];
+
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub seed: u64,
+    /// The number of the first, to repeat what befell it.
+    pub first: usize,
+    pub rollouts: usize,
+}
+
+/// The figures.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    pub rollouts: usize,
+    pub promoted: usize,
+    pub turned_back: usize,
+    pub rollbacks: usize,
+    pub left_to_people: usize,
+    pub faults: usize,
+    pub killed: usize,
+    pub requests: usize,
+    /// Requests that a bad candidate failed, within its share.
+    pub failed_by_candidates: usize,
+    /// Of rollbacks that nothing befell.
+    pub longest_switch: SignedDuration,
+    pub seconds: f64,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{} rollouts in {:.0} s: {} promoted, {} turned back, {} rolled back, {} left to people; {} faults, {} of them \
+             kills; {} requests, {} failed by bad candidates within their share, 0 lost; the longest switch of a rollback \
+             took {} ms",
+            self.rollouts,
+            self.seconds,
+            self.promoted,
+            self.turned_back,
+            self.rollbacks,
+            self.left_to_people,
+            self.faults,
+            self.killed,
+            self.requests,
+            self.failed_by_candidates,
+            self.longest_switch.as_millis(),
+        )
+    }
+}
+
+/// Carries them out; `say` gets a line for each.
+///
+/// # Errors
+/// The first rollout that leaves something, or the first answer that should not have been.
+pub fn run(options: Options, say: &dyn Fn(&str)) -> Result<Summary, String> {
+    let project = Project::empty();
+    let text = settings(ROLLOUT, &format!("ledger = 's3://{BUCKET}/ledger'")).replace("contains = 'hello'", "");
+    let text = STEPS.iter().fold(text, |text, (from, to)| text.replace(from, to));
+    project.write("llama-deploy.toml", &text);
+    project.function("soak");
+    let wire = Wire::between(&project);
+    project.make_bucket(BUCKET);
+    write_release(&project, "first", Release::Good);
+    let ended = project.run(&["deploy"]);
+    if ended.status != Some(0) {
+        return Err(format!("the first deploy failed:\n{}", ended.stderr));
+    }
+    let begun = Instant::now();
+    let url = format!("{}/hello", wire.traffic("prod").live_url);
+    let load = Load::start(&url, CLIENTS, PAUSE);
+    let mut soak = Soak::new(&project, &wire, &load, &url);
+    for number in options.first..options.first + options.rollouts {
+        let fate = Fate::of(options.seed, number);
+        let since = Instant::now();
+        let done = soak.rollout(number, &fate).map_err(|problem| {
+            format!(
+                "rollout {number} ({fate}): {problem}\nagain with: cargo xtask soak --seed {} --first {number} --rollouts 1",
+                options.seed
+            )
+        })?;
+        say(&format!(
+            "{number:4}  {:5.1} s  {fate}: {done}",
+            since.elapsed().as_secs_f64()
+        ));
+    }
+    let mut summary = soak.summary();
+    summary.seconds = begun.elapsed().as_secs_f64();
+    Ok(summary)
+}
