@@ -28,8 +28,7 @@ impl Migrator {
     ) -> Result<Vec<String>, MigrateError> {
         let mut connection = session::open(database).await?;
         let result = self.baseline_on(&mut connection, version, options, events).await;
-        session::close(connection).await;
-        result
+        session::finish(connection, result).await
     }
 
     async fn baseline_on(

@@ -47,8 +47,7 @@ impl Migrator {
     ) -> Result<Vec<String>, MigrateError> {
         let mut connection = session::open(database).await?;
         let result = self.down_on(&mut connection, options, events).await;
-        session::close(connection).await;
-        result
+        session::finish(connection, result).await
     }
 
     async fn down_on(

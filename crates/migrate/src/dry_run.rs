@@ -98,8 +98,7 @@ impl Migrator {
     ) -> Result<DryRun, MigrateError> {
         let mut connection = session::open(database).await?;
         let result = self.dry_run_on(&mut connection, database, options, events).await;
-        session::close(connection).await;
-        result
+        session::finish(connection, result).await
     }
 
     async fn dry_run_on(

@@ -65,8 +65,7 @@ impl Migrator {
     pub async fn diagnose(&self, database: &Database) -> Result<Vec<Remedy>, MigrateError> {
         let mut connection = session::connect(database).await?;
         let result = self.diagnose_on(&mut connection).await;
-        session::close(connection).await;
-        result
+        session::finish(connection, result).await
     }
 
     async fn diagnose_on(&self, connection: &mut PgConnection) -> Result<Vec<Remedy>, MigrateError> {
@@ -148,8 +147,7 @@ impl Migrator {
     ) -> Result<(), MigrateError> {
         let mut connection = session::open(database).await?;
         let result = self.repair_on(&mut connection, remedy, who, options, events).await;
-        session::close(connection).await;
-        result
+        session::finish(connection, result).await
     }
 
     async fn repair_on(

@@ -14,6 +14,10 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The first version with `client_connection_check_interval`.
 const CHECKS_CLIENTS: i32 = 140_000;
 
+/// SQLSTATE of a prepared statement that the session does not have, or has already.
+const UNKNOWN_STATEMENT: &str = "26000";
+const KNOWN_STATEMENT: &str = "42P05";
+
 /// A session in the way of a migration, or one that waits for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocker {
@@ -47,8 +51,15 @@ impl fmt::Display for Blocker {
 /// releases a session's locks only with the session.
 pub(crate) async fn open(database: &Database) -> Result<PgConnection, MigrateError> {
     let mut connection = connect(database).await?;
+    match prepare(&mut connection).await {
+        Ok(()) => Ok(connection),
+        Err(error) => finish(connection, Err(error)).await,
+    }
+}
+
+async fn prepare(connection: &mut PgConnection) -> Result<(), MigrateError> {
     let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
-        .fetch_one(&mut connection)
+        .fetch_one(&mut *connection)
         .await
         .map_err(|source| MigrateError::Database {
             what: "its version",
@@ -56,14 +67,25 @@ pub(crate) async fn open(database: &Database) -> Result<PgConnection, MigrateErr
         })?;
     if version >= CHECKS_CLIENTS {
         // Else the server notices a killed client only when its statement ends: 13.5 s measured, against 0.1 s.
-        set(
-            &mut connection,
-            "client_connection_check_interval",
-            Duration::from_secs(1),
-        )
-        .await?;
+        set(connection, "client_connection_check_interval", Duration::from_secs(1)).await?;
     }
-    Ok(connection)
+    Ok(())
+}
+
+/// Ends the session of a piece of work. Behind a pooler in transaction mode statements meet sessions that never heard of
+/// them, or heard of others by the same name; both are said to be that.
+pub(crate) async fn finish<T>(connection: PgConnection, result: Result<T, MigrateError>) -> Result<T, MigrateError> {
+    close(connection).await;
+    let is_pooled = |error: &sqlx::Error| {
+        let code = error.as_database_error().and_then(|error| error.code());
+        code.is_some_and(|code| code == UNKNOWN_STATEMENT || code == KNOWN_STATEMENT)
+    };
+    result.map_err(|error| match error {
+        MigrateError::Database { source, .. } | MigrateError::Failed { source, .. } if is_pooled(&source) => {
+            MigrateError::SessionNotKept
+        }
+        error => error,
+    })
 }
 
 pub(crate) async fn connect(database: &Database) -> Result<PgConnection, MigrateError> {

@@ -48,7 +48,7 @@ impl Migrator {
     pub async fn status(&self, database: &Database) -> Result<Status, MigrateError> {
         let mut connection = session::connect(database).await?;
         let applied = history::read(&mut connection).await;
-        session::close(connection).await;
-        Ok(Status::of(self, applied?))
+        let applied = session::finish(connection, applied).await?;
+        Ok(Status::of(self, applied))
     }
 }

@@ -54,8 +54,7 @@ impl Migrator {
     ) -> Result<Report, MigrateError> {
         let mut connection = session::open(database).await?;
         let result = self.up_on(&mut connection, database, options, events).await;
-        session::close(connection).await;
-        result
+        session::finish(connection, result).await
     }
 
     async fn up_on(

@@ -8,6 +8,7 @@ mod contention;
 mod crashes;
 mod disagreements;
 mod downs;
+mod pooler;
 mod rehearsals;
 mod repairs;
 mod restores;
