@@ -1,10 +1,16 @@
 //! What can be typed: the grammar of the command line and nothing else.
 
+mod operate;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::operate::{
+    Audit, EnvironmentAndNumber, EnvironmentArgument, Monitor, Request, RequestWithReason, SlotName, Smoke, Switch,
+    SwitchTarget, Traffic, Unlock,
+};
 use crate::settings::Approval;
 
 #[derive(Debug, Parser)]
@@ -53,12 +59,34 @@ pub enum Command {
     Deploy(Deploy),
     /// Delete stacks, after saying what would be lost and asking for the environment's name
     Destroy(Destroy),
-    /// Turn the traffic back to the previous release, or to a named one
-    Rollback(Rollback),
-    /// What is live, since when, and what happened last
+    /// Turn the traffic back to the previous release, or to a named one (`rollback ENV [RELEASE]`)
+    Rollback(EnvironmentAndNumber),
+    /// Hold the open rollout at its step; it is watched on
+    Pause(Request),
+    /// Let a paused rollout go on, or carry on one that nobody is at work on
+    Resume(Request),
+    /// Say yes to the step that the open rollout waits with
+    Approve(Request),
+    /// Let the open rollout go live at the next look that passes, without the steps in between
+    Promote(RequestWithReason),
+    /// Turn the open rollout back
+    Abort(RequestWithReason),
+    /// End the lock of a run that is dead, or has to stop
+    Unlock(Unlock),
+    /// What is live, since when, by whom, what is going on and what happened last
     Status(EnvironmentArgument),
     /// The releases and rollouts of an environment
     History(EnvironmentArgument),
+    /// Run the smoke checks against the live or the idle slot
+    Smoke(Smoke),
+    /// Watch what is live by the gates of a rollout
+    Monitor(Monitor),
+    /// Who gets the live traffic, and giving it to the other slot
+    #[command(subcommand)]
+    Traffic(Traffic),
+    /// Why each decision was made, and whether the record of it is as it was written
+    #[command(subcommand)]
+    Audit(Audit),
     /// Database migrations
     #[command(subcommand)]
     Migrate(Migrate),
@@ -198,6 +226,12 @@ pub struct Deploy {
     /// A tag for the release, for example v1.2.3
     #[arg(long, value_name = "TAG", requires = "blue_green")]
     pub tag: Option<String>,
+    /// Short steps, and old alarms and what the live release does wrong are not obeyed; why, for the journal
+    #[arg(long, value_name = "REASON", requires = "blue_green")]
+    pub hotfix: Option<String>,
+    /// Stop after the smoke test, until `approve` or `traffic switch`
+    #[arg(long, requires = "blue_green")]
+    pub hold: bool,
     /// Send no synthetic traffic of our own during the bakes
     #[arg(long, requires = "blue_green")]
     pub no_traffic: bool,
@@ -238,6 +272,23 @@ pub struct Changes {
     pub force: bool,
 }
 
+/// What is meant where nothing is said.
+impl Default for Changes {
+    fn default() -> Self {
+        Self {
+            exclusively: false,
+            concurrency: NonZeroUsize::new(4).unwrap_or(NonZeroUsize::MIN),
+            require_approval: None,
+            allow_replace: Vec::new(),
+            parameters: Vec::new(),
+            tags: Vec::new(),
+            outputs_file: None,
+            role_arn: None,
+            force: false,
+        }
+    }
+}
+
 /// A parameter's value, of one stack or of all that have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
@@ -261,19 +312,6 @@ pub struct Destroy {
     /// After a deletion has failed: the logical id of a resource to leave where it is; repeatable
     #[arg(long, value_name = "LOGICAL_ID")]
     pub retain: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct Rollback {
-    pub environment: String,
-    /// The release's number; without it the one before the live one
-    pub release: Option<u32>,
-}
-
-#[derive(Debug, Args)]
-pub struct EnvironmentArgument {
-    #[arg(value_name = "ENV", default_value = "local")]
-    pub environment: String,
 }
 
 #[derive(Debug, Subcommand)]

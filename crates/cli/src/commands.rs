@@ -1,5 +1,6 @@
 //! One module a command: arguments and settings in, one library call, what to show out.
 
+mod audit;
 mod bootstrap;
 mod deploy;
 mod destroy;
@@ -10,18 +11,23 @@ mod init;
 mod list;
 mod local;
 mod migrate;
+mod monitor;
+mod request;
 mod rollback;
+mod smoke;
 mod status;
 mod synth;
+mod traffic;
+mod unlock;
 mod validate;
 
 use std::path::{Path, PathBuf};
 
 use crate::app::{self, Invocation};
-use crate::arguments::{AppOptions, Arguments, Command};
+use crate::arguments::{AppOptions, Arguments, Command, EnvironmentAndNumber};
 use crate::assembly::{self, Stack};
 use crate::console::Console;
-use crate::failure::Outcome;
+use crate::failure::{Code, Failure, Outcome};
 use crate::function_build;
 use crate::session::Session;
 use crate::settings::{Environment, LOCAL, Settings, Surroundings};
@@ -41,6 +47,16 @@ pub fn run(arguments: &Arguments, surroundings: &Surroundings, console: &Console
         Command::Rollback(options) => rollback::run(options, &settings()?, console),
         Command::Status(options) => status::run(options, &settings()?, console),
         Command::History(options) => history::run(options, &settings()?, console),
+        Command::Pause(options) => request::pause(options, &settings()?, console),
+        Command::Resume(options) => request::resume(options, &settings()?, console),
+        Command::Approve(options) => request::approved(options, &settings()?, console),
+        Command::Promote(options) => request::promote(options, &settings()?, console),
+        Command::Abort(options) => request::abort(options, &settings()?, console),
+        Command::Unlock(options) => unlock::run(options, &settings()?, console),
+        Command::Monitor(options) => monitor::run(options, &settings()?, console),
+        Command::Smoke(options) => smoke::run(options, &settings()?, console),
+        Command::Traffic(command) => traffic::run(command, &settings()?, console),
+        Command::Audit(command) => audit::run(command, &settings()?, console),
         Command::Migrate(command) => migrate::run(command, &settings()?, console),
         Command::Explain(options) => explain::run(options, console),
         Command::Local(command) => local::run(command, &settings()?, console),
@@ -80,6 +96,16 @@ fn assemble_selected<'a>(
     let folder = settings.environment_folder(options.environment.as_deref().unwrap_or(LOCAL));
     let (environment, stacks) = assemble(settings, options, folder.join("assembly"), console)?;
     Ok((environment, assembly::select(stacks, named)?))
+}
+
+/// The environment and the number of a `what`, as they were typed.
+fn environment_and_number<'a>(
+    options: &'a EnvironmentAndNumber,
+    what: &str,
+) -> Outcome<(Option<&'a str>, Option<u32>)> {
+    options
+        .resolve()
+        .map_err(|word| Failure::new(Code::ArgumentsInvalid, format!("'{word}' is no number of a {what}")))
 }
 
 fn relative<'a>(path: &'a Path, to: &Path) -> &'a Path {

@@ -37,6 +37,11 @@ impl Console {
         }
     }
 
+    /// Whether stdout carries JSON.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Whether what goes on is drawn on one line.
     pub fn is_terminal(&self) -> bool {
         self.line.is_some()

@@ -14,6 +14,7 @@ pub enum Code {
     SettingMissing,
     FolderUnsuitable,
     CratesUnknown,
+    ArgumentsInvalid,
     AppDoesNotCompile,
     AppFailed,
     AssemblyInvalid,
@@ -45,6 +46,14 @@ pub enum Code {
     NeedsHuman,
     ReleaseUnknown,
     NothingToRelease,
+    ChecksFailed,
+    GateFailed,
+    GateUndecided,
+    HistoryChanged,
+    RequestRefused,
+    NothingOpen,
+    NoAnswer,
+    SlotUnsuitable,
     MigrationFailed,
     DatabaseUnavailable,
     CloudDenied,
@@ -55,13 +64,14 @@ pub enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub const ALL: [Code; 43] = [
+    pub const ALL: [Code; 52] = [
         Code::ConfigMissing,
         Code::ConfigInvalid,
         Code::EnvironmentUnknown,
         Code::SettingMissing,
         Code::FolderUnsuitable,
         Code::CratesUnknown,
+        Code::ArgumentsInvalid,
         Code::AppDoesNotCompile,
         Code::AppFailed,
         Code::AssemblyInvalid,
@@ -93,6 +103,14 @@ impl Code {
         Code::NeedsHuman,
         Code::ReleaseUnknown,
         Code::NothingToRelease,
+        Code::ChecksFailed,
+        Code::GateFailed,
+        Code::GateUndecided,
+        Code::HistoryChanged,
+        Code::RequestRefused,
+        Code::NothingOpen,
+        Code::NoAnswer,
+        Code::SlotUnsuitable,
         Code::MigrationFailed,
         Code::DatabaseUnavailable,
         Code::CloudDenied,
@@ -110,6 +128,7 @@ impl Code {
             Code::SettingMissing => "LD0104",
             Code::FolderUnsuitable => "LD0105",
             Code::CratesUnknown => "LD0106",
+            Code::ArgumentsInvalid => "LD0107",
             Code::AppDoesNotCompile => "LD0201",
             Code::AppFailed => "LD0202",
             Code::AssemblyInvalid => "LD0203",
@@ -141,6 +160,14 @@ impl Code {
             Code::NeedsHuman => "LD0505",
             Code::ReleaseUnknown => "LD0506",
             Code::NothingToRelease => "LD0507",
+            Code::ChecksFailed => "LD0508",
+            Code::GateFailed => "LD0509",
+            Code::GateUndecided => "LD0510",
+            Code::HistoryChanged => "LD0511",
+            Code::RequestRefused => "LD0512",
+            Code::NothingOpen => "LD0513",
+            Code::NoAnswer => "LD0514",
+            Code::SlotUnsuitable => "LD0515",
             Code::MigrationFailed => "LD0601",
             Code::DatabaseUnavailable => "LD0602",
             Code::CloudDenied => "LD0701",
@@ -160,6 +187,7 @@ impl Code {
             | Code::SettingMissing
             | Code::FolderUnsuitable
             | Code::CratesUnknown
+            | Code::ArgumentsInvalid
             | Code::AppDoesNotCompile
             | Code::AppFailed
             | Code::AssemblyInvalid
@@ -179,16 +207,22 @@ impl Code {
             | Code::BootstrapForeign
             | Code::StackElsewhere
             | Code::ReleaseUnknown
-            | Code::NothingToRelease => 2,
+            | Code::NothingToRelease
+            | Code::RequestRefused
+            | Code::NothingOpen
+            | Code::SlotUnsuitable => 2,
             Code::SmokeFailed | Code::RolledBack => 3,
-            Code::LockHeld | Code::StackBusy => 4,
-            Code::NeedsHuman | Code::JournalDamaged => 5,
+            Code::LockHeld | Code::StackBusy | Code::NoAnswer => 4,
+            Code::NeedsHuman | Code::JournalDamaged | Code::HistoryChanged => 5,
             Code::Interrupted => 130,
             Code::LocalPortTaken
             | Code::LocalUnavailable
             | Code::StackFailed
             | Code::RulesUnavailable
             | Code::DeletionFailed
+            | Code::ChecksFailed
+            | Code::GateFailed
+            | Code::GateUndecided
             | Code::MigrationFailed
             | Code::DatabaseUnavailable
             | Code::CloudDenied

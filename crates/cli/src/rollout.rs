@@ -24,7 +24,7 @@ use tokio::sync::OnceCell;
 use self::checks::ConfiguredSmoke;
 use self::clock::SystemClock;
 pub use self::clock::now;
-pub use self::ending::{ended, failed, rolled_back};
+pub use self::ending::{ended, failed, rolled_back, tell_head};
 pub use self::migrations::{Connection, DatabaseMigrations};
 pub use self::observer::Reporter;
 pub use self::stacks::Stacks;
@@ -168,6 +168,20 @@ impl WithTraffic {
         }
     }
 
+    /// For a rollout that another run began: the stacks as that run noted them.
+    pub async fn carried_on(session: &Session<'_>, console: &Console) -> Outcome<Self> {
+        let ledger = ledger(session)?;
+        Ok(Self {
+            inner: Reporter::new(console.clone()),
+            console: console.clone(),
+            aws: session.aws.clone(),
+            environment: session.environment.clone(),
+            stacks: Stacks::read(&ledger, &session.environment.name).await?,
+            wanted: true,
+            sender: Arc::default(),
+        })
+    }
+
     fn start(&self) {
         let Some(traffic) = self.environment.traffic.clone().filter(|_| self.wanted) else {
             return;
@@ -224,9 +238,13 @@ impl WithTraffic {
 impl Observer for WithTraffic {
     fn observe(&self, event: &RolloutEvent) {
         self.inner.observe(event);
-        if let RolloutEvent::Smoked { results, .. } = event
-            && results.iter().all(|result| result.passed)
-        {
+        // The second where a rollout is carried on that was tested before.
+        let begins = match event {
+            RolloutEvent::Smoked { results, .. } => results.iter().all(|result| result.passed),
+            RolloutEvent::Baking { .. } => true,
+            _ => false,
+        };
+        if begins {
             self.start();
         }
     }

@@ -12,7 +12,7 @@ use orchestrator::domain::Weight;
 use orchestrator::ledger::Actor;
 use orchestrator::ports::AlarmName;
 
-pub use duration::Span;
+pub use duration::{Span, parse as parse_duration};
 pub use file::{Approval, Backup, CheckTable as Check, TrafficTable as Traffic};
 
 use crate::cargo_build::CargoBuild;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use aws::BLUE_GREEN_METADATA;
 use aws::assets::AssetManifest;
 use aws::stacks::{Deployment, StackInput, Stop};
-use orchestrator::driver::DeployOptions;
+use orchestrator::driver::{DeployOptions, Rollouts};
 
 use self::approval::Ask;
 use self::ending::{Teller, interrupted};
@@ -26,7 +26,7 @@ use self::guard::Guard;
 use self::plan_file::Plan;
 use self::progress::Progress;
 use super::{Session, assemble_selected};
-use crate::arguments::Deploy;
+use crate::arguments::{AppOptions, Changes, Deploy};
 use crate::assembly::Stack;
 use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
@@ -72,6 +72,51 @@ pub fn run(options: &Deploy, verbose: bool, settings: &Settings, console: &Conso
         return deploying.make_plan(&inputs, &manifests, &ask);
     }
     deploying.deploy(&inputs, &manifests, &ask)
+}
+
+/// What `work` does with the environment's rollouts when they may have to deploy the app's stacks: an open rollout that
+/// ended before its stacks stood is carried on.
+pub fn with_app<T>(
+    session: &Session<'_>,
+    yes: bool,
+    settings: &Settings,
+    console: &Console,
+    work: impl AsyncFnOnce(&Rollouts) -> Outcome<T>,
+) -> Outcome<T> {
+    let options = Deploy {
+        stacks: Vec::new(),
+        app: AppOptions {
+            environment: Some(session.environment.name.clone()),
+            context: Vec::new(),
+        },
+        changes: Changes::default(),
+        no_execute: false,
+        plan: None,
+        blue_green: true,
+        tag: None,
+        hotfix: None,
+        hold: false,
+        no_traffic: false,
+        yes,
+    };
+    let (environment, stacks) = assemble_selected(settings, &options.app, &options.stacks, console)?;
+    if !environment.is_local() {
+        inputs::check_environment(&stacks, session.aws.account(), session.aws.region())?;
+    }
+    let (mut inputs, manifests) = session.inputs(&stacks)?;
+    inputs::apply(&options.changes, &stacks, &mut inputs)?;
+    let stop = Stop::default();
+    let guard = Guard::new(&options.changes.allow_replace, &stacks);
+    let ask = Ask::new(environment.approval, yes, guard, console.clone(), stop.clone());
+    let deploying = Deploying {
+        options: &options,
+        session,
+        stacks: &stacks,
+        verbose: false,
+        console,
+        stop,
+    };
+    deploying.release(inputs, manifests, ask, work)
 }
 
 fn execute_plan(options: &Deploy, file: &Path, verbose: bool, settings: &Settings, console: &Console) -> Outcome<u8> {
@@ -189,6 +234,28 @@ impl Deploying<'_> {
     }
 
     fn blue_green(&self, inputs: Vec<StackInput>, manifests: Vec<AssetManifest>, ask: Ask) -> Outcome<u8> {
+        let options = DeployOptions {
+            tag: self.options.tag.clone(),
+            hotfix: self.options.hotfix.clone(),
+            hold: self.options.hold,
+        };
+        let end = self.release(inputs, manifests, ask, async |rollouts| {
+            rollout::abort_on_signals(&rollouts.interrupt, self.console)?;
+            let end = rollouts.deploy_blue_green(options).await;
+            rollout::tell_head(rollouts, self.console).await;
+            end.map_err(rollout::failed)
+        })?;
+        rollout::ended(&end, &self.session.environment.name, self.console)
+    }
+
+    /// Has everything that a rollout of these stacks needs ready for `work`.
+    fn release<T>(
+        &self,
+        inputs: Vec<StackInput>,
+        manifests: Vec<AssetManifest>,
+        ask: Ask,
+        work: impl AsyncFnOnce(&Rollouts) -> Outcome<T>,
+    ) -> Outcome<T> {
         let (options, session, console) = (self.options, self.session, self.console);
         if !has_slots(self.stacks)? {
             return Err(Failure::new(Code::NothingToRelease, "no stack of the app holds slots")
@@ -211,21 +278,15 @@ impl Deploying<'_> {
             !options.no_traffic,
         ));
         let rollouts = rollout::rollouts(session, Some(release), traffic.clone(), console)?;
-        let end = session.runtime.block_on(async {
-            rollout::abort_on_signals(&rollouts.interrupt, console)?;
-            let end = rollouts
-                .deploy_blue_green(DeployOptions {
-                    tag: options.tag.clone(),
-                    ..DeployOptions::default()
-                })
-                .await;
+        let done = session.runtime.block_on(async {
+            let done = work(&rollouts).await;
             traffic.finish().await;
-            end.map_err(rollout::failed)
+            done
         })?;
-        if let Some(refused) = ask.refusal(None) {
-            return Err(refused);
+        match ask.refusal(None) {
+            Some(refused) => Err(refused),
+            None => Ok(done),
         }
-        rollout::ended(&end, &session.environment.name, console)
     }
 
     /// So that `status`, `migrate` and `rollback` find the stacks without the app.

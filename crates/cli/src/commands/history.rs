@@ -1,13 +1,15 @@
-//! `llama-deploy history ENV`: the rollouts and rollbacks of an environment, newest first.
+//! `llama-deploy history ENV`: every rollout, newest first.
 
 use std::sync::Arc;
 
-use orchestrator::driver::{HistoryEntry, RolloutResult};
+use orchestrator::driver::HistoryEntry;
 
 use super::Session;
+use super::status::result;
 use crate::arguments::EnvironmentArgument;
 use crate::console::Console;
 use crate::failure::Outcome;
+use crate::moment::{at, lasting};
 use crate::rollout;
 use crate::settings::Settings;
 
@@ -15,7 +17,7 @@ use crate::settings::Settings;
 const LIMIT: usize = 100;
 
 pub fn run(options: &EnvironmentArgument, settings: &Settings, console: &Console) -> Outcome<u8> {
-    let environment = settings.environment(&options.environment)?;
+    let environment = settings.environment(options.name())?;
     let session = Session::open(settings, environment, console)?;
     console.clear();
     let rollouts = rollout::rollouts(&session, None, Arc::new(()), console)?;
@@ -33,30 +35,36 @@ pub fn run(options: &EnvironmentArgument, settings: &Settings, console: &Console
     Ok(0)
 }
 
+/// `  12  2026-03-01 12:05:03Z  alice      release 7 (v1.7.0) went live, after 20 min`
 fn line(entry: &HistoryEntry) -> String {
+    let number = entry.rollout.to_string();
     if let Some(problem) = &entry.problem {
-        return format!("{:>4}  {problem}", entry.rollout.to_string());
+        return format!("{number:>4}  {problem}");
     }
-    let began = entry
-        .began
-        .map(|began| began.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
-        .unwrap_or_default();
-    let what = if entry.is_rollback { "rollback to" } else { "release" };
-    let tag = entry.tag.as_deref().map(|tag| format!(" ({tag})")).unwrap_or_default();
-    let result = match &entry.result {
-        Some(RolloutResult::Promoted) => "live".to_owned(),
-        Some(RolloutResult::RolledBack { reason }) => format!("turned back: {reason}"),
-        Some(RolloutResult::NeedsHuman { found }) => format!("needs a human: {found}"),
-        None => format!("unfinished: {}", entry.state),
+    let began = entry.began.map(at).unwrap_or_default();
+    let what = if entry.is_rollback {
+        "rollback to release"
+    } else {
+        "release"
     };
+    let tag = entry.tag.as_deref().map(|tag| format!(" ({tag})")).unwrap_or_default();
     let actor = entry
         .actor
         .as_ref()
-        .map(|actor| format!("  by {}", actor.name))
+        .map(|actor| actor.name.as_str())
         .unwrap_or_default();
+    let taken_over = entry
+        .ended_by
+        .as_ref()
+        .filter(|ended_by| Some(*ended_by) != entry.actor.as_ref())
+        .map_or_else(String::new, |ended_by| format!(", ended by {}", ended_by.name));
+    let lasted = match (entry.began, entry.last_record) {
+        (Some(began), Some(end)) => format!(", after {}", lasting(end.duration_since(began))),
+        _ => String::new(),
+    };
     format!(
-        "{:>4}  {began}  {what} {}{tag}: {result}{actor}",
-        entry.rollout.to_string(),
-        entry.release
+        "{number:>4}  {began}  {actor:10} {what} {}{tag} {}{lasted}{taken_over}",
+        entry.release,
+        result(entry)
     )
 }

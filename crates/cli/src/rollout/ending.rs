@@ -1,12 +1,26 @@
 //! How a rollout's end becomes the command's: what was reached, or a failure with its code.
 
-use orchestrator::driver::{RolloutEnd, RolloutError, RolloutResult};
-use orchestrator::ledger::{JournalError, LockError};
+use orchestrator::driver::{RolloutEnd, RolloutError, RolloutResult, Rollouts};
+use orchestrator::ledger::{JournalError, LockError, head};
 use orchestrator::rollout::{Effect, Reason};
 
 use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
 use crate::refusal;
+
+/// The hash of the newest record, for whoever keeps this run's log: `audit verify --head` finds by it what was cut off or
+/// rewritten later. Said whatever came of the run; that it cannot be had is no failure of the run.
+pub async fn tell_head(rollouts: &Rollouts, console: &Console) {
+    match head(&*rollouts.ports.ledger, &rollouts.environment).await {
+        Ok(Some(head)) => {
+            console.clear();
+            console.say(&format!("the journal ends with {head}: {}", head.hash));
+            console.print_json(&serde_json::json!({ "event": "journal_head", "head": head }));
+        }
+        Ok(None) => {}
+        Err(error) => console.say(&format!("warning: the journal's last hash cannot be read: {error}")),
+    }
+}
 
 /// The end of a rollback that was asked for. An unfinished deploy that it found and turned back is one, too.
 pub fn rolled_back(end: &RolloutEnd, environment: &str, console: &Console) -> Outcome<u8> {
@@ -92,11 +106,11 @@ pub fn failed(error: RolloutError) -> Failure {
         RolloutError::Config(_) => (Code::ConfigInvalid, "the rollout's settings are not valid"),
         RolloutError::Lock(LockError::Held { .. }) => (Code::LockHeld, "another run is at work on this environment"),
         RolloutError::Lock(LockError::NotForced { .. }) => (Code::LockHeld, "the lock was not broken"),
-        RolloutError::Lock(LockError::NotHeld) => (Code::LockHeld, "there is no lock to break"),
+        RolloutError::Lock(LockError::NotHeld) => (Code::NothingOpen, "there is no lock to break"),
         RolloutError::HandedOver { .. } => (Code::Interrupted, "the rollout was left to be carried on"),
-        RolloutError::NothingOpen { .. } => (Code::ReleaseUnknown, "no rollout is open"),
-        RolloutError::NoRunAlive { .. } => (Code::Interrupted, "the rollout stands still"),
-        RolloutError::NeedsTheApp { .. } => (Code::Interrupted, "the rollout was not carried on"),
+        RolloutError::NothingOpen { .. } => (Code::NothingOpen, "no rollout is open"),
+        RolloutError::NoRunAlive { .. } => (Code::RequestRefused, "the rollout stands still"),
+        RolloutError::NeedsTheApp { .. } => (Code::RequestRefused, "the rollout was not carried on"),
         RolloutError::StillOpen { .. } => (Code::LockHeld, "a rollout has not ended"),
         RolloutError::Lock(LockError::Ledger(_)) | RolloutError::Ledger(_) => {
             (Code::CloudUnavailable, "the ledger cannot be used")

@@ -9,6 +9,7 @@ use orchestrator::ports::{InfrastructureProgress, SmokeCheckResult};
 use orchestrator::rollout::{Effect, Goal, Plan};
 
 use crate::console::{Console, bar};
+use crate::moment::at;
 
 /// Without a terminal, what a bake says is repeated this often, or at once when its verdict changes.
 const REPEAT: SignedDuration = SignedDuration::from_secs(30);
@@ -54,7 +55,9 @@ impl Observer for Reporter {
         match event {
             RolloutEvent::WaitingForLock { holder } => console.say(&format!(
                 "the environment is locked by {} since {}; waiting until it is renewed or its lease ends at {}",
-                holder.owner, holder.since, holder.until
+                holder.owner,
+                at(holder.since),
+                at(holder.until)
             )),
             RolloutEvent::LockTaken { .. } | RolloutEvent::State { .. } => {}
             RolloutEvent::FoundOpen {
@@ -150,13 +153,14 @@ impl Observer for Reporter {
             RolloutEvent::ApprovalAsked { step, weight, until } => {
                 console.clear();
                 console.say(&format!(
-                    "WAITING FOR APPROVAL of step {} ({weight}) until {until}: llama-deploy approve, or abort",
-                    step + 1
+                    "WAITING FOR APPROVAL of step {} ({weight}) until {}: llama-deploy approve, or abort",
+                    step + 1,
+                    at(*until)
                 ));
             }
             RolloutEvent::Waiting { state, paused, until } => {
                 let paused = if *paused { ", paused" } else { "" };
-                let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
+                let until = until.map(|until| format!(" until {}", at(until))).unwrap_or_default();
                 console.ticking(&format!("{state}{paused}: waiting{until}"));
             }
             RolloutEvent::TurningBack { reason } => {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::history::taken;
 use super::{RolloutError, RolloutEvent, Rollouts};
 use crate::domain::{ApiTarget, Release, ReleaseNumber, RolloutTarget, Slot};
 use crate::ledger::read_standing;
@@ -54,9 +55,16 @@ impl Rollouts {
             SmokeWhere::Idle => live.slot.other(),
             SmokeWhere::Slot(slot) => slot,
         };
-        let occupant = standing.occupants.get(slot).and_then(|number| standing.release(number));
+        let open = self.open_rollout().await?;
+        let occupant = match open.as_ref().and_then(taken) {
+            Some((by_rollout, candidate)) if by_rollout == slot => candidate,
+            _ => standing
+                .occupants
+                .get(slot)
+                .and_then(|number| standing.release(number).cloned()),
+        };
         let results = self
-            .check_slot(deployed, slot, occupant, |api| match target {
+            .check_slot(deployed, slot, occupant.as_ref(), |api| match target {
                 SmokeWhere::Live => &api.live_url,
                 SmokeWhere::Idle | SmokeWhere::Slot(_) => api.preview_urls.get(slot),
             })
@@ -69,8 +77,8 @@ impl Rollouts {
             environment: self.environment.to_string(),
             slot,
             is_live: slot == live.slot,
-            release: occupant.map(|release| release.number),
-            tag: occupant.map(|release| release.tag.clone()),
+            release: occupant.as_ref().map(|release| release.number),
+            tag: occupant.map(|release| release.tag),
             at: self.now(),
             results,
         })

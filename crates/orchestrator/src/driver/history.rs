@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{RolloutEnd, RolloutError, RolloutResult, Rollouts};
-use crate::domain::{ReleaseNumber, Weight};
+use crate::domain::{Release, ReleaseNumber, Slot, Weight};
 use crate::gates::{Judgement, Verdict};
 use crate::ledger::{Actor, Journal, JournalError, read_journal, rollout_numbers};
 use crate::rollout::{Effect, Event, Goal, Pause, Phase, PhaseName, RolloutNumber};
@@ -37,6 +37,10 @@ pub struct OpenRollout {
     pub is_rollback: bool,
     pub release: ReleaseNumber,
     pub tag: String,
+    /// The slot that it releases to, once that is known.
+    pub slot: Option<Slot>,
+    /// Why it is a hotfix, if it is one.
+    pub hotfix: Option<String>,
     pub state: PhaseName,
     /// The effect that was begun and whose outcome is not recorded.
     pub pending: Option<Effect>,
@@ -54,6 +58,10 @@ pub struct OpenRollout {
     pub bake_since: Option<Timestamp>,
     /// Who holds it at its step, and since when.
     pub paused: Option<Pause>,
+    /// The step that somebody is to approve, from 0.
+    pub approval_of: Option<usize>,
+    /// When an operator asked to promote at the next look that passes.
+    pub promote_asked: Option<Timestamp>,
     /// Until when an approval, or a word about an inconclusive bake, is waited for.
     pub waits_until: Option<Timestamp>,
     /// The newest look at the gates.
@@ -75,6 +83,8 @@ pub struct LastLook {
 #[derive(Debug, Default)]
 pub(super) struct Story {
     pub(super) open: Option<OpenRollout>,
+    /// What the open rollout has put into its slot, which the standing does not know yet: `None` in it while that goes on.
+    pub(super) taken: Option<(Slot, Option<Release>)>,
     /// The newest rollout that has ended.
     pub(super) last: Option<HistoryEntry>,
     /// Who began the rollout that made live what is.
@@ -135,6 +145,8 @@ impl OpenRollout {
             is_rollback: state.plan.is_rollback(),
             release: state.plan.release(),
             tag: tag(&state.plan.goal).to_owned(),
+            slot: state.facts.live.as_ref().map(|live| live.slot.other()),
+            hotfix: state.plan.hotfix().map(str::to_owned),
             state: state.phase.name(),
             pending: state.pending.clone(),
             began: first.map(|record| record.time),
@@ -146,6 +158,11 @@ impl OpenRollout {
             weight: step.and_then(|step| state.plan.steps.get(step)).map(|step| step.weight),
             bake_since: state.phase.bake().map(|bake| bake.since),
             paused: state.paused.clone(),
+            approval_of: match &state.phase {
+                Phase::AwaitingApproval { step, .. } => Some(*step),
+                _ => None,
+            },
+            promote_asked: state.promote_asked,
             waits_until: state.waits_until(),
             judged,
             turning_back: match &state.phase {
@@ -165,6 +182,13 @@ impl LastLook {
             summary: judgement.summary(),
         }
     }
+}
+
+/// The slot that an open rollout has begun to fill, and with what.
+pub(super) fn taken(journal: &Journal) -> Option<(Slot, Option<Release>)> {
+    let facts = &journal.state.facts;
+    let slot = facts.live.as_ref()?.slot.other();
+    facts.release_begun.then(|| (slot, facts.candidate.clone()))
 }
 
 fn tag(goal: &Goal) -> &str {
@@ -208,6 +232,7 @@ impl Rollouts {
                     if index == 0 && journal.is_open() {
                         newest_is_open = true;
                         story.open = Some(OpenRollout::of(&journal));
+                        story.taken = taken(&journal);
                     } else if is_recent {
                         story.last = Some(HistoryEntry::of(&journal));
                     }

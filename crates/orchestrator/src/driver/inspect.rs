@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{HistoryEntry, OpenRollout, RolloutError, Rollouts};
-use crate::domain::{ApiTraffic, PerSlot, Release, ReleaseNumber, StageTarget};
+use crate::domain::{ApiTraffic, PerSlot, Release, Slot, StageTarget};
 use crate::ledger::{Actor, LockRecord, current_lock, read_standing};
 use crate::rollout::RolloutNumber;
 
@@ -18,7 +18,7 @@ pub struct Status {
     pub live_by: Option<RolloutNumber>,
     /// Who began that rollout.
     pub live_actor: Option<Actor>,
-    /// The release that each slot was last pointed to; `None` where that is not known.
+    /// The release that each slot was last pointed to, by an open rollout, too; `None` where that is not known.
     pub slots: PerSlot<Option<Release>>,
     /// As the live stages are now.
     pub apis: Vec<ApiStatus>,
@@ -72,7 +72,17 @@ impl Rollouts {
             });
         }
         let story = self.story(standing.live_by).await?;
-        let occupant = |number: &Option<ReleaseNumber>| number.and_then(|number| standing.release(number).cloned());
+        let occupant = |slot: Slot| match &story.taken {
+            Some((taken, by)) if *taken == slot => by.clone(),
+            _ => standing
+                .occupants
+                .get(slot)
+                .and_then(|number| standing.release(number).cloned()),
+        };
+        let slots = PerSlot {
+            blue: occupant(Slot::Blue),
+            green: occupant(Slot::Green),
+        };
         let lock = current_lock(ledger, &self.environment)
             .await?
             .filter(|lock| lock.is_held(self.now(), jiff::SignedDuration::ZERO));
@@ -82,10 +92,7 @@ impl Rollouts {
             live_since: standing.live_since,
             live_by: standing.live_by,
             live_actor: story.live_actor,
-            slots: PerSlot {
-                blue: occupant(&standing.occupants.blue),
-                green: occupant(&standing.occupants.green),
-            },
+            slots,
             apis,
             open: story.open,
             last: story.last,

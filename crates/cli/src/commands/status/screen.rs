@@ -1,0 +1,283 @@
+//! The screen: one fact a line, its subject in the first column, what needs a person in capitals, and the command to type
+//! where there is one.
+
+use jiff::Timestamp;
+use orchestrator::domain::{Release, Slot};
+use orchestrator::driver::{ApiStatus, HistoryEntry, OpenRollout, RolloutResult, Status};
+use orchestrator::gates::Verdict;
+use orchestrator::rollout::PhaseName;
+
+use crate::moment::{at, lasting, since, until};
+
+pub fn screen(status: &Status, now: Timestamp) -> String {
+    let mut lines = vec![format!("{}  at {}", status.environment, at(now))];
+    lines.extend(live(status, now));
+    lines.extend(status.apis.iter().map(|api| traffic(api, status.open.is_some())));
+    lines.extend(slots(status, now));
+    lines.extend(going_on(status, now));
+    if let Some(last) = &status.last {
+        lines.push(line("last", &happened(last, now)));
+    }
+    if let Some(problem) = &status.journal_problem {
+        lines.push(line("JOURNAL", problem));
+        let verify = format!(
+            "`llama-deploy audit verify {}` lists all that is wrong",
+            status.environment
+        );
+        lines.push(line("", &verify));
+    }
+    lines.join("\n")
+}
+
+/// The part of it that is about the traffic.
+pub fn traffic_screen(status: &Status, now: Timestamp) -> String {
+    let mut lines = vec![format!("{}  at {}", status.environment, at(now))];
+    lines.extend(live(status, now).into_iter().take(1));
+    lines.extend(status.apis.iter().map(|api| traffic(api, status.open.is_some())));
+    lines.extend(slots(status, now));
+    if status.open.is_some() {
+        lines.extend(going_on(status, now));
+    }
+    lines.join("\n")
+}
+
+fn line(subject: &str, text: &str) -> String {
+    format!("{subject:10} {text}")
+}
+
+fn named(release: &Release) -> String {
+    format!("release {} ({})", release.number, release.tag)
+}
+
+fn live(status: &Status, now: Timestamp) -> Vec<String> {
+    let Some(release) = &status.live else {
+        let how = format!(
+            "nothing was released yet: llama-deploy deploy --env {} --blue-green",
+            status.environment
+        );
+        return vec![line("live", &how)];
+    };
+    let mut text = format!("{} in slot {}", named(release), release.slot);
+    if let Some(from) = status.live_since {
+        text.push_str(&format!(", {}", since(from, now)));
+    }
+    text.push_str(&match (status.live_by, &status.live_actor) {
+        (Some(rollout), Some(actor)) => format!(", by {} (rollout {rollout})", actor.name),
+        (Some(rollout), None) => format!(", by rollout {rollout}"),
+        (None, _) => ", as the stacks made it".to_owned(),
+    });
+    let mut lines = vec![line("live", &text)];
+    let mut parts: Vec<String> = release
+        .functions
+        .iter()
+        .map(|function| format!("{} version {}", function.name, function.version))
+        .collect();
+    parts.extend(release.schema_version.iter().map(|schema| format!("schema {schema}")));
+    if !parts.is_empty() {
+        lines.push(line("", &parts.join(", ")));
+    }
+    lines
+}
+
+fn traffic(api: &ApiStatus, is_open: bool) -> String {
+    let slot = |slot: Option<Slot>| slot.map_or_else(|| "no slot of ours".to_owned(), |slot| slot.to_string());
+    let seen = match (&api.traffic, &api.problem) {
+        (_, Some(problem)) => format!("cannot be seen: {problem}"),
+        (Some(traffic), None) => match &traffic.canary {
+            Some(canary) => format!(
+                "{} to {}, the rest to {}",
+                canary.weight,
+                slot(canary.slot),
+                slot(traffic.slot)
+            ),
+            None => format!("all to {}", slot(traffic.slot)),
+        },
+        (None, None) => "unknown".to_owned(),
+    };
+    // While a rollout is open the traffic is where that has it, which is not where the standing says.
+    let odd = if api.as_recorded || is_open || api.problem.is_some() {
+        ""
+    } else {
+        "  NOT AS THE LEDGER SAYS"
+    };
+    line("traffic", &format!("{} {}: {seen}{odd}", api.name, api.live_url))
+}
+
+fn slots(status: &Status, now: Timestamp) -> Vec<String> {
+    let mut lines = Vec::new();
+    let live = status.live.as_ref();
+    let idle = live.map(|live| live.slot.other());
+    let occupant = idle.and_then(|idle| status.slots.get(idle).as_ref());
+    if let (Some(idle), Some(occupant)) = (idle, occupant)
+        && live.map(|live| live.number) != Some(occupant.number)
+    {
+        let text = format!("slot {idle} holds {}, {}", named(occupant), occupant.state);
+        lines.push(line("idle", &text));
+    }
+    if let Some(open) = &status.open {
+        // A rollback would turn this back first, so the other ways back are no commands to type now.
+        let environment = &status.environment;
+        let release = live.map_or_else(String::new, |live| format!("{}: ", named(live)));
+        let how = format!(
+            "{release}llama-deploy abort {environment} turns rollout {} back",
+            open.rollout
+        );
+        lines.push(line("way back", &how));
+        return lines;
+    }
+    let before = live.and_then(|live| live.previous);
+    for release in status.retained.iter().rev() {
+        let until = release
+            .retained_until
+            .map_or_else(String::new, |end| format!(", {}", until(end, now)));
+        let number = if before == Some(release.number) {
+            String::new()
+        } else {
+            format!(" {}", release.number)
+        };
+        lines.push(line(
+            "way back",
+            &format!(
+                "{}{until}: llama-deploy rollback {}{number}",
+                named(release),
+                status.environment
+            ),
+        ));
+    }
+    lines
+}
+
+fn going_on(status: &Status, now: Timestamp) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(open) = &status.open {
+        lines.extend(open_rollout(open, &status.environment, now));
+    }
+    match (&status.lock, &status.open) {
+        (Some(lock), _) => {
+            let text = format!(
+                "held by {}, {}, {} unless renewed",
+                lock.owner,
+                since(lock.since, now),
+                until(lock.until, now)
+            );
+            lines.push(line("lock", &text));
+        }
+        (None, Some(open)) => {
+            let text = format!(
+                "free: NOBODY IS AT WORK on rollout {}: llama-deploy resume {} carries it on, llama-deploy rollback {} \
+                 turns it back",
+                open.rollout, status.environment, status.environment
+            );
+            lines.push(line("lock", &text));
+        }
+        (None, None) => lines.push(line("now", "nothing is going on, the lock is free")),
+    }
+    lines
+}
+
+fn open_rollout(open: &OpenRollout, environment: &str, now: Timestamp) -> Vec<String> {
+    let what = if open.is_rollback {
+        "rollback to release"
+    } else {
+        "release"
+    };
+    let mut head = format!("rollout {}: {what} {} ({})", open.rollout, open.release, open.tag);
+    if let (Some(began), Some(actor)) = (open.began, &open.began_by) {
+        head.push_str(&format!(", {}, by {actor}", since(began, now)));
+    }
+    let mut state = open.state.to_string();
+    if let (Some(step), Some(weight)) = (open.step, open.weight) {
+        state.push_str(&format!(" at {weight}, step {} of {}", step + 1, open.steps));
+    }
+    if let Some(from) = open.bake_since {
+        state.push_str(&format!(", in force {}", since(from, now)));
+    }
+    if let Some(effect) = &open.pending {
+        state.push_str(&format!(", {effect}"));
+    }
+    if let Some(last) = open.last_record {
+        state.push_str(&format!("; last heard of {} ago", lasting(now.duration_since(last))));
+    }
+    let mut lines = vec![line("now", &head), line("", &state)];
+    if let Some(reason) = &open.hotfix {
+        lines.push(line("", &format!("HOTFIX: {reason}")));
+    }
+    if let Some(pause) = &open.paused {
+        let text = format!(
+            "PAUSED by {}, {}: llama-deploy resume {environment}",
+            pause.by.name,
+            since(pause.since, now)
+        );
+        lines.push(line("", &text));
+    }
+    let wait = open.waits_until.map(|end| until(end, now)).unwrap_or_default();
+    match (open.approval_of, open.state) {
+        (Some(step), _) => lines.push(line(
+            "",
+            &format!(
+                "WAITS FOR APPROVAL of step {} of {}, {wait}: llama-deploy approve {environment}",
+                step + 1,
+                open.steps
+            ),
+        )),
+        (None, PhaseName::Inconclusive) => lines.push(line(
+            "",
+            &format!("WAITS FOR A WORD, {wait}: llama-deploy resume, promote or abort {environment}"),
+        )),
+        (None, _) => {}
+    }
+    if let Some(asked) = open.promote_asked {
+        lines.push(line(
+            "",
+            &format!(
+                "goes live at the next look that passes, asked for {}",
+                since(asked, now)
+            ),
+        ));
+    }
+    if let Some(reason) = &open.turning_back {
+        lines.push(line("", &format!("TURNING BACK: {reason}")));
+    }
+    if let Some(look) = &open.judged {
+        let said = match look.verdict {
+            Verdict::Pass => format!("{} calls, nothing to object", look.requests),
+            Verdict::Fail | Verdict::Inconclusive => look.summary.clone(),
+        };
+        let ago = lasting(now.duration_since(look.at));
+        lines.push(line("gates", &format!("{} {ago} ago: {said}", look.verdict)));
+    }
+    lines
+}
+
+/// How a rollout ended, in one line.
+fn happened(entry: &HistoryEntry, now: Timestamp) -> String {
+    let what = if entry.is_rollback {
+        "rollback to release"
+    } else {
+        "release"
+    };
+    let tag = entry.tag.as_deref().map(|tag| format!(" ({tag})")).unwrap_or_default();
+    let actor = entry
+        .actor
+        .as_ref()
+        .map_or_else(String::new, |actor| format!(", by {}", actor.name));
+    let ended = entry
+        .last_record
+        .map_or_else(String::new, |end| format!(", {} ago", lasting(now.duration_since(end))));
+    format!(
+        "rollout {}{ended}{actor}: {what} {}{tag} {}",
+        entry.rollout,
+        entry.release,
+        result(entry)
+    )
+}
+
+/// What came of a rollout, with its reason.
+pub fn result(entry: &HistoryEntry) -> String {
+    match &entry.result {
+        Some(RolloutResult::Promoted) => "went live".to_owned(),
+        Some(RolloutResult::RolledBack { reason }) => format!("was turned back: {reason}"),
+        Some(RolloutResult::NeedsHuman { found }) => format!("NEEDS A PERSON: {found}"),
+        None => format!("is unfinished: {}", entry.state),
+    }
+}
