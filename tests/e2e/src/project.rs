@@ -152,7 +152,7 @@ pub fn settings(rollout: &str, local: &str) -> String {
 }
 
 /// A binary of the workspace, beside the tests' own.
-fn binary(name: &str) -> PathBuf {
+pub(crate) fn binary(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a program knows where it is");
     // Tests stand in target/PROFILE/deps, binaries in target/PROFILE.
     let folder = own.ancestors().skip(1).find(|folder| !folder.ends_with("deps"));

@@ -1,0 +1,154 @@
+//! The project of the tests about entry points: the app `src/shop.rs`, and a collector that its functions tell what they
+//! were invoked with where nobody waits for an answer.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::ops::Deref;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::Project;
+use crate::project::binary;
+
+/// Far more than anything here takes; only a test that fails meets it.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// What a function said it was invoked with.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct Told {
+    /// `queue`, `schedule` or `disconnect`.
+    pub kind: String,
+    pub what: Option<String>,
+    /// The release that the invoked version holds.
+    pub release: String,
+}
+
+#[derive(Default)]
+struct Shared {
+    told: Mutex<Vec<Told>>,
+    more: Condvar,
+}
+
+impl Shared {
+    fn told(&self) -> MutexGuard<'_, Vec<Told>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A project with the app of `src/shop.rs`.
+pub struct Shop {
+    project: Project,
+    rollout: String,
+    shared: Arc<Shared>,
+}
+
+impl Deref for Shop {
+    type Target = Project;
+
+    fn deref(&self) -> &Project {
+        &self.project
+    }
+}
+
+impl Shop {
+    /// The code is release `one`. `rollout` are more lines of the rollout's settings.
+    pub fn new(rollout: &str) -> Self {
+        let project = Project::empty();
+        let bootstrap = concat!(env!("CARGO_MANIFEST_DIR"), "/functions/shop/bootstrap");
+        std::fs::create_dir_all(project.path().join("function")).expect("the folder can be made");
+        std::fs::copy(bootstrap, project.path().join("function/bootstrap")).expect("the function is there");
+
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("a listener has an address");
+        project.write("function/collector", &format!("http://{address}"));
+        let shared = Arc::new(Shared::default());
+        let collecting = Arc::clone(&shared);
+        // Ends with the test's process.
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let shared = Arc::clone(&collecting);
+                std::thread::spawn(move || {
+                    if let Some(told) = read(&client) {
+                        shared.told().push(told);
+                        shared.more.notify_all();
+                    }
+                    // A client that is gone has its own reasons.
+                    let _ = { &client }.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                });
+            }
+        });
+        let shop = Self {
+            project,
+            rollout: rollout.to_owned(),
+            shared,
+        };
+        shop.context(&[]);
+        shop.release("one");
+        shop
+    }
+
+    /// Makes the next deploy find these context values.
+    pub fn context(&self, values: &[(&str, &str)]) {
+        let values: Vec<String> = values.iter().map(|(key, value)| format!("{key} = '{value}'")).collect();
+        let settings = format!(
+            "[app]\ncommand = ['{}']\n\
+             [[smoke]]\nname = 'orders'\npath = '/orders'\ncontains = 'rest by'\n\
+             [[smoke]]\nname = 'worker'\npath = '/worker'\ncontains = 'rest by'\n\
+             [environments.local]\nport = 0\ncontext = {{ {} }}\n\
+             [environments.local.rollout]\nbackup = 'none'\npoll = '200ms'\n{}\n\
+             [environments.local.traffic]\nrequests-per-second = 60\n\
+             [[environments.local.traffic.requests]]\nname = 'orders'\npath = '/orders'\n\
+             [[environments.local.traffic.requests]]\nname = 'worker'\npath = '/worker'\n",
+            binary("e2e-shop").display(),
+            values.join(", "),
+            self.rollout,
+        );
+        self.write("llama-deploy.toml", &settings);
+    }
+
+    /// Makes the next deploy find the code of this release; `bad` fails at every third call.
+    pub fn release(&self, name: &str) {
+        self.write("function/release", name);
+    }
+
+    /// All that was told so far.
+    pub fn told(&self) -> Vec<Told> {
+        self.shared.told().clone()
+    }
+
+    /// Waits until what was told satisfies `enough`, and returns it.
+    #[track_caller]
+    pub fn told_when(&self, enough: impl Fn(&[Told]) -> bool) -> Vec<Told> {
+        let told = self.shared.told();
+        let (told, timeout) = self
+            .shared
+            .more
+            .wait_timeout_while(told, LONGEST_WAIT, |told| !enough(told))
+            .unwrap_or_else(PoisonError::into_inner);
+        assert!(!timeout.timed_out(), "never came: {told:#?}");
+        told.clone()
+    }
+}
+
+/// The document that one request carries.
+fn read(client: &TcpStream) -> Option<Told> {
+    let mut reader = BufReader::new(client);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        if line.trim().is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().ok()?;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    serde_json::from_slice(&body).ok()
+}
