@@ -13,7 +13,7 @@ use orchestrator::domain::{
     AliasRevision, AliasState, ApiTarget, ApiTraffic, DeploymentId, FunctionName, FunctionVersion, ReleasedFunction,
     Slot, StageTarget, Weight,
 };
-use orchestrator::ports::{Invocation, PortError, PortErrorKind, Slots};
+use orchestrator::ports::{Invocation, PortError, PortErrorKind, Removal, Slots};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -28,6 +28,9 @@ const INVOKE_LIMIT: Duration = Duration::from_secs(60);
 /// An API keeps at most 300 deployments, and a page holds up to 500.
 const DEPLOYMENT_PAGE_LIMIT: usize = 10;
 
+/// How the description of everything begins that a rollout makes. A version or deployment without it is the stack's.
+const OURS: &str = "llama-deploy ";
+
 #[async_trait]
 impl Slots for Aws {
     async fn publish(&self, function: &FunctionName, description: &str) -> Result<ReleasedFunction, PortError> {
@@ -37,7 +40,7 @@ impl Slots for Aws {
             .lambda_once()
             .publish_version()
             .function_name(name)
-            .description(description)
+            .description(format!("{OURS}{description}"))
             // What was read is what gets published, or nothing.
             .set_code_sha256(latest.code_sha256)
             .set_revision_id(latest.revision_id)
@@ -125,7 +128,7 @@ impl Slots for Aws {
 
     async fn deploy_api(&self, api: &ApiTarget, client_token: &str) -> Result<DeploymentId, PortError> {
         let id = api.rest_api_id.as_str();
-        let description = format!("llama-deploy {client_token}");
+        let description = format!("{OURS}{client_token}");
         if let Some(found) = self.find_deployment(id, &description).await? {
             return Ok(found);
         }
@@ -158,6 +161,62 @@ impl Slots for Aws {
         Ok(self
             .patch_stage(api.rest_api_id.as_str(), stage.as_str(), operations)
             .await?)
+    }
+
+    async fn delete_version(&self, function: &FunctionName, version: &FunctionVersion) -> Result<Removal, PortError> {
+        let resource = format!("{function}:{version}");
+        let found = match self.configuration(function.as_str(), Some(version.as_str())).await {
+            Err(failure) if failure.kind == PortErrorKind::NotFound => return Ok(Removal::Gone),
+            found => found?,
+        };
+        if !found.description.is_some_and(|text| text.starts_with(OURS)) {
+            return Ok(Removal::NotOurs);
+        }
+        let deleted = self
+            .lambda_once()
+            .delete_function()
+            .function_name(function.as_str())
+            .qualifier(version.as_str())
+            .send()
+            .await
+            .map_err(failed("DeleteFunction", resource));
+        gone(deleted.map(drop))
+    }
+
+    async fn delete_deployment(&self, api: &ApiTarget, deployment_id: &DeploymentId) -> Result<Removal, PortError> {
+        let id = api.rest_api_id.as_str();
+        let resource = format!("{id}/{deployment_id}");
+        let found = self
+            .apigateway()
+            .get_deployment()
+            .rest_api_id(id)
+            .deployment_id(deployment_id.as_str())
+            .send()
+            .await
+            .map_err(failed("GetDeployment", &resource));
+        let found = match found {
+            Err(failure) if failure.kind == PortErrorKind::NotFound => return Ok(Removal::Gone),
+            found => found?,
+        };
+        if !found.description.is_some_and(|text| text.starts_with(OURS)) {
+            return Ok(Removal::NotOurs);
+        }
+        let deleted = self
+            .apigateway_once()
+            .delete_deployment()
+            .rest_api_id(id)
+            .deployment_id(deployment_id.as_str())
+            .send()
+            .await
+            .map_err(failed("DeleteDeployment", &resource));
+        match gone(deleted.map(drop)) {
+            // API Gateway answers a bad request: "Active stages pointing to this deployment must be moved or deleted".
+            Err(error) if error.message.contains("Active stages") => Err(PortError {
+                kind: PortErrorKind::Conflict,
+                ..error
+            }),
+            result => result,
+        }
     }
 
     async fn invoke(&self, function: &FunctionName, slot: Slot) -> Result<Invocation, PortError> {
@@ -193,6 +252,13 @@ impl Slots for Aws {
             }),
             Err(failure) => Err(failure.into()),
         }
+    }
+}
+
+fn gone(deleted: Result<(), Failure>) -> Result<Removal, PortError> {
+    match deleted {
+        Err(failure) if failure.kind != PortErrorKind::NotFound => Err(failure.into()),
+        _ => Ok(Removal::Gone),
     }
 }
 

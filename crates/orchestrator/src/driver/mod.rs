@@ -6,6 +6,7 @@
 
 mod bake;
 mod checks;
+mod cleanup;
 mod effects;
 mod error;
 mod history;
@@ -24,6 +25,7 @@ mod verbs;
 mod watch;
 
 pub use checks::{SmokeReport, SmokeWhere};
+pub use cleanup::{Cleanup, Kept};
 pub use error::RolloutError;
 pub use history::{HistoryEntry, LastLook, OpenRollout};
 pub use inspect::{ApiStatus, Status};

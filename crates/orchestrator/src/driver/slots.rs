@@ -77,7 +77,7 @@ impl Hands<'_> {
     }
 
     /// Points the alias at the version and reads it back. Each attempt observes first, so a lost response is seen.
-    async fn point_alias(
+    pub(super) async fn point_alias(
         &self,
         function: &FunctionName,
         slot: Slot,
@@ -112,7 +112,7 @@ impl Hands<'_> {
         Err(last.into())
     }
 
-    async fn point_preview(
+    pub(super) async fn point_preview(
         &self,
         api: &ApiTarget,
         slot: Slot,

@@ -30,6 +30,9 @@ pub struct Standing {
     /// The newest record of the journals when this was written; `None` in those of earlier programs.
     #[serde(default)]
     pub rests_on: Option<Link>,
+    /// Releases of which nothing is left in the cloud but what others use, in order.
+    #[serde(default)]
+    pub removed: Vec<ReleaseNumber>,
 }
 
 impl Default for Standing {
@@ -47,6 +50,7 @@ impl Default for Standing {
             },
             target: None,
             rests_on: None,
+            removed: Vec::new(),
         }
     }
 }
@@ -147,6 +151,21 @@ impl Standing {
             }
             // It ended while the slot was being filled.
             None => next.set_occupant(before.slot.other(), None),
+        }
+        next
+    }
+
+    /// With these releases past their retention, and the idle slot on the live release where `idle_is_live`.
+    pub fn retired(&self, releases: &[ReleaseNumber], idle_is_live: bool) -> Standing {
+        let mut next = self.clone();
+        for release in &mut next.releases {
+            if releases.contains(&release.number) {
+                release.state = ReleaseState::Retired;
+                release.retained_until = None;
+            }
+        }
+        if let Some(live) = self.live_release().filter(|_| idle_is_live) {
+            next.set_occupant(live.slot.other(), Some(live.number));
         }
         next
     }

@@ -20,6 +20,6 @@ pub use metrics::{
     AlarmName, AlarmObservation, AlarmState, Datapoint, MetricQuery, MetricSeries, MetricSource, Metrics, Statistic,
 };
 pub use migrations::{Backup, Expanded, Migrations};
-pub use slots::{Invocation, Slots};
+pub use slots::{Invocation, Removal, Slots};
 pub use smoke::{Smoke, SmokeCheckResult, SmokeTarget};
 pub use traffic::{Probe, Traffic};

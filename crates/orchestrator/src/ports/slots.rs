@@ -21,6 +21,16 @@ pub struct Invocation {
     pub duration: SignedDuration,
 }
 
+/// What came of taking away something that a release left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Removal {
+    /// It is gone, now or already before.
+    Gone,
+    /// No rollout made it, so it stays: the stack owns it.
+    NotOurs,
+}
+
 #[async_trait]
 pub trait Slots: Send + Sync {
     /// Publishes the function's current code and configuration as an immutable version. Where they are those of the
@@ -59,6 +69,18 @@ pub trait Slots: Send + Sync {
 
     /// Points the preview stage of `to.slot` at `to.deployment_id` and sets its variable `color` to `to.slot`.
     async fn point_preview(&self, api: &ApiTarget, to: &StageTarget) -> Result<(), PortError>;
+
+    /// Deletes a version, if [`Slots::publish`] made it. Repeating it is safe.
+    ///
+    /// # Errors
+    /// `Conflict` while an alias is at it.
+    async fn delete_version(&self, function: &FunctionName, version: &FunctionVersion) -> Result<Removal, PortError>;
+
+    /// Deletes a deployment, if [`Slots::deploy_api`] made it. Repeating it is safe.
+    ///
+    /// # Errors
+    /// `Conflict` while a stage is at it.
+    async fn delete_deployment(&self, api: &ApiTarget, deployment_id: &DeploymentId) -> Result<Removal, PortError>;
 
     /// Calls the function once through the slot's alias and waits for the answer.
     async fn invoke(&self, function: &FunctionName, slot: Slot) -> Result<Invocation, PortError>;

@@ -6,6 +6,7 @@
 )]
 
 mod audit;
+mod cleanup;
 mod crashes;
 mod faults;
 mod foreign;

@@ -44,6 +44,7 @@ pub struct Alias {
 pub struct Function {
     pub latest: String,
     pub versions: Vec<String>,
+    pub deleted: BTreeSet<usize>,
     pub aliases: BTreeMap<Slot, Alias>,
     pub live: AliasState,
 }
@@ -52,6 +53,7 @@ pub struct Function {
 pub struct Api {
     /// Client tokens, by the deployment's index.
     pub deployments: Vec<String>,
+    pub deleted: BTreeSet<String>,
     pub live: ApiTraffic,
     pub before: ApiTraffic,
     pub previews: BTreeMap<Slot, ApiTraffic>,
@@ -432,6 +434,7 @@ impl Inner {
                 Function {
                     latest: code.clone(),
                     versions: vec![code],
+                    deleted: BTreeSet::new(),
                     aliases,
                     live: AliasState {
                         version: "1".into(),
@@ -448,6 +451,7 @@ impl Inner {
             let live = stage(&first, Slot::Blue);
             let api = Api {
                 deployments: vec!["created".to_owned()],
+                deleted: BTreeSet::new(),
                 live: live.clone(),
                 before: live.clone(),
                 previews,

@@ -219,6 +219,63 @@ impl Slots for World {
         self.respond(call, "point preview", ()).await
     }
 
+    async fn delete_version(&self, function: &FunctionName, version: &FunctionVersion) -> Result<Removal, PortError> {
+        let call = self.refuse("delete version").await?;
+        let removal = {
+            let mut inner = self.lock();
+            let known = inner.functions.get_mut(function.as_str()).unwrap();
+            let number: usize = version.as_str().parse().unwrap();
+            if known.aliases.values().any(|alias| alias.version == number) {
+                return Err(PortError::new(
+                    PortErrorKind::Conflict,
+                    "delete version",
+                    "world",
+                    "an alias is at it",
+                ));
+            }
+            if number == 1 {
+                Removal::NotOurs
+            } else {
+                known.deleted.insert(number);
+                inner.mutations.push(format!("delete version {function}:{version}"));
+                Removal::Gone
+            }
+        };
+        self.respond(call, "delete version", removal).await
+    }
+
+    async fn delete_deployment(&self, api: &ApiTarget, deployment_id: &DeploymentId) -> Result<Removal, PortError> {
+        let call = self.refuse("delete deployment").await?;
+        let removal = {
+            let mut inner = self.lock();
+            let known = inner.api(api);
+            let stages = known.previews.values().chain([&known.live]);
+            let at_it = |stage: &ApiTraffic| {
+                stage.deployment_id == *deployment_id
+                    || stage
+                        .canary
+                        .as_ref()
+                        .is_some_and(|canary| canary.deployment_id == *deployment_id)
+            };
+            if stages.into_iter().any(at_it) {
+                return Err(PortError::new(
+                    PortErrorKind::Conflict,
+                    "delete deployment",
+                    "world",
+                    "a stage is at it",
+                ));
+            }
+            if deployment_id.as_str().ends_with("-d0") {
+                Removal::NotOurs
+            } else {
+                known.deleted.insert(deployment_id.to_string());
+                inner.mutations.push(format!("delete {deployment_id}"));
+                Removal::Gone
+            }
+        };
+        self.respond(call, "delete deployment", removal).await
+    }
+
     async fn invoke(&self, function: &FunctionName, slot: Slot) -> Result<Invocation, PortError> {
         self.refuse("invoke").await?;
         let version = self.lock().functions[function.as_str()].aliases[&slot].version;
