@@ -254,6 +254,7 @@ fn rollout(name: &str, own: &file::RolloutTable, shared: &file::RolloutTable) ->
         lock_lease: span(own.lock_lease, shared.lock_lease, default.lock_lease),
         lock_margin: span(own.lock_margin, shared.lock_margin, default.lock_margin),
         convergence: default.convergence,
+        websocket_drain: span(own.websocket_drain, shared.websocket_drain, default.websocket_drain),
     })
 }
 
@@ -367,6 +368,7 @@ fn local_rollout() -> RolloutConfig {
         poll_interval: SignedDuration::from_secs(1),
         lock_lease: SignedDuration::from_secs(10),
         lock_margin: SignedDuration::from_secs(2),
+        websocket_drain: SignedDuration::from_secs(2),
         gates: GateConfig {
             metric_period: SignedDuration::from_secs(1),
             settle: SignedDuration::from_secs(1),

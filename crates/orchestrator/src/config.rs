@@ -28,6 +28,8 @@ pub struct RolloutConfig {
     /// Nothing is changed when the lease ends within this time; covers the clocks' difference and one call.
     pub lock_margin: SignedDuration,
     pub convergence: ConvergenceConfig,
+    /// How long calls over WebSocket connections get to end after a switch; zero waits for none.
+    pub websocket_drain: SignedDuration,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -123,6 +125,8 @@ impl Default for RolloutConfig {
             lock_lease: SignedDuration::from_secs(120),
             lock_margin: SignedDuration::from_secs(20),
             convergence: ConvergenceConfig::default(),
+            // API Gateway waits for an integration at most 29 s.
+            websocket_drain: SignedDuration::from_secs(30),
         }
     }
 }
@@ -209,6 +213,7 @@ impl RolloutConfig {
             ("retention", self.retention, SignedDuration::ZERO),
             ("lock_lease", self.lock_lease, SignedDuration::from_secs(1)),
             ("lock_margin", self.lock_margin, SignedDuration::ZERO),
+            ("websocket_drain", self.websocket_drain, SignedDuration::ZERO),
             (
                 "convergence.first_wait",
                 self.convergence.first_wait,

@@ -124,6 +124,11 @@ impl Observer for Reporter {
             RolloutEvent::WaitingForTraffic { api, seen } => {
                 console.ticking(&format!("{api}: not in force yet: {seen}"))
             }
+            RolloutEvent::Draining { entries, until, now } => console.ticking(&format!(
+                "draining {} for {:.0} s more",
+                entries.join(", "),
+                until.duration_since(*now).as_secs_f64().max(0.0)
+            )),
             RolloutEvent::InForce { slot, weight } => {
                 console.say(&format!("  {slot} has {weight} of the live traffic"))
             }

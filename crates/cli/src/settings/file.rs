@@ -106,6 +106,8 @@ pub struct RolloutTable {
     pub lock_lease: Option<Span>,
     /// Nothing is changed when the lock's end is that near; covers the clocks' difference and one call.
     pub lock_margin: Option<Span>,
+    /// How long calls over WebSocket connections get to end after a switch.
+    pub websocket_drain: Option<Span>,
     #[serde(default)]
     pub gates: GatesTable,
     pub backup: Option<Backup>,

@@ -1,6 +1,7 @@
 //! One effect at a time: which ports it calls, in which order, and the event that says how it went.
 
 use super::RolloutEvent;
+use super::live_aliases::without_new_aliases;
 use super::plan::belongs;
 use super::run::{EffectFailure, Hands};
 use crate::domain::{ApiDeployment, Release, ReleaseNumber, ReleaseState, RolloutTarget, Slot};
@@ -40,13 +41,14 @@ impl Hands<'_> {
                 failure => failure,
             }),
             Effect::Retain => {
+                self.drain(state).await;
                 let current = read_standing(&*ports.ledger, &self.rollouts.environment).await?;
                 let next = current.promoted(state, self.now(), self.rollouts.config.retention);
                 write_standing(&*ports.ledger, &self.rollouts.environment, &current, next).await?;
                 Ok(Event::Retained)
             }
             Effect::Withdraw => {
-                self.withdraw(state).await?;
+                let moved = self.withdraw(state).await?;
                 let current = read_standing(&*ports.ledger, &self.rollouts.environment).await?;
                 write_standing(
                     &*ports.ledger,
@@ -55,6 +57,9 @@ impl Hands<'_> {
                     current.turned_back(state),
                 )
                 .await?;
+                if moved {
+                    self.drain(state).await;
+                }
                 Ok(Event::Withdrawn)
             }
             Effect::Judge { .. } | Effect::AskForApproval { .. } | Effect::Wait => {
@@ -83,11 +88,15 @@ impl Hands<'_> {
                     template_digest: live.template_digest.clone(),
                     changed: false,
                 });
-            let (Some(live), Some(deployed)) = (standing.live(), seen.or(known)) else {
+            let (Some(live), Some(mut deployed)) = (standing.live(), seen.or(known)) else {
                 return Err(impossible("the ledger does not know what is live").into());
             };
-            self.verify_live(&live, &deployed.target, |api| state.goal(&api.rest_api_id))
+            // What no rollout has moved yet is not this one's to move.
+            deployed.target = without_new_aliases(&deployed.target, standing.target.as_ref());
+            let goal = state.facts.candidate.as_ref();
+            self.verify_live(&live, &deployed.target, |entry| entry.place_in(goal?))
                 .await?;
+            let live = self.with_new_functions(&live, &deployed.target).await?;
             return Ok(Event::Prepared {
                 live: Some(live),
                 alarms: Vec::new(),
@@ -98,8 +107,9 @@ impl Hands<'_> {
         let deployed = self.retry(|| infrastructure.observe()).await?;
         let live = standing.live().filter(|_| belongs(&standing, deployed.as_ref()));
         if let (Some(live), Some(deployed), Some(release)) = (&live, &deployed, standing.live_release()) {
-            self.verify_live(live, &deployed.target, |_| None).await?;
-            self.verify_live_functions(release, &deployed.target).await?;
+            let known = without_new_aliases(&deployed.target, standing.target.as_ref());
+            self.verify_live(live, &known, |_| None).await?;
+            self.verify_slot(release, &known, "the live release").await?;
         }
         let alarms = self.note_alarms(&[], false).await?;
         Ok(Event::Prepared { live, alarms, deployed })
@@ -137,23 +147,26 @@ impl Hands<'_> {
         let Some(deployed) = &state.facts.deployed else {
             return Err(impossible("nothing was deployed").into());
         };
-        if deployed.target.apis.is_empty() {
+        if deployed.target.apis.is_empty() && deployed.target.aliases.is_empty() {
             return Err(PortError::new(
                 PortErrorKind::Invalid,
                 "verifying the live slot",
                 "the stacks",
-                "they hold no API with slots, so there is no traffic to move; deploy without --blue-green",
+                "they hold no API with slots and no live alias, so there is no traffic to move; deploy without --blue-green",
             )
             .into());
         }
         let standing = read_standing(&*self.rollouts.ports.ledger, &self.rollouts.environment).await?;
         let live = match &state.facts.live {
             Some(live) => {
-                self.verify_live(live, &deployed.target, |_| None).await?;
+                let known = without_new_aliases(&deployed.target, standing.target.as_ref());
+                self.verify_live(live, &known, |_| None).await?;
                 if let Some(release) = standing.live_release() {
-                    self.verify_live_functions(release, &deployed.target).await?;
+                    self.verify_slot(release, &deployed.target, "the live release").await?;
                 }
-                live.clone()
+                self.place_new_aliases(live, &deployed.target, standing.target.as_ref())
+                    .await?;
+                self.with_new_functions(live, &deployed.target).await?
             }
             None => {
                 let baseline = self.baseline(state, deployed).await?;
@@ -184,7 +197,7 @@ impl Hands<'_> {
     /// What is live before the first rollout, as a release of its own.
     async fn baseline(&self, state: &State, deployed: &Deployed) -> Result<Release, EffectFailure> {
         let ports = &self.rollouts.ports;
-        let mut slots: Vec<Slot> = Vec::new();
+        let mut slots = Vec::new();
         let mut apis = Vec::new();
         for api in &deployed.target.apis {
             let seen = self.retry(|| ports.traffic.observe(api)).await?;
@@ -202,6 +215,7 @@ impl Hands<'_> {
         }
         let slot = match slots.as_slice() {
             [first, rest @ ..] if rest.iter().all(|slot| slot == first) => *first,
+            [] => self.slot_of_live_aliases(&deployed.target).await?,
             _ => {
                 return Err(EffectFailure::Foreign {
                     found: "the live stages of the APIs are on different slots".to_owned(),
@@ -217,7 +231,7 @@ impl Hands<'_> {
                     .await?,
             );
         }
-        Ok(Release {
+        let baseline = Release {
             number: ReleaseNumber(state.plan.release().0.saturating_sub(1)),
             tag: "baseline".to_owned(),
             functions,
@@ -229,7 +243,15 @@ impl Hands<'_> {
             previous: None,
             state: ReleaseState::Live,
             retained_until: None,
-        })
+        };
+        let live = LiveRelease {
+            number: baseline.number,
+            slot: baseline.slot,
+            apis: baseline.apis.clone(),
+            functions: baseline.functions.clone(),
+        };
+        self.verify_live(&live, &deployed.target, |_| None).await?;
+        Ok(baseline)
     }
 
     async fn smoke(&self, state: &State, slot: Slot, digest: &str) -> Result<Event, EffectFailure> {

@@ -7,12 +7,15 @@
 mod bake;
 mod checks;
 mod cleanup;
+mod drain;
 mod effects;
+mod entry;
 mod error;
 mod history;
 mod inspect;
 mod interrupt;
 mod lease_end;
+mod live_aliases;
 mod monitor;
 mod plan;
 mod recover;

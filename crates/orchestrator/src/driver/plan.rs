@@ -12,13 +12,17 @@ pub(super) fn belongs(standing: &Standing, deployed: Option<&Deployed>) -> bool 
     let (Some(_), Some(known), Some(deployed)) = (&standing.live, &standing.target, deployed) else {
         return false;
     };
-    known.apis.iter().any(|api| {
-        deployed
-            .target
-            .apis
-            .iter()
-            .any(|there| there.rest_api_id == api.rest_api_id)
-    })
+    let same_api = known.apis.iter().any(|api| {
+        let apis = &deployed.target.apis;
+        apis.iter().any(|there| there.rest_api_id == api.rest_api_id)
+    });
+    // Without a REST API a function's name has to do: a physical id that CloudFormation makes is not made twice.
+    same_api
+        || (known.apis.is_empty()
+            && known.aliases.iter().any(|alias| {
+                let aliases = &deployed.target.aliases;
+                aliases.iter().any(|there| there.function == alias.function)
+            }))
 }
 
 impl Rollouts {

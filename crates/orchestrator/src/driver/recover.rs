@@ -2,7 +2,6 @@
 
 use super::{RolloutEnd, RolloutError, RolloutEvent, Rollouts};
 use crate::ledger::{Journal, JournalError, Lease, OpenJournal, read_journal, rollout_numbers};
-use crate::ports::PortErrorKind;
 use crate::rollout::{Event, Phase, State};
 
 /// How often the journal is read again because the run that was taken over wrote one more record meanwhile.
@@ -77,24 +76,9 @@ impl Rollouts {
 
     /// Asked only where a promotion was intended: whether it took place in full.
     async fn all_traffic_is_on_the_candidate(&self, state: &State) -> Result<bool, RolloutError> {
-        let Some(deployed) = state
-            .facts
-            .deployed
-            .as_ref()
-            .filter(|_| state.phase == Phase::Promoting)
-        else {
+        if state.phase != Phase::Promoting {
             return Ok(false);
-        };
-        for api in &deployed.target.apis {
-            let goal = state.goal(&api.rest_api_id);
-            let seen = match self.retry(|| self.ports.traffic.observe(api)).await {
-                Err(error) if error.kind == PortErrorKind::NotFound => return Ok(false),
-                result => result?,
-            };
-            if goal.is_none() || seen.settled() != goal {
-                return Ok(false);
-            }
         }
-        Ok(true)
+        Ok(self.is_all_at_the_goal(state).await?)
     }
 }

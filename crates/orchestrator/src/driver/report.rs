@@ -68,7 +68,14 @@ pub enum RolloutEvent {
         api: String,
         seen: String,
     },
-    /// All APIs have it.
+    /// A WebSocket API's calls that began before the switch are given until `until` to end.
+    Draining {
+        /// Such as `WebSocket API events`.
+        entries: Vec<String>,
+        until: Timestamp,
+        now: Timestamp,
+    },
+    /// All entry points have it.
     InForce {
         slot: Slot,
         weight: Weight,

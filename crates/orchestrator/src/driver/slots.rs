@@ -1,9 +1,12 @@
 //! Fills the idle slot: versions, aliases, API deployments and preview stages.
 
+use futures::future::join_all;
+
 use super::effects::{impossible, target};
 use super::run::{EffectFailure, Hands, may_have_happened};
 use crate::domain::{
-    ApiDeployment, ApiTarget, DeploymentId, FunctionName, FunctionVersion, Release, ReleaseState, Slot, StageTarget,
+    ApiDeployment, ApiTarget, DeploymentId, FunctionName, FunctionVersion, Release, ReleaseState, ReleasedFunction,
+    RolloutTarget, Slot, StageTarget,
 };
 use crate::ports::{PortError, PortErrorKind};
 use crate::rollout::{Event, Goal, State};
@@ -73,7 +76,78 @@ impl Hands<'_> {
                 .ok_or_else(|| missing_api(api, &release))?;
             self.point_preview(api, slot, deployment_id).await?;
         }
+        // A plan without steps divides nothing.
+        if !state.plan.steps.is_empty() {
+            self.check_live_aliases(live, &release, target(state)?).await?;
+        }
         Ok(Event::Released { release })
+    }
+
+    /// The aliases of the release's slot are at its versions. `role` says whose versions they are to be.
+    pub(super) async fn verify_slot(
+        &self,
+        release: &Release,
+        target: &RolloutTarget,
+        role: &str,
+    ) -> Result<(), EffectFailure> {
+        let released = release
+            .functions
+            .iter()
+            .filter(|released| target.functions.contains(&released.name));
+        self.together(released.map(|released| self.verify_slot_alias(release, released, role)))
+            .await
+    }
+
+    /// The aliases of the candidate's slot are at its versions, as far as one look can tell.
+    pub(super) async fn candidate_looks_released(&self, state: &State) -> bool {
+        let (Some(candidate), Ok(target)) = (&state.facts.candidate, target(state)) else {
+            return true;
+        };
+        let released = candidate
+            .functions
+            .iter()
+            .filter(|released| target.functions.contains(&released.name));
+        let slots = &self.rollouts.ports.slots;
+        let looks = released.map(|released| async move {
+            match slots.observe_alias(&released.name, candidate.slot).await {
+                Ok(alias) => alias.version == released.version && alias.weights.is_empty(),
+                Err(_) => true,
+            }
+        });
+        join_all(looks).await.into_iter().all(|as_set| as_set)
+    }
+
+    async fn verify_slot_alias(
+        &self,
+        release: &Release,
+        released: &ReleasedFunction,
+        role: &str,
+    ) -> Result<(), EffectFailure> {
+        let (name, slot) = (&released.name, release.slot);
+        let attempts = self.rollouts.config.convergence.attempts.max(1);
+        let mut attempt = 1;
+        loop {
+            let alias = self
+                .retry(|| self.rollouts.ports.slots.observe_alias(name, slot))
+                .await?;
+            if alias.version == released.version && alias.weights.is_empty() {
+                return Ok(());
+            }
+            let found = format!(
+                "alias {name}:{slot} is at version {}{}, {role} {} holds version {}",
+                alias.version,
+                if alias.weights.is_empty() { "" } else { " with weights" },
+                release.number,
+                released.version
+            );
+            if attempt >= attempts {
+                return Err(EffectFailure::Foreign { found, proven: false });
+            }
+            // It may be a late view. The waits do not grow, because gates may be waiting.
+            let late = PortError::new(PortErrorKind::Conflict, "observing", format!("{name}:{slot}"), found);
+            self.back_off(&late, 1).await;
+            attempt += 1;
+        }
     }
 
     /// Points the alias at the version and reads it back. Each attempt observes first, so a lost response is seen.

@@ -1,14 +1,20 @@
-//! Moves the live traffic: observe, change, read back, probe; and tells the rollout's own doing from other people's.
+//! Moves the live traffic of all entry points together: observe, change, read back, probe; and tells the rollout's own
+//! doing from other people's.
+//!
+//! Entry points are moved at the same time; all of them are awaited, also when one fails, so that nothing is under way
+//! any more when an effect says how it went. The adapter keeps the calls below the services' limits.
 
-use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 
-use super::RolloutEvent;
 use super::effects::{impossible, target};
+use super::entry::{EntryPoint, Place, Seen, Shape};
 use super::run::{EffectFailure, Hands, may_have_happened};
 use super::slots::missing_api;
-use crate::domain::{ApiTarget, ApiTraffic, Canary, Release, ReleaseState, RolloutTarget, Slot, StageTarget, Weight};
+use super::{RolloutEvent, Rollouts};
+use crate::domain::{ReleaseState, RolloutTarget, Weight};
 use crate::ledger::read_standing;
 use crate::ports::{PortError, PortErrorKind, Probe};
 use crate::rollout::{Event, LiveRelease, State};
@@ -16,104 +22,52 @@ use crate::rollout::{Event, LiveRelease, State};
 /// How often a way back is looked at again because requests do not meet it, although it read back.
 const RETURNS: u32 = 4;
 
-/// How a live stage can be while a rollout has it.
-#[derive(Debug, Clone, PartialEq)]
-enum Shape {
-    /// All traffic at one place, no canary settings.
-    Settled(StageTarget),
-    /// A canary of this weight to the candidate, the rest at the base.
-    Split {
-        base: StageTarget,
-        candidate: StageTarget,
-        weight: Weight,
-    },
-}
-
-impl Shape {
-    fn of(seen: &ApiTraffic) -> Option<Shape> {
-        if let Some(settled) = seen.settled() {
-            return Some(Shape::Settled(settled));
-        }
-        let canary = seen.canary.as_ref()?;
-        Some(Shape::Split {
-            base: StageTarget {
-                deployment_id: seen.deployment_id.clone(),
-                slot: seen.slot?,
-            },
-            candidate: StageTarget {
-                deployment_id: canary.deployment_id.clone(),
-                slot: canary.slot?,
-            },
-            weight: canary.weight,
-        })
-    }
-
-    /// As a stage with these variables would be seen.
-    fn with_variables(&self, mut variables: BTreeMap<String, String>) -> ApiTraffic {
-        let (base, canary) = match self {
-            Shape::Settled(base) => (base, None),
-            Shape::Split {
-                base,
-                candidate,
-                weight,
-            } => (
-                base,
-                Some(Canary {
-                    weight: *weight,
-                    deployment_id: candidate.deployment_id.clone(),
-                    slot: Some(candidate.slot),
-                }),
-            ),
-        };
-        variables.insert("color".to_owned(), base.slot.to_string());
-        ApiTraffic {
-            deployment_id: base.deployment_id.clone(),
-            slot: Some(base.slot),
-            canary,
-            variables,
-        }
-    }
-}
-
-/// The change of one live stage.
+/// The change of one entry point.
 #[derive(Debug, Clone, Copy)]
 enum Change {
-    SetCanary,
+    Split,
+    /// From a split to the candidate.
     Promote,
+    /// From one place to another.
     Switch,
     /// Whatever brings all traffic to the desired place from where it is.
     Return,
 }
 
+/// One entry point with where it was before the rollout and where it is to go.
+struct Journey<'a> {
+    entry: EntryPoint<'a>,
+    base: Place,
+    goal: Place,
+}
+
+impl Journey<'_> {
+    fn split(&self, weight: Weight) -> Shape {
+        Shape::split(&self.base, &self.goal, weight)
+    }
+}
+
 impl Hands<'_> {
     pub(super) async fn shift(&self, state: &State, step: usize, weight: Weight) -> Result<Event, EffectFailure> {
-        let apis = &target(state)?.apis;
-        for api in apis {
-            let (base, candidate) = self.ends(state, api)?;
-            let split = |weight| Shape::Split {
-                base: base.clone(),
-                candidate: candidate.clone(),
-                weight,
+        let journeys = self.journeys(state)?;
+        let before = step.checked_sub(1).and_then(|before| state.plan.steps.get(before));
+        self.together(journeys.iter().map(|journey| async move {
+            let before = match before {
+                Some(before) => journey.split(before.weight),
+                None => Shape::Settled(journey.base.clone()),
             };
-            let before = match step.checked_sub(1).and_then(|before| state.plan.steps.get(before)) {
-                None => Shape::Settled(base.clone()),
-                Some(before) => split(before.weight),
-            };
-            self.converge(api, Change::SetCanary, &split(weight), |seen| *seen == before)
-                .await?;
-        }
-        for api in apis {
-            let (base, candidate) = self.ends(state, api)?;
-            self.until_in_force(
-                api,
-                &Shape::Split {
-                    base,
-                    candidate,
-                    weight,
-                },
-            )
-            .await?;
-        }
+            self.converge(journey.entry, Change::Split, &journey.split(weight), |seen| {
+                *seen == before
+            })
+            .await
+            .map(|_| ())
+        }))
+        .await?;
+        self.together(journeys.iter().map(|journey| async move {
+            let shape = journey.split(weight);
+            Ok(self.until_in_force(journey.entry, &shape).await?)
+        }))
+        .await?;
         if let Some(candidate) = &state.facts.candidate {
             self.tell(RolloutEvent::InForce {
                 slot: candidate.slot,
@@ -127,79 +81,26 @@ impl Hands<'_> {
         })
     }
 
-    /// The live stages have the weight that is in force, as far as one look can tell; what cannot be seen now is not
-    /// called different.
-    pub(super) async fn looks_in_force(&self, state: &State) -> bool {
-        let Ok(target) = target(state) else { return true };
-        let looks = target.apis.iter().map(|api| async move {
-            let expected = self.in_force(state, api);
-            match (expected, self.rollouts.ports.traffic.observe(api).await) {
-                (Ok(expected), Ok(seen)) => Shape::of(&seen).as_ref() == Some(&expected),
-                _ => true,
-            }
-        });
-        join_all(looks).await.into_iter().all(|as_set| as_set)
-    }
-
-    /// The live stages are where the ledger says, as far as one look can tell.
-    pub(super) async fn looks_live(&self, state: &State, live: &LiveRelease) -> bool {
-        let Ok(target) = target(state) else { return true };
-        let looks = target.apis.iter().map(|api| async move {
-            match (
-                state.base(&api.rest_api_id),
-                self.rollouts.ports.traffic.observe(api).await,
-            ) {
-                (Some(base), Ok(seen)) => base.slot == live.slot && seen.settled().as_ref() == Some(&base),
-                _ => true,
-            }
-        });
-        join_all(looks).await.into_iter().all(|as_set| as_set)
-    }
-
-    /// The live stages have the weight that is in force.
-    pub(super) async fn verify_in_force(&self, state: &State) -> Result<(), EffectFailure> {
-        for api in &target(state)?.apis {
-            let expected = self.in_force(state, api)?;
-            self.see(api, &expected, |_| false).await?;
-        }
-        Ok(())
-    }
-
-    fn in_force(&self, state: &State, api: &ApiTarget) -> Result<Shape, EffectFailure> {
-        let (base, candidate) = self.ends(state, api)?;
-        let weight = state
-            .weight_in_force()
-            .ok_or_else(|| impossible("no weight is in force"))?;
-        Ok(Shape::Split {
-            base,
-            candidate,
-            weight,
-        })
-    }
-
     pub(super) async fn promote(&self, state: &State) -> Result<Event, EffectFailure> {
-        let apis = &target(state)?.apis;
-        for api in apis {
-            let (base, candidate) = self.ends(state, api)?;
-            let desired = Shape::Settled(candidate.clone());
-            let (change, before) = match state.weight_in_force() {
-                Some(weight) => (
-                    Change::Promote,
-                    Shape::Split {
-                        base,
-                        candidate,
-                        weight,
-                    },
-                ),
-                None => (Change::Switch, Shape::Settled(base)),
+        let journeys = self.journeys(state)?;
+        let weight = state.weight_in_force();
+        self.together(journeys.iter().map(|journey| async move {
+            let (change, before) = match weight {
+                Some(weight) => (Change::Promote, journey.split(weight)),
+                None => (Change::Switch, Shape::Settled(journey.base.clone())),
             };
-            self.converge(api, change, &desired, |seen| *seen == before).await?;
-        }
-        for api in apis {
-            let (_, candidate) = self.ends(state, api)?;
-            let in_force = self.until_in_force(api, &Shape::Settled(candidate)).await;
-            self.tolerate_on_the_way_back(state.plan.is_rollback(), in_force)?;
-        }
+            let desired = Shape::Settled(journey.goal.clone());
+            self.converge(journey.entry, change, &desired, |seen| *seen == before)
+                .await
+                .map(|_| ())
+        }))
+        .await?;
+        self.together(journeys.iter().map(|journey| async move {
+            let shape = Shape::Settled(journey.goal.clone());
+            let in_force = self.until_in_force(journey.entry, &shape).await;
+            Ok(self.tolerate_on_the_way_back(state.plan.is_rollback(), in_force)?)
+        }))
+        .await?;
         if let Some(candidate) = &state.facts.candidate {
             self.tell(RolloutEvent::InForce {
                 slot: candidate.slot,
@@ -209,181 +110,231 @@ impl Hands<'_> {
         Ok(Event::Promoted { at: self.now() })
     }
 
-    /// Returns all traffic to where it was. Every API is tried, also when another one fails.
-    pub(super) async fn withdraw(&self, state: &State) -> Result<(), EffectFailure> {
+    /// Returns all traffic to where it was, and says whether anything had to be moved. Every entry point is tried, also
+    /// when another one fails.
+    pub(super) async fn withdraw(&self, state: &State) -> Result<bool, EffectFailure> {
         let Some(live) = &state.facts.live else {
             // Nothing was known to be live, so nothing was moved.
-            return Ok(());
+            return Ok(false);
         };
-        let mut first_failure = None;
-        let mut returned = Vec::new();
-        for api in &target(state)?.apis {
-            let Some(base) = state.base(&api.rest_api_id) else {
-                continue;
-            };
-            let desired = Shape::Settled(base.clone());
-            match self.return_stage(state, api, &base).await {
-                Ok(()) => returned.push((api, base, desired)),
+        let ways_back: Vec<(EntryPoint<'_>, Place)> = EntryPoint::all(target(state)?)
+            .filter_map(|entry| Some((entry, entry.place_before(live)?)))
+            .collect();
+        let moved = &AtomicBool::new(false);
+        self.together(
+            ways_back
+                .iter()
+                .map(|(entry, base)| self.withdraw_entry(state, *entry, base, moved)),
+        )
+        .await?;
+        self.tell(RolloutEvent::InForce {
+            slot: live.slot,
+            weight: Weight::FULL,
+        });
+        Ok(moved.load(Ordering::Relaxed))
+    }
+
+    async fn withdraw_entry(
+        &self,
+        state: &State,
+        entry: EntryPoint<'_>,
+        base: &Place,
+        moved: &AtomicBool,
+    ) -> Result<(), EffectFailure> {
+        let desired = Shape::Settled(base.clone());
+        let goal = state.facts.candidate.as_ref().and_then(|it| entry.place_in(it));
+        let ours = |seen: &Shape| {
+            let Some(goal) = &goal else { return false };
+            let mut weights = state.plan.steps.iter().map(|step| step.weight).chain([Weight::ZERO]);
+            *seen == Shape::Settled(goal.clone()) || weights.any(|weight| *seen == Shape::split(base, goal, weight))
+        };
+        let mut returns = 0;
+        loop {
+            match self.converge(entry, Change::Return, &desired, ours).await {
                 // It was deleted with its stacks: no traffic is left to return, and nothing else may hang on it.
                 Err(EffectFailure::Port(error)) if error.kind == PortErrorKind::NotFound => {
                     self.tell(RolloutEvent::Warning {
                         message: format!("there is nothing to return: {error}"),
                     });
+                    return Ok(());
                 }
-                Err(failure) => {
-                    first_failure.get_or_insert(failure);
-                }
+                result => moved.fetch_or(result?, Ordering::Relaxed),
+            };
+            let in_force = self.until_in_force(entry, &desired).await;
+            if in_force.is_ok() || returns == RETURNS {
+                return Ok(self.tolerate_on_the_way_back(true, in_force)?);
             }
-        }
-        for (api, base, desired) in returned {
-            let mut in_force = self.until_in_force(api, &desired).await;
-            for _ in 0..RETURNS {
-                if in_force.is_ok() {
-                    break;
-                }
-                // What was read back may have been a late view of the time before the rollout.
-                self.return_stage(state, api, &base).await?;
-                in_force = self.until_in_force(api, &desired).await;
-            }
-            self.tolerate_on_the_way_back(true, in_force)?;
-        }
-        match first_failure {
-            Some(failure) => Err(failure),
-            None => {
-                self.tell(RolloutEvent::InForce {
-                    slot: live.slot,
-                    weight: Weight::FULL,
-                });
-                Ok(())
-            }
+            // What was read back may have been a late view of the time before the rollout.
+            returns += 1;
         }
     }
 
-    async fn return_stage(&self, state: &State, api: &ApiTarget, base: &StageTarget) -> Result<(), EffectFailure> {
-        let goal = state.goal(&api.rest_api_id);
-        let ours = |seen: &Shape| match (seen, &goal) {
-            (_, None) => false,
-            (Shape::Settled(at), Some(goal)) => at == goal,
-            (
-                Shape::Split {
-                    base: from,
-                    candidate,
-                    weight,
-                },
-                Some(goal),
-            ) => {
-                from == base
-                    && candidate == goal
-                    && (*weight == Weight::ZERO || state.plan.steps.iter().any(|step| step.weight == *weight))
-            }
+    /// Every entry point has the weight that is in force and the candidate's slot aliases are at its versions, as far as
+    /// one look can tell; what cannot be seen now is not called different. Cheap enough for every look at the gates.
+    pub(super) async fn looks_in_force(&self, state: &State) -> bool {
+        let (Some(weight), Ok(journeys)) = (state.weight_in_force(), self.journeys(state)) else {
+            return true;
         };
-        self.converge(api, Change::Return, &Shape::Settled(base.clone()), ours)
-            .await
+        let looks = journeys.iter().map(|journey| async move {
+            match self.rollouts.observe_entry(journey.entry).await {
+                Ok(seen) => seen.shape() == Some(journey.split(weight)),
+                Err(_) => true,
+            }
+        });
+        let (looks, slot) = join(join_all(looks), self.candidate_looks_released(state)).await;
+        slot && looks.into_iter().all(|as_set| as_set)
     }
 
-    /// The live stages are where the ledger says, with no canary, or at what `also` gives: a human who names the release
-    /// that somebody else moved the traffic to agrees with it, and nothing is overwritten by that.
+    /// Every entry point is where it was before the rollout, as far as one look can tell.
+    pub(super) async fn looks_live(&self, state: &State, live: &LiveRelease) -> bool {
+        let Ok(target) = target(state) else { return true };
+        let looks = EntryPoint::all(target).map(|entry| async move {
+            match (entry.place_before(live), self.rollouts.observe_entry(entry).await) {
+                (Some(place), Ok(seen)) => seen.shape() == Some(Shape::Settled(place)),
+                _ => true,
+            }
+        });
+        join_all(looks).await.into_iter().all(|as_set| as_set)
+    }
+
+    /// What [`Hands::looks_in_force`] glances at, with as many looks as reading back takes before it calls a difference
+    /// foreign.
+    ///
+    /// # Errors
+    /// [`EffectFailure::Foreign`] with the difference; [`EffectFailure::Port`] when it cannot be seen.
+    pub(super) async fn verify_in_force(&self, state: &State) -> Result<(), EffectFailure> {
+        let weight = state
+            .weight_in_force()
+            .ok_or_else(|| impossible("no weight is in force"))?;
+        let journeys = self.journeys(state)?;
+        self.together(journeys.iter().map(|journey| async move {
+            let set = journey.split(weight);
+            self.see(journey.entry, &set, Waits::Even, |_| false).await.map(|_| ())
+        }))
+        .await?;
+        match &state.facts.candidate {
+            Some(candidate) => self.verify_slot(candidate, target(state)?, "the candidate").await,
+            None => Ok(()),
+        }
+    }
+
+    /// The entry points are where the ledger says, with no canary and no weights, or at what `also` gives: a human who
+    /// names the release that somebody else moved the traffic to agrees with it, and nothing is overwritten by that.
+    /// A live alias whose function the live release does not hold is left out: where it is to be, nobody knows.
     pub(super) async fn verify_live(
         &self,
         live: &LiveRelease,
         target: &RolloutTarget,
-        also: impl Fn(&ApiTarget) -> Option<StageTarget>,
+        also: impl Fn(EntryPoint<'_>) -> Option<Place>,
     ) -> Result<(), EffectFailure> {
-        for api in &target.apis {
-            let Some(known) = live.apis.iter().find(|known| known.rest_api_id == api.rest_api_id) else {
-                return Err(PortError::new(
-                    PortErrorKind::Invalid,
-                    "verifying the live slot",
-                    format!("{} ({})", api.name, api.rest_api_id),
-                    "this API was added after the live release, and a rollout moves all APIs or none; deploy it in an \
-                     environment of its own",
-                )
-                .into());
-            };
-            let expected = Shape::Settled(StageTarget {
-                deployment_id: known.deployment_id.clone(),
-                slot: live.slot,
-            });
-            let agreed = also(api).map(Shape::Settled);
-            self.see(api, &expected, |seen| Some(seen) == agreed.as_ref()).await?;
-        }
-        Ok(())
-    }
-
-    /// The live slot's aliases are at the live release's versions.
-    pub(super) async fn verify_live_functions(
-        &self,
-        release: &Release,
-        target: &RolloutTarget,
-    ) -> Result<(), EffectFailure> {
-        for released in release
-            .functions
-            .iter()
-            .filter(|released| target.functions.contains(&released.name))
-        {
-            let (name, slot) = (&released.name, release.slot);
-            let alias = self
-                .retry(|| self.rollouts.ports.slots.observe_alias(name, slot))
-                .await?;
-            if alias.version != released.version || !alias.weights.is_empty() {
-                return Err(EffectFailure::Foreign {
-                    found: format!(
-                        "alias {name}:{slot} is at version {}{}, the live release {} holds version {}",
-                        alias.version,
-                        if alias.weights.is_empty() { "" } else { " with weights" },
-                        release.number,
-                        released.version
-                    ),
-                    proven: false,
-                });
+        let mut expected = Vec::new();
+        for entry in EntryPoint::all(target) {
+            match (entry.place_before(live), entry) {
+                (Some(place), _) => expected.push((entry, Shape::Settled(place), also(entry).map(Shape::Settled))),
+                (None, EntryPoint::Alias(_)) => {}
+                (None, EntryPoint::Stage(api)) => {
+                    return Err(PortError::new(
+                        PortErrorKind::Invalid,
+                        "verifying the live slot",
+                        format!("{} ({})", api.name, api.rest_api_id),
+                        "this API was added after the live release, and a rollout moves all APIs or none; deploy it in \
+                         an environment of its own",
+                    )
+                    .into());
+                }
             }
         }
-        Ok(())
+        self.together(expected.iter().map(|(entry, place, agreed)| async move {
+            self.see(*entry, place, Waits::Doubling, |seen| Some(seen) == agreed.as_ref())
+                .await
+                .map(|_| ())
+        }))
+        .await
     }
 
-    /// Where the API was before the rollout, and where it is to go.
-    fn ends(&self, state: &State, api: &ApiTarget) -> Result<(StageTarget, StageTarget), EffectFailure> {
+    /// Points a live alias that the deploy has just made, and that no rollout has moved yet, at the version that is
+    /// live.
+    pub(super) async fn adopt(&self, entry: EntryPoint<'_>, place: &Place) -> Result<(), EffectFailure> {
+        let desired = Shape::Settled(place.clone());
+        self.converge(entry, Change::Return, &desired, |seen| {
+            matches!(seen, Shape::Settled(_))
+        })
+        .await
+        .map(|_| ())
+    }
+
+    /// The entry points that move, each with its ends. A live alias whose function the release does not hold stays
+    /// where it is: nothing of that release is called through it.
+    fn journeys<'a>(&self, state: &'a State) -> Result<Vec<Journey<'a>>, EffectFailure> {
         let candidate = state
             .facts
             .candidate
             .as_ref()
             .ok_or_else(|| impossible("nothing was released"))?;
-        let base = state
-            .base(&api.rest_api_id)
+        let live = state
+            .facts
+            .live
+            .as_ref()
             .ok_or_else(|| impossible("what is live is not known"))?;
-        let goal = state
-            .goal(&api.rest_api_id)
-            .ok_or_else(|| missing_api(api, candidate))?;
-        Ok((base, goal))
+        let mut journeys = Vec::new();
+        for entry in EntryPoint::all(target(state)?) {
+            let goal = match (entry.place_in(candidate), entry) {
+                (Some(goal), _) => goal,
+                (None, EntryPoint::Alias(_)) => continue,
+                (None, EntryPoint::Stage(api)) => return Err(missing_api(api, candidate).into()),
+            };
+            let base = entry
+                .place_before(live)
+                .ok_or_else(|| impossible(&format!("where {entry} was before is not known")))?;
+            journeys.push(Journey { entry, base, goal });
+        }
+        Ok(journeys)
     }
 
-    /// Brings a live stage to `desired` from a shape that `ours` knows, and reads it back. What is neither is somebody
-    /// else's doing, unless it was only a late view: it has to be seen in every attempt.
+    /// All at the same time, and all to their end; of what failed, what decides most about how to go on.
+    pub(super) async fn together(
+        &self,
+        work: impl Iterator<Item = impl Future<Output = Result<(), EffectFailure>>>,
+    ) -> Result<(), EffectFailure> {
+        let failures = join_all(work).await.into_iter().filter_map(Result::err);
+        let gravest = failures.min_by_key(|failure| match failure {
+            EffectFailure::Ledger(_) | EffectFailure::LockLost(_) => 0,
+            // Even if it was made by a run that took over: then the journal does not take the record.
+            EffectFailure::Foreign { .. } => 1,
+            EffectFailure::LeaseEnded => 2,
+            EffectFailure::Reason(_) | EffectFailure::Port(_) => 3,
+        });
+        gravest.map_or(Ok(()), Err)
+    }
+
+    /// Brings an entry point to `desired` from a shape that `ours` knows, and reads it back. What is neither is somebody
+    /// else's doing, unless it was only a late view: it has to be seen in every attempt. Says whether it changed it.
     async fn converge(
         &self,
-        api: &ApiTarget,
+        entry: EntryPoint<'_>,
         change: Change,
         desired: &Shape,
         ours: impl Fn(&Shape) -> bool,
-    ) -> Result<(), EffectFailure> {
+    ) -> Result<bool, EffectFailure> {
         let attempts = self.rollouts.config.convergence.attempts.max(1);
-        let resource = format!("{} stage {}", api.name, api.live_stage);
         let mut last = PortError::new(
             PortErrorKind::Conflict,
             "moving the traffic",
-            resource,
-            format!("it does not read back as {}", describe(desired)),
+            entry.to_string(),
+            format!("it does not read back as {desired}"),
         );
         for attempt in 1..=attempts {
-            let seen = self.see(api, desired, &ours).await?;
-            if seen == *desired {
-                return Ok(());
+            let (seen, shape) = self.see(entry, desired, Waits::Doubling, &ours).await?;
+            if shape == *desired {
+                return Ok(attempt > 1);
             }
             self.may_change().await?;
-            match self.apply(api, change, desired, &seen).await {
-                Ok(()) => {
-                    if self.see(api, desired, &ours).await? == *desired {
-                        return Ok(());
+            match self.apply(entry, change, desired, &seen).await {
+                Ok(answered) => {
+                    if answered.and_then(|answered| answered.shape()).as_ref() == Some(desired)
+                        || self.see(entry, desired, Waits::Doubling, &ours).await?.1 == *desired
+                    {
+                        return Ok(true);
                     }
                 }
                 Err(error) if may_have_happened(&error) => last = error,
@@ -396,45 +347,68 @@ impl Hands<'_> {
         Err(last.into())
     }
 
-    async fn apply(&self, api: &ApiTarget, change: Change, desired: &Shape, seen: &Shape) -> Result<(), PortError> {
+    /// One call. What the service answered it is now, where it does: for an alias that is the reading back, and
+    /// [`Hands::until_in_force`] reads it again.
+    async fn apply(
+        &self,
+        entry: EntryPoint<'_>,
+        change: Change,
+        desired: &Shape,
+        seen: &Seen,
+    ) -> Result<Option<Seen>, PortError> {
         let traffic = &self.rollouts.ports.traffic;
-        match (change, desired, seen) {
-            (Change::SetCanary, Shape::Split { candidate, weight, .. }, _) => {
-                traffic
-                    .set_canary(api, *weight, &candidate.deployment_id, candidate.slot)
-                    .await
+        match (entry, seen) {
+            (EntryPoint::Alias(alias), Seen::Alias(seen)) => {
+                let to = desired
+                    .as_routing()
+                    .ok_or_else(|| impossible("an alias goes to versions"))?;
+                let now = traffic.route_live_alias(alias, &to, &seen.revision).await?;
+                Ok(Some(Seen::Alias(now)))
             }
-            (Change::Promote, Shape::Settled(to), _) => traffic.promote(api, to).await,
-            (Change::Switch, Shape::Settled(to), _) => traffic.switch(api, to).await,
-            (Change::Return, Shape::Settled(to), Shape::Settled(_)) => traffic.switch(api, to).await,
-            (Change::Return, Shape::Settled(_), Shape::Split { .. }) => traffic.clear_canary(api).await,
-            (_, Shape::Split { .. }, _) | (Change::SetCanary, Shape::Settled(_), _) => {
-                Err(impossible("the change does not lead to what is desired"))
+            (EntryPoint::Stage(api), Seen::Stage(seen)) => {
+                match (change, desired) {
+                    (
+                        Change::Split,
+                        Shape::Split {
+                            candidate: Place::Stage(candidate),
+                            weight,
+                            ..
+                        },
+                    ) => {
+                        traffic
+                            .set_canary(api, *weight, &candidate.deployment_id, candidate.slot)
+                            .await
+                    }
+                    (Change::Promote, Shape::Settled(Place::Stage(to))) => traffic.promote(api, to).await,
+                    (Change::Switch, Shape::Settled(Place::Stage(to))) => traffic.switch(api, to).await,
+                    (Change::Return, Shape::Settled(Place::Stage(to))) if seen.canary.is_none() => {
+                        traffic.switch(api, to).await
+                    }
+                    (Change::Return, Shape::Settled(Place::Stage(_))) => traffic.clear_canary(api).await,
+                    _ => Err(impossible("the change does not lead to what is desired")),
+                }?;
+                Ok(None)
             }
+            _ => Err(impossible("what was seen is of another entry point")),
         }
     }
 
-    /// The stage's shape, if it is the desired one or one of ours.
+    /// The entry point as it is, if it is as desired or has one of our shapes.
     async fn see(
         &self,
-        api: &ApiTarget,
+        entry: EntryPoint<'_>,
         desired: &Shape,
+        waits: Waits,
         ours: impl Fn(&Shape) -> bool,
-    ) -> Result<Shape, EffectFailure> {
+    ) -> Result<(Seen, Shape), EffectFailure> {
         let attempts = self.rollouts.config.convergence.attempts.max(1);
         let mut attempt = 1;
         loop {
-            let seen = self.retry(|| self.rollouts.ports.traffic.observe(api)).await?;
-            if let Some(shape) = Shape::of(&seen).filter(|shape| shape == desired || ours(shape)) {
-                return Ok(shape);
+            let seen = self.retry(|| self.rollouts.observe_entry(entry)).await?;
+            if let Some(shape) = seen.shape().filter(|shape| shape == desired || ours(shape)) {
+                return Ok((seen, shape));
             }
-            let found = format!(
-                "{} stage {} was expected as {} and is {}",
-                api.name,
-                api.live_stage,
-                describe(desired),
-                describe_seen(&seen)
-            );
+            let found = format!("{entry} was expected as {desired} and is {seen}");
             if attempt >= attempts {
                 let proven = self.is_proven_elsewhere().await;
                 let advice = if proven {
@@ -447,13 +421,13 @@ impl Hands<'_> {
                     proven,
                 });
             }
-            let late = PortError::new(PortErrorKind::Conflict, "observing", api.name.clone(), found);
-            self.back_off(&late, attempt).await;
+            let late = PortError::new(PortErrorKind::Conflict, "observing", entry.to_string(), found);
+            self.back_off(&late, waits.after(attempt)).await;
             attempt += 1;
         }
     }
 
-    /// Whether all APIs are on one slot with one release that was live before, without a canary.
+    /// Whether all entry points are at one release that was live before, without a canary or weights.
     async fn is_proven_elsewhere(&self) -> bool {
         let Ok(standing) = read_standing(&*self.rollouts.ports.ledger, &self.rollouts.environment).await else {
             return false;
@@ -461,53 +435,68 @@ impl Hands<'_> {
         let Some(target) = &standing.target else {
             return false;
         };
-        let mut settled: Vec<(&ApiTarget, StageTarget)> = Vec::new();
-        for api in &target.apis {
-            match self
-                .rollouts
-                .ports
-                .traffic
-                .observe(api)
-                .await
-                .ok()
-                .and_then(|seen| seen.settled())
-            {
-                Some(at) => settled.push((api, at)),
-                None => return false,
+        let mut settled: Vec<(EntryPoint<'_>, Place)> = Vec::new();
+        for entry in EntryPoint::all(target) {
+            let seen = self.rollouts.observe_entry(entry).await.ok();
+            match seen.and_then(|seen| seen.shape()) {
+                Some(Shape::Settled(place)) => settled.push((entry, place)),
+                _ => return false,
             }
         }
         standing.releases.iter().any(|release| {
             matches!(release.state, ReleaseState::Live | ReleaseState::Retained)
-                && settled.iter().all(|(api, at)| {
-                    release.deployment(&api.rest_api_id) == Some(&at.deployment_id) && release.slot == at.slot
-                })
+                && settled
+                    .iter()
+                    .all(|(entry, place)| match (entry.place_in(release), entry) {
+                        (Some(expected), _) => expected == *place,
+                        (None, EntryPoint::Alias(_)) => true,
+                        (None, EntryPoint::Stage(_)) => false,
+                    })
         })
     }
 
-    /// Probes until the shape is what requests meet.
-    async fn until_in_force(&self, api: &ApiTarget, shape: &Shape) -> Result<(), PortError> {
+    /// Waits until the shape is what calls meet. A stage is probed. A live alias is read once more: an invocation would
+    /// tell which version answers, but a call of our own has effects behind a queue or a schedule that nobody asked for.
+    async fn until_in_force(&self, entry: EntryPoint<'_>, shape: &Shape) -> Result<(), PortError> {
         let limits = &self.rollouts.config.convergence;
         let deadline = self.now() + limits.probe_timeout;
-        // A stage may have variables that are no business of a rollout.
-        let variables = self.retry(|| self.rollouts.ports.traffic.observe(api)).await?.variables;
-        let expected = shape.with_variables(variables);
+        let expected = match entry {
+            // A stage may have variables that are no business of a rollout.
+            EntryPoint::Stage(api) => {
+                let variables = self.retry(|| self.rollouts.ports.traffic.observe(api)).await?.variables;
+                shape.as_stage(variables)
+            }
+            EntryPoint::Alias(_) => None,
+        };
         let mut attempt = 1;
         loop {
-            let seen = match self.retry(|| self.rollouts.ports.traffic.probe(api, &expected)).await? {
-                Probe::InForce => return Ok(()),
-                Probe::NotYet { seen } => seen,
+            let probe = match (entry, &expected) {
+                (EntryPoint::Stage(api), Some(expected)) => {
+                    self.retry(|| self.rollouts.ports.traffic.probe(api, expected)).await?
+                }
+                _ => {
+                    let seen = self.retry(|| self.rollouts.observe_entry(entry)).await?;
+                    if seen.shape().as_ref() == Some(shape) {
+                        Probe::InForce
+                    } else {
+                        Probe::NotYet { seen: seen.to_string() }
+                    }
+                }
+            };
+            let Probe::NotYet { seen } = probe else {
+                return Ok(());
             };
             let late = PortError::new(
                 PortErrorKind::Conflict,
                 "probing",
-                format!("{} stage {}", api.name, api.live_stage),
-                format!("{} is not in force: {seen}", describe(shape)),
+                entry.to_string(),
+                format!("{shape} is not in force: {seen}"),
             );
             if self.now() >= deadline {
                 return Err(late);
             }
             self.tell(RolloutEvent::WaitingForTraffic {
-                api: api.name.clone(),
+                api: entry.to_string(),
                 seen,
             });
             self.back_off(&late, attempt).await;
@@ -529,40 +518,51 @@ impl Hands<'_> {
     }
 }
 
-fn at(target: &StageTarget) -> String {
-    format!("slot {} (deployment {})", target.slot, target.deployment_id)
+/// How the waits between two looks grow.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Waits {
+    Doubling,
+    /// For what is done at every look at the gates and must not keep them waiting.
+    Even,
 }
 
-fn describe(shape: &Shape) -> String {
-    match shape {
-        Shape::Settled(target) => format!("all on {}", at(target)),
-        Shape::Split {
-            base,
-            candidate,
-            weight,
-        } => {
-            format!("{weight} on {}, the rest on {}", at(candidate), at(base))
+impl Waits {
+    fn after(self, attempt: u32) -> u32 {
+        match self {
+            Waits::Doubling => attempt,
+            Waits::Even => 1,
         }
     }
 }
 
-fn describe_seen(seen: &ApiTraffic) -> String {
-    if let Some(shape) = Shape::of(seen) {
-        return describe(&shape);
+impl Rollouts {
+    pub(super) async fn observe_entry(&self, entry: EntryPoint<'_>) -> Result<Seen, PortError> {
+        let traffic = &self.ports.traffic;
+        match entry {
+            EntryPoint::Stage(api) => traffic.observe(api).await.map(Seen::Stage),
+            EntryPoint::Alias(alias) => traffic.observe_live_alias(alias).await.map(Seen::Alias),
+        }
     }
-    let slot = |slot: Option<Slot>| slot.map_or_else(|| "no slot".to_owned(), |slot| format!("slot {slot}"));
-    let canary = seen.canary.as_ref().map(|canary| {
-        format!(
-            ", canary of {} to {} (deployment {})",
-            canary.weight,
-            slot(canary.slot),
-            canary.deployment_id
-        )
-    });
-    format!(
-        "{} (deployment {}){}",
-        slot(seen.slot),
-        seen.deployment_id,
-        canary.unwrap_or_default()
-    )
+
+    /// Whether every entry point is where the candidate is to be, with nothing left elsewhere.
+    pub(super) async fn is_all_at_the_goal(&self, state: &State) -> Result<bool, PortError> {
+        let (Some(deployed), Some(candidate)) = (&state.facts.deployed, &state.facts.candidate) else {
+            return Ok(false);
+        };
+        for entry in EntryPoint::all(&deployed.target) {
+            let goal = match (entry.place_in(candidate), entry) {
+                (Some(goal), _) => goal,
+                (None, EntryPoint::Alias(_)) => continue,
+                (None, EntryPoint::Stage(_)) => return Ok(false),
+            };
+            let seen = match self.retry(|| self.observe_entry(entry)).await {
+                Err(error) if error.kind == PortErrorKind::NotFound => return Ok(false),
+                result => result?,
+            };
+            if seen.shape() != Some(Shape::Settled(goal)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }

@@ -23,6 +23,16 @@ pub struct LiveRelease {
     pub functions: Vec<ReleasedFunction>,
 }
 
+impl LiveRelease {
+    /// Whether it is `before`, perhaps with functions that the deploy has added.
+    pub fn completes(&self, before: &LiveRelease) -> bool {
+        self.number == before.number
+            && self.slot == before.slot
+            && self.apis == before.apis
+            && before.functions.iter().all(|known| self.functions.contains(known))
+    }
+}
+
 /// An alarm as it was before the rollout moved anything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotedAlarm {

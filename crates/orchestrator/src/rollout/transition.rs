@@ -249,7 +249,7 @@ fn conclude(state: &State, event: &Event, pending: &Effect, next: &mut State) ->
             next.phase = Phase::Deployed;
         }
         (Effect::Establish, Event::Established { live, alarms }) => {
-            if facts.live.as_ref().is_some_and(|before| before != live) {
+            if facts.live.as_ref().is_some_and(|before| !live.completes(before)) {
                 return Err(illegal(state, event, "the live release moved during the deploy"));
             }
             facts.live = Some(live.clone());

@@ -3,7 +3,7 @@
 use orchestrator::domain::{ReleaseNumber, Slot};
 use orchestrator::driver::{DeployOptions, RolloutError};
 
-use crate::world::{APIS, World};
+use crate::world::{APIS, FUNCTIONS, World};
 
 async fn with_two_releases() -> std::sync::Arc<World> {
     let world = World::new();
@@ -23,15 +23,18 @@ async fn with_two_releases() -> std::sync::Arc<World> {
 }
 
 #[tokio::test]
-async fn to_the_release_before_is_one_switch_for_each_api() {
+async fn to_the_release_before_is_one_switch_for_each_entry_point() {
     let world = with_two_releases().await;
     let before = world.lock().now;
     let end = world.rollouts().rollback(None).await.unwrap();
     assert!(end.is_promoted() && end.is_rollback);
     assert_eq!((end.release, end.before), (ReleaseNumber(1), Some(ReleaseNumber(2))));
-    assert_eq!(world.lock().mutations, APIS.map(|api| format!("switch {api}")));
+    let switches = APIS.map(|api| format!("switch {api}"));
+    let routes = FUNCTIONS.map(|function| format!("route {function}"));
+    assert_eq!(world.lock().mutations, [switches, routes].concat());
     assert_eq!(world.live_code(), "one");
-    let took = world.lock().now.duration_since(before);
+    let switched = world.lock().routes.last().unwrap().0;
+    let took = switched.duration_since(before);
     assert!(took.as_secs() < 1, "{took:?}");
     world.assert_settled("after the rollback").await;
 }

@@ -122,7 +122,10 @@ impl Slots for World {
         if inner.functions_down {
             return Err(functions_down());
         }
-        let alias = &inner.functions[function.as_str()].aliases[&slot];
+        let Some(known) = inner.functions.get(function.as_str()) else {
+            return Err(no_function("observe alias"));
+        };
+        let alias = &known.aliases[&slot];
         Ok(AliasState {
             version: alias.version.to_string().into(),
             revision: alias.revision.to_string().into(),
@@ -278,7 +281,10 @@ impl Slots for World {
 
     async fn invoke(&self, function: &FunctionName, slot: Slot) -> Result<Invocation, PortError> {
         self.refuse("invoke").await?;
-        let version = self.lock().functions[function.as_str()].aliases[&slot].version;
+        let mut inner = self.lock();
+        let version = inner.functions[function.as_str()].aliases[&slot].version;
+        let proven = (function.to_string(), version.to_string().into());
+        inner.proven_versions.insert(proven);
         Ok(Invocation {
             executed_version: Some(version.to_string().into()),
             failure: None,
@@ -410,49 +416,43 @@ impl Traffic for World {
         let call = self.refuse("route live alias").await?;
         let state = {
             let mut inner = self.lock();
-            let Some(function) = inner.functions.get_mut(alias.function.as_str()) else {
+            let name = alias.function.as_str();
+            let Some(function) = inner.functions.get(name) else {
                 return Err(no_function("route live alias"));
             };
+            let refusal = |kind, why| Err(PortError::new(kind, "route live alias", alias.resource(), why));
             if &function.live.revision != expected {
-                return Err(PortError::new(
-                    PortErrorKind::Conflict,
-                    "route live alias",
-                    "world",
-                    "another revision",
-                ));
+                return refusal(PortErrorKind::Conflict, "another revision");
             }
-            let revision: u64 = expected.as_str().parse().unwrap();
-            function.live = AliasState {
-                version: to.version.clone(),
-                revision: (revision + 1).to_string().into(),
-                weights: to
-                    .share
-                    .iter()
-                    .map(|share| (share.version.clone(), share.weight))
-                    .collect(),
-            };
-            let state = function.live.clone();
-            inner.mutations.push(format!("route {}", alias.resource()));
-            state
+            if inner.stuck_aliases.contains(name) {
+                return refusal(PortErrorKind::Denied, "not permitted");
+            }
+            inner.route(name, to)
         };
         self.respond(call, "route live alias", state).await
     }
 
     async fn version_settings(
         &self,
-        _function: &FunctionName,
-        _version: &FunctionVersion,
+        function: &FunctionName,
+        version: &FunctionVersion,
     ) -> Result<VersionSettings, PortError> {
         self.refuse("version settings").await?;
-        Ok(VersionSettings {
-            role: "role".to_owned(),
-            dead_letter: None,
-        })
+        let odd = &self.lock().odd_settings;
+        Ok(odd
+            .get(&(function.to_string(), version.clone()))
+            .cloned()
+            .unwrap_or_else(|| VersionSettings {
+                role: "role".to_owned(),
+                dead_letter: None,
+            }))
     }
 
-    async fn not_permitted(&self, _alias: &LiveAlias) -> Result<Vec<ServedEntry>, PortError> {
+    async fn not_permitted(&self, alias: &LiveAlias) -> Result<Vec<ServedEntry>, PortError> {
         self.refuse("permissions").await?;
-        Ok(Vec::new())
+        let mut lacking = self.lock().not_permitted.clone();
+        lacking.retain(|entry| alias.serves.contains(entry));
+        Ok(lacking)
     }
 }
 
