@@ -34,13 +34,13 @@ SERVED = {
         PutBucketVersioning PutObject PutObjectTagging PutPublicAccessBlock UploadPart UploadPartCopy
     """,
     "lambda": """
-        AddPermission CreateAlias CreateFunction DeleteAlias DeleteFunction DeleteFunctionConcurrency
-        DeleteFunctionEventInvokeConfig DeleteLayerVersion GetAccountSettings GetAlias GetFunction
-        GetFunctionConcurrency GetFunctionConfiguration GetFunctionEventInvokeConfig GetLayerVersion GetPolicy Invoke
-        ListAliases ListFunctionEventInvokeConfigs ListFunctions ListLayerVersions ListTags ListVersionsByFunction
+        AddPermission CreateAlias CreateEventSourceMapping CreateFunction DeleteAlias DeleteEventSourceMapping DeleteFunction DeleteFunctionConcurrency
+        DeleteFunctionEventInvokeConfig DeleteLayerVersion GetAccountSettings GetAlias GetEventSourceMapping
+        GetFunction GetFunctionConcurrency GetFunctionConfiguration GetFunctionEventInvokeConfig GetLayerVersion GetPolicy Invoke
+        ListAliases ListEventSourceMappings ListFunctionEventInvokeConfigs ListFunctions ListLayerVersions ListTags ListVersionsByFunction
         PublishLayerVersion PublishVersion PutFunctionConcurrency PutFunctionEventInvokeConfig RemovePermission
-        TagResource UntagResource UpdateAlias UpdateFunctionCode UpdateFunctionConfiguration
-        UpdateFunctionEventInvokeConfig
+        TagResource UntagResource UpdateAlias UpdateEventSourceMapping UpdateFunctionCode
+        UpdateFunctionConfiguration UpdateFunctionEventInvokeConfig
     """,
     "apigateway": """
         CreateApiKey CreateAuthorizer CreateDeployment CreateModel CreateRequestValidator CreateResource CreateRestApi
@@ -66,6 +66,12 @@ SERVED = {
         GetRoutes GetStage GetStages GetTags ResetAuthorizersCache TagResource UntagResource UpdateApi
         UpdateAuthorizer UpdateDeployment UpdateIntegration UpdateIntegrationResponse UpdateRoute
         UpdateRouteResponse UpdateStage
+    """,
+    "sqs": """
+        AddPermission ChangeMessageVisibility ChangeMessageVisibilityBatch CreateQueue DeleteMessage
+        DeleteMessageBatch DeleteQueue GetQueueAttributes GetQueueUrl ListDeadLetterSourceQueues ListQueueTags
+        ListQueues PurgeQueue ReceiveMessage RemovePermission SendMessage SendMessageBatch SetQueueAttributes
+        TagQueue UntagQueue
     """,
     "cloudwatch": """
         DeleteAlarms DeleteDashboards DescribeAlarmHistory DescribeAlarms DescribeAlarmsForMetric DisableAlarmActions
@@ -102,7 +108,7 @@ SERVED = {
     """,
 }
 
-METADATA = ["apiVersion", "endpointPrefix", "jsonVersion", "protocol", "protocols", "serviceId", "signingName",
+METADATA = ["apiVersion", "awsQueryCompatible", "endpointPrefix", "jsonVersion", "protocol", "protocols", "serviceId", "signingName",
             "targetPrefix", "xmlNamespace"]
 DROPPED = {"documentation", "documentationUrl", "deprecated", "deprecatedMessage", "deprecatedSince", "pattern",
            "endpointdiscovery", "examples", "authtype", "auth", "unsignedPayload", "endpoint", "staticContextParams",

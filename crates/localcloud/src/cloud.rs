@@ -25,6 +25,7 @@ use crate::rds::Rds;
 use crate::s3::S3;
 use crate::secretsmanager::SecretsManager;
 use crate::server::{self, Router};
+use crate::sqs::Sqs;
 use crate::ssm::Ssm;
 use crate::store::Store;
 use crate::sts::Sts;
@@ -193,11 +194,13 @@ async fn router(context: &Context, database_url: Option<&str>) -> io::Result<Rou
     let (s3, ssm, secrets) = (S3::open(context)?, Ssm::open(context)?, SecretsManager::open(context)?);
     let logs = Logs::open(context)?;
     let cloudwatch = CloudWatch::open(context, EVALUATION_INTERVAL)?;
+    let sqs = Sqs::open(context, cloudwatch.clone())?;
     let (rds, caches) = (Rds::open(context, database_url)?, ElastiCache::open(context)?);
     let ports = lambda::Ports {
         metrics: cloudwatch.clone(),
         logs: logs.clone(),
         objects: s3.clone(),
+        queues: sqs.clone(),
     };
     let lambda = Lambda::open(context.clone(), ports, lambda::Settings::default())?;
     let ports = apigateway::Ports {
@@ -209,6 +212,7 @@ async fn router(context: &Context, database_url: Option<&str>) -> io::Result<Rou
     let mut providers = [
         s3.providers(),
         ssm.providers(),
+        sqs.providers(),
         logs.providers(),
         cloudwatch.providers(),
     ]
@@ -223,8 +227,10 @@ async fn router(context: &Context, database_url: Option<&str>) -> io::Result<Rou
     providers.push(custom.clone());
     let cloudformation = CloudFormation::open(context, providers, vec![s3.clone(), ssm.clone(), secrets.clone()])?;
     cloudwatch.start();
+    sqs.start();
     // Functions that are called from now on expect them.
     tokio::join!(rds.start(), caches.start());
+    lambda.start_mappings();
     cloudformation.recover();
     Ok(Router::new(&context.region, context.folder.display().to_string())
         .with_frontend(Arc::new(gateway.clone()))
@@ -241,6 +247,7 @@ async fn router(context: &Context, database_url: Option<&str>) -> io::Result<Rou
         .with_service(rds.service())
         .with_service(s3)
         .with_service(secrets)
+        .with_service(sqs)
         .with_service(ssm)
         .with_service(Sts::open(context)?))
 }

@@ -30,6 +30,7 @@ mod secretsmanager;
 mod server;
 pub mod service;
 pub mod sink;
+mod sqs;
 mod ssm;
 pub mod store;
 mod sts;

@@ -1,8 +1,11 @@
 //! What one service of the embedded cloud needs of another, and no more.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
+use serde_json::Value;
 
 use crate::service::ApiError;
 
@@ -50,6 +53,33 @@ pub struct Invocation {
     /// `Handled` or `Unhandled` when the function itself failed.
     pub function_error: Option<String>,
     pub executed_version: String,
+}
+
+/// What an event source mapping has to know of a queue.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueFacts {
+    pub visibility_timeout: Duration,
+    pub is_fifo: bool,
+}
+
+/// A message as a function gets it, and by what it is deleted.
+#[derive(Clone, Debug)]
+pub struct QueuedMessage {
+    pub id: String,
+    pub receipt: String,
+    /// One of the event's `Records`.
+    pub record: Value,
+}
+
+/// Where event source mappings take messages from. SQS implements it; Lambda calls it.
+#[async_trait]
+pub trait QueueSource: Send + Sync {
+    /// Nothing when there is no such queue.
+    fn queue(&self, arn: &str) -> Option<QueueFacts>;
+    /// At most `limit` messages, which nobody else sees for the queue's visibility timeout; waits for the first one.
+    async fn receive(&self, arn: &str, limit: usize, wait: Duration) -> Result<Vec<QueuedMessage>, ApiError>;
+    /// For messages that were served.
+    fn delete(&self, arn: &str, receipts: &[String]);
 }
 
 /// Who waits for answers that functions put to a path of this cloud. CloudFormation implements it for custom resources;

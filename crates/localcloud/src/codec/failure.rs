@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::json::Naming;
 use super::model::{Location, Model, Shape};
 use super::xml::{self, Writer};
-use super::{Protocol, cbor, encode, json};
+use super::{Protocol, cbor, encode, json, quirks};
 use crate::service::ApiError;
 
 /// How an error is called: by its shape in JSON and CBOR, by its code in XML.
@@ -153,8 +153,12 @@ fn query_error(
     code: &str,
     side: &str,
 ) -> http::response::Builder {
-    let was_query = model.is_some_and(|model| model.metadata.protocol != "query" && model.speaks("query"));
-    if was_query {
+    let code = model.map_or(code, |model| quirks::query_code(model, code));
+    let was_query = |model: &Model| {
+        let spoke = model.speaks("query") || model.metadata.aws_query_compatible.is_some();
+        model.metadata.protocol != "query" && spoke
+    };
+    if model.is_some_and(was_query) {
         builder.header("x-amzn-query-error", format!("{code};{side}"))
     } else {
         builder

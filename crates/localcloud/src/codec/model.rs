@@ -30,6 +30,8 @@ pub struct Metadata {
     pub signing_name: Option<String>,
     pub target_prefix: Option<String>,
     pub xml_namespace: Option<String>,
+    /// There for services that spoke query once: their clients still know the error codes of that time.
+    pub aws_query_compatible: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -206,6 +208,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("rds", include_str!("../../models/rds.json")),
     ("s3", include_str!("../../models/s3.json")),
     ("secretsmanager", include_str!("../../models/secretsmanager.json")),
+    ("sqs", include_str!("../../models/sqs.json")),
     ("ssm", include_str!("../../models/ssm.json")),
     ("sts", include_str!("../../models/sts.json")),
 ];

@@ -30,13 +30,28 @@ pub const S3_NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 pub fn validation_code(model: &Model, is_missing: bool) -> &'static str {
     match (model.name, is_missing) {
         ("cloudformation" | "sts", _) => "ValidationError",
-        ("cloudwatch" | "rds" | "elasticache", true) => "MissingParameter",
-        ("cloudwatch" | "rds" | "elasticache", false) => "InvalidParameterValue",
+        ("cloudwatch" | "rds" | "elasticache" | "sqs", true) => "MissingParameter",
+        ("cloudwatch" | "rds" | "elasticache" | "sqs", false) => "InvalidParameterValue",
         ("apigateway" | "apigatewayv2" | "apigatewaymanagementapi", _) => "BadRequestException",
         ("logs", _) => "InvalidParameterException",
         ("s3", true) => "InvalidRequest",
         ("s3", false) => "InvalidArgument",
         _ => "ValidationException",
+    }
+}
+
+/// The code of an error in the time of the query protocol, which clients still show: the model leaves SQS's out
+/// (Smithy's `awsQueryError`).
+pub fn query_code<'a>(model: &Model, code: &'a str) -> &'a str {
+    match (model.name, code) {
+        ("sqs", "QueueDoesNotExist") => "AWS.SimpleQueueService.NonExistentQueue",
+        ("sqs", "QueueNameExists") => "QueueAlreadyExists",
+        ("sqs", "EmptyBatchRequest") => "AWS.SimpleQueueService.EmptyBatchRequest",
+        ("sqs", "TooManyEntriesInBatchRequest") => "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+        ("sqs", "BatchEntryIdsNotDistinct") => "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
+        ("sqs", "MessageNotInflight") => "AWS.SimpleQueueService.MessageNotInflight",
+        ("sqs", "UnsupportedOperation") => "AWS.SimpleQueueService.UnsupportedOperation",
+        (_, code) => code,
     }
 }
 

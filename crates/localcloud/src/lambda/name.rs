@@ -1,11 +1,13 @@
 //! The ways in which a caller names a function: by name, `account:function:name` or ARN, each with or without a
 //! qualifier.
 
+use serde::{Deserialize, Serialize};
+
 use crate::context::ACCOUNT;
 use crate::service::ApiError;
 
 /// A function and, when the caller gave one, its version or alias.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FunctionName {
     pub name: String,
     pub qualifier: Option<String>,

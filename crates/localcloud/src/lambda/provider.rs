@@ -34,11 +34,20 @@ const ALIAS: &str = "AWS::Lambda::Alias";
 const PERMISSION: &str = "AWS::Lambda::Permission";
 const LAYER_VERSION: &str = "AWS::Lambda::LayerVersion";
 const EVENT_INVOKE_CONFIG: &str = "AWS::Lambda::EventInvokeConfig";
+const EVENT_SOURCE_MAPPING: &str = "AWS::Lambda::EventSourceMapping";
 
 #[async_trait]
 impl Provider for LambdaProvider {
     fn resource_types(&self) -> &'static [&'static str] {
-        &[FUNCTION, VERSION, ALIAS, PERMISSION, LAYER_VERSION, EVENT_INVOKE_CONFIG]
+        &[
+            FUNCTION,
+            VERSION,
+            ALIAS,
+            PERMISSION,
+            LAYER_VERSION,
+            EVENT_INVOKE_CONFIG,
+            EVENT_SOURCE_MAPPING,
+        ]
     }
 
     async fn create(&self, request: &ResourceRequest) -> Result<Resource, ProviderError> {
@@ -99,6 +108,12 @@ impl LambdaProvider {
                 self.lambda
                     .put_event_invoke_config(&Value::Object(properties.clone()), false)?;
                 Ok(Resource::new(&request.generated_name, json!({})))
+            }
+            EVENT_SOURCE_MAPPING => {
+                let mapping = self.lambda.create_mapping(&Value::Object(properties.clone()))?;
+                let uuid = mapping.text("UUID").unwrap_or_default();
+                let arn = &mapping["EventSourceMappingArn"];
+                Ok(Resource::new(uuid, json!({"Id": uuid, "EventSourceMappingArn": arn})))
             }
             other => Err(invalid(format!("Lambda makes no {other}."))),
         }
@@ -218,6 +233,15 @@ impl LambdaProvider {
                     .put_event_invoke_config(&Value::Object(new.clone()), false)?;
                 Ok(current.clone())
             }
+            EVENT_SOURCE_MAPPING => {
+                let mut input = Map::new();
+                // Only what the template changed; what it no longer says stays as it is.
+                let changed = new.iter().filter(|(name, value)| old.get(*name) != Some(value));
+                input.extend(changed.map(|(name, value)| (name.clone(), value.clone())));
+                input.insert("UUID".to_owned(), json!(current.physical_id));
+                self.lambda.update_mapping(&Value::Object(input))?;
+                Ok(current.clone())
+            }
             PERMISSION => {
                 self.remove(
                     current,
@@ -252,6 +276,7 @@ impl LambdaProvider {
                 self.lambda
                     .delete_layer_version(&json!({"LayerName": name, "VersionNumber": number}))?
             }
+            EVENT_SOURCE_MAPPING => self.lambda.delete_mapping(&json!({"UUID": current.physical_id}))?,
             _ => self
                 .lambda
                 .delete_event_invoke_config(&Value::Object(properties.clone()))?,

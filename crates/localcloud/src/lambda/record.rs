@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::mappings::Mapping;
+
 pub(crate) const LATEST: &str = "$LATEST";
 
 #[derive(Default, Serialize, Deserialize)]
@@ -15,6 +17,9 @@ pub(crate) struct State {
     /// By layer name, then by version; each as the API describes it.
     #[serde(default)]
     pub layers: BTreeMap<String, BTreeMap<u64, Value>>,
+    /// Event source mappings by UUID.
+    #[serde(default)]
+    pub mappings: BTreeMap<String, Mapping>,
 }
 
 impl State {

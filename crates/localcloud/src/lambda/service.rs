@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use super::code::CodeFolder;
 use super::host::Host;
@@ -18,7 +19,7 @@ use super::worker::end_leftovers;
 use crate::context::Context;
 use crate::members::Members;
 use crate::service::{ApiError, Request, Response, Service};
-use crate::sink::{LogSink, MetricSink, ObjectSource};
+use crate::sink::{LogSink, MetricSink, ObjectSource, QueueSource};
 
 const STATE: &str = "lambda";
 
@@ -29,6 +30,8 @@ pub struct Ports {
     pub logs: Arc<dyn LogSink>,
     /// Where code given as bucket and key is read from.
     pub objects: Arc<dyn ObjectSource>,
+    /// What event source mappings read.
+    pub queues: Arc<dyn QueueSource>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +73,8 @@ pub(super) struct Shared {
     /// Invocations that run or wait, by function.
     pub in_flight: Mutex<HashMap<String, u32>>,
     pub dice: Mutex<fastrand::Rng>,
+    /// The tasks that read queues, by the mapping's UUID.
+    pub pollers: Mutex<HashMap<String, JoinHandle<()>>>,
     /// Files that remember our processes.
     pub marks: PathBuf,
     state: RwLock<State>,
@@ -92,6 +97,7 @@ impl Lambda {
             pool: Pool::new(settings.processes_per_version.max(1), settings.idle_limit),
             in_flight: Mutex::default(),
             dice: Mutex::new(dice),
+            pollers: Mutex::default(),
             marks,
             state: RwLock::new(state),
             reaper: Once::new(),
@@ -247,6 +253,11 @@ impl Service for Lambda {
             "GetFunctionEventInvokeConfig" => self.get_event_invoke_config(input)?,
             "ListFunctionEventInvokeConfigs" => self.list_event_invoke_configs(input)?,
             "DeleteFunctionEventInvokeConfig" => self.delete_event_invoke_config(input)?,
+            "CreateEventSourceMapping" => self.create_mapping(input)?,
+            "GetEventSourceMapping" => self.get_mapping(input)?,
+            "ListEventSourceMappings" => self.list_mappings(input)?,
+            "UpdateEventSourceMapping" => self.update_mapping(input)?,
+            "DeleteEventSourceMapping" => self.delete_mapping(input)?,
             "PublishLayerVersion" => self.publish_layer_version(input).await?,
             "GetLayerVersion" => self.get_layer_version(input)?,
             "ListLayerVersions" => self.list_layer_versions(input)?,
@@ -268,6 +279,7 @@ impl Service for Lambda {
     }
 
     async fn stop(&self) {
+        self.end_mappings();
         self.shared.pool.end_idle();
     }
 }

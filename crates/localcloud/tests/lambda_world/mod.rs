@@ -17,7 +17,7 @@ use bytes::Bytes;
 use localcloud::context::{Clock, Context};
 use localcloud::lambda::{Lambda, Ports, Settings};
 use localcloud::service::{ApiError, Request, Response, Service};
-use localcloud::sink::{LogSink, MetricSink, ObjectSource, Observation};
+use localcloud::sink::{LogSink, MetricSink, ObjectSource, Observation, QueueFacts, QueueSource, QueuedMessage};
 use localcloud::store::Store;
 use serde_json::{Value, json};
 
@@ -65,6 +65,20 @@ impl ObjectSource for Recorder {
             .cloned();
         found.ok_or_else(|| ApiError::new(404, "NoSuchKey", "The specified key does not exist."))
     }
+}
+
+/// There are none: what takes messages from queues is tested over the real ones.
+#[async_trait]
+impl QueueSource for Recorder {
+    fn queue(&self, _arn: &str) -> Option<QueueFacts> {
+        None
+    }
+
+    async fn receive(&self, arn: &str, _: usize, _: std::time::Duration) -> Result<Vec<QueuedMessage>, ApiError> {
+        Err(ApiError::new(400, "QueueDoesNotExist", arn))
+    }
+
+    fn delete(&self, _arn: &str, _receipts: &[String]) {}
 }
 
 impl Recorder {
@@ -184,12 +198,13 @@ fn context(folder: &tempfile::TempDir) -> Context {
 }
 
 fn open(folder: &tempfile::TempDir, recorder: &Arc<Recorder>, settings: Settings) -> Lambda {
-    let (metrics, logs, objects) = (
-        Arc::clone(recorder) as _,
-        Arc::clone(recorder) as _,
-        Arc::clone(recorder) as _,
-    );
-    Lambda::open(context(folder), Ports { metrics, logs, objects }, settings).unwrap()
+    let ports = Ports {
+        metrics: Arc::clone(recorder) as _,
+        logs: Arc::clone(recorder) as _,
+        objects: Arc::clone(recorder) as _,
+        queues: Arc::clone(recorder) as _,
+    };
+    Lambda::open(context(folder), ports, settings).unwrap()
 }
 
 /// A zip in base64.
