@@ -89,6 +89,7 @@ fn code_of(reason: &Reason) -> Code {
         Reason::GateBreached { .. }
         | Reason::Inconclusive { .. }
         | Reason::Blind { .. }
+        | Reason::Aborted { by: Some(_), .. }
         | Reason::NotApproved { .. } => Code::RolledBack,
         Reason::SmokeFailed { .. } => Code::SmokeFailed,
         Reason::Aborted { .. } | Reason::Interrupted { .. } => Code::Interrupted,

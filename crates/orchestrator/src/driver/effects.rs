@@ -36,6 +36,7 @@ impl Hands<'_> {
                 EffectFailure::Port(error) if state.plan.is_rollback() && error.kind == PortErrorKind::NotFound => {
                     EffectFailure::Reason(Reason::Aborted {
                         reason: format!("there is nothing to switch: {error}"),
+                        by: None,
                     })
                 }
                 failure => failure,

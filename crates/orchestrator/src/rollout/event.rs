@@ -145,6 +145,9 @@ pub enum Reason {
     },
     Aborted {
         reason: String,
+        /// The operator who asked for it; `None` where the run was told so by its own process, or cannot go on.
+        #[serde(default)]
+        by: Option<Actor>,
     },
     /// Nobody approved the step while it was waited for.
     NotApproved {
@@ -191,7 +194,10 @@ impl fmt::Display for Reason {
                 Ok(())
             }
             Reason::EffectFailed { effect, error } => write!(formatter, "{effect} failed: {error}"),
-            Reason::Aborted { reason } => write!(formatter, "aborted: {reason}"),
+            Reason::Aborted { reason, by: None } => write!(formatter, "aborted: {reason}"),
+            Reason::Aborted { reason, by: Some(by) } => {
+                write!(formatter, "aborted: {reason} (asked for by {by})")
+            }
             Reason::NotApproved { step } => write!(formatter, "nobody approved step {} in time", step + 1),
             Reason::Interrupted { phase, pending } => match pending {
                 Some(effect) => write!(formatter, "the run that began it ended while {effect} (state {phase})"),

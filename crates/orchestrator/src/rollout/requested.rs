@@ -29,7 +29,8 @@ pub(super) fn requested(
         next.pending = None;
         next.phase = Phase::RollingBack {
             reason: Reason::Aborted {
-                reason: format!("{reason} (asked for by {by})"),
+                reason: reason.clone(),
+                by: Some(by.clone()),
             },
         };
         return Ok(());

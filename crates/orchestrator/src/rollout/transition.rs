@@ -106,7 +106,10 @@ fn advance(state: &State, event: &Event) -> Result<State, IllegalTransition> {
             }
             next.pending = None;
             next.phase = Phase::RollingBack {
-                reason: Reason::Aborted { reason: reason.clone() },
+                reason: Reason::Aborted {
+                    reason: reason.clone(),
+                    by: None,
+                },
             };
         }
         Event::Requested {

@@ -7,6 +7,7 @@
 
 mod audit;
 mod cleanup;
+mod checks;
 mod crashes;
 mod faults;
 mod foreign;
