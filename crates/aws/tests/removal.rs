@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what a test prepares fails by panicking")]
 
-use aws::stacks::{Approved, Deployment, Removal, StackError, StackInput, into_outcomes};
+use aws::stacks::{Approved, Deployment, Removal, StackError, StackInput, Stop, into_outcomes};
 use aws::{Settings, connect};
 use localcloud::cloud::{LocalCloud, Options};
 use object_store::ObjectStoreExt as _;
@@ -58,7 +58,11 @@ async fn a_deletion_that_failed_is_gone_on_with_and_may_leave_something() {
         removal("Base", &["User"], &["Ledger"]),
         removal("User", &[], &["Ledger"]),
     ];
-    match aws.destroy_stacks(&removals, &|_| {}).await.unwrap_err() {
+    match aws
+        .destroy_stacks(&removals, &|_| {}, &Stop::default())
+        .await
+        .unwrap_err()
+    {
         StackError::Failed { status, failures, .. } => {
             assert_eq!(
                 (status.as_str(), failures.first.unwrap().event.logical_id.as_str()),
@@ -69,11 +73,14 @@ async fn a_deletion_that_failed_is_gone_on_with_and_may_leave_something() {
     }
     assert!(aws.describe_stack("User").await.unwrap().is_none());
     // The same again, now that it may leave the bucket.
-    aws.destroy_stacks(&removals, &|_| {}).await.unwrap();
+    aws.destroy_stacks(&removals, &|_| {}, &Stop::default()).await.unwrap();
     assert!(aws.describe_stack("Base").await.unwrap().is_none());
     assert!(aws.bucket_holds_objects("shop-ledger").await.unwrap());
     let circle = [removal("A", &["B"], &[]), removal("B", &["A"], &[])];
-    let refused = aws.destroy_stacks(&circle, &|_| {}).await.unwrap_err();
+    let refused = aws
+        .destroy_stacks(&circle, &|_| {}, &Stop::default())
+        .await
+        .unwrap_err();
     assert!(matches!(refused, StackError::Circle { .. }), "{refused}");
     running.stop().await;
 }

@@ -8,6 +8,7 @@ mod diff;
 mod explain;
 mod history;
 mod init;
+mod interrupts;
 mod list;
 mod local;
 mod migrate;

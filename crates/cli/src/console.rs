@@ -104,11 +104,13 @@ impl Console {
         self.say(&failure.to_string());
     }
 
-    /// A question on the terminal; what was typed, without the line's end.
+    /// A question on the terminal; what was typed, without the line's end. An error where the input has ended.
     pub fn ask(&self, question: &str) -> std::io::Result<String> {
         self.aside(|| write_line(std::io::stderr().lock(), question));
         let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer)?;
+        if std::io::stdin().read_line(&mut answer)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
         Ok(answer.trim().to_owned())
     }
 

@@ -89,6 +89,11 @@ pub fn destroying(error: StackError) -> Failure {
             "a stack takes longer than we wait",
             "the same command follows it further".to_owned(),
         ),
+        StackError::Interrupted { .. } => (
+            Code::Interrupted,
+            "interrupted",
+            "the same command deletes the rest".to_owned(),
+        ),
         _ => return deploying(error),
     };
     Failure::new(code, message).because(error).hint(hint)

@@ -5,6 +5,7 @@ mod clock;
 mod ending;
 mod migrations;
 mod observer;
+mod signals;
 mod stacks;
 mod traffic;
 
@@ -18,7 +19,6 @@ use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use orchestrator::domain::EnvironmentName;
 use orchestrator::driver::{InterruptHandle, Observer, Ports, RolloutEvent, Rollouts};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::OnceCell;
 
 use self::checks::ConfiguredSmoke;
@@ -27,6 +27,7 @@ pub use self::clock::now;
 pub use self::ending::{ended, failed, rolled_back, tell_head};
 pub use self::migrations::{Connection, DatabaseMigrations};
 pub use self::observer::Reporter;
+pub use self::signals::abort_on_signals;
 pub use self::stacks::Stacks;
 use self::traffic::SyntheticTraffic;
 use crate::assembly::Stack;
@@ -110,38 +111,6 @@ pub fn ledger(session: &Session<'_>) -> Outcome<Arc<dyn ObjectStore>> {
     std::fs::create_dir_all(&folder).map_err(|error| unusable(error.into()))?;
     let store = LocalFileSystem::new_with_prefix(&folder).map_err(|error| unusable(error.into()))?;
     Ok(Arc::new(store))
-}
-
-/// The first interrupt turns the traffic back and ends in order; the second ends at once and leaves the journal to the
-/// next run.
-pub fn abort_on_signals(handle: &InterruptHandle, console: &Console) -> Outcome {
-    let cannot = |error: std::io::Error| Failure::new(Code::Internal, "cannot listen for signals").because(error);
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
-    let (handle, console) = (handle.clone(), console.clone());
-    tokio::spawn(async move {
-        for times in 1.. {
-            let name = tokio::select! {
-                _ = interrupt.recv() => "interrupted",
-                _ = terminate.recv() => "terminated",
-            };
-            if times == 1 {
-                console.say(&format!(
-                    "{name}: turning the traffic back; once more ends at once and leaves that to the next run"
-                ));
-                handle.turn_back(name);
-            } else {
-                console.clear();
-                console.failure(
-                    &Failure::new(Code::Interrupted, format!("{name} twice: nothing more is done here")).hint(
-                        "the journal says how far it came; `llama-deploy rollback` or the next deploy settles it",
-                    ),
-                );
-                std::process::exit(i32::from(Code::Interrupted.exit_status()));
-            }
-        }
-    });
-    Ok(())
 }
 
 /// Passes events on, and sends synthetic traffic from the first shift until the rollout has ended.

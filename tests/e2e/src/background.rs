@@ -56,8 +56,13 @@ impl Background {
 
     /// As a cancelled job of a CI does.
     pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// As `kill SIGNAL` does.
+    pub fn signal(&self, signal: &str) {
         let killed = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
+            .args([signal, &self.child.id().to_string()])
             .status()
             .expect("kill runs");
         assert!(killed.success());

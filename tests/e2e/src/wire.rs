@@ -4,6 +4,7 @@
 //!
 //! Requests to the deployed API, those of smoke checks and probes too, are passed on and not counted.
 
+mod hold;
 mod message;
 mod point;
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+pub use self::hold::Held;
 pub use self::message::Call;
 use self::message::{Message, read_request, read_response};
 pub use self::point::{Among, Point};

@@ -7,7 +7,7 @@ use futures::stream::FuturesUnordered;
 use orchestrator::ports::PortErrorKind;
 
 use super::error::StackError;
-use super::{StackEvent, readiness};
+use super::{StackEvent, Stop, readiness};
 use crate::connection::Aws;
 use crate::failure::{Failure, failed};
 
@@ -45,18 +45,20 @@ impl Aws {
     }
 
     /// Deletes stacks, independent ones at the same time. After a failure no further stack is begun, those that run are
-    /// waited for, and the first failure is returned.
+    /// waited for, and the first failure is returned. The same when `stop` is asked for: then the error names a stack that
+    /// was not begun.
     pub async fn destroy_stacks(
         &self,
         removals: &[Removal],
         report: &(dyn Fn(RemovalProgress) + Send + Sync),
+        stop: &Stop,
     ) -> Result<(), StackError> {
         let mut left: BTreeSet<&str> = removals.iter().map(|removal| removal.stack.as_str()).collect();
         let mut waiting: Vec<&Removal> = removals.iter().collect();
         let mut running = FuturesUnordered::new();
         let mut first_error = None;
         loop {
-            if first_error.is_none() {
+            if first_error.is_none() && !stop.is_asked() {
                 let (later, ready): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|removal| {
                     let blocks = |user: &String| *user != removal.stack && left.contains(user.as_str());
                     removal.after.iter().any(blocks)
@@ -77,6 +79,11 @@ impl Aws {
         match first_error {
             Some(error) => Err(error),
             None if left.is_empty() => Ok(()),
+            None if stop.is_asked() => Err(StackError::Interrupted {
+                stack: waiting
+                    .first()
+                    .map_or_else(String::new, |removal| removal.stack.clone()),
+            }),
             None => Err(StackError::Circle {
                 stacks: left.into_iter().map(str::to_owned).collect(),
             }),

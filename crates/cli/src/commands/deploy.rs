@@ -9,7 +9,6 @@ mod inputs;
 mod plan;
 mod plan_file;
 mod progress;
-mod signals;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +24,7 @@ use self::exports::Imported;
 use self::guard::Guard;
 use self::plan_file::Plan;
 use self::progress::Progress;
-use super::{Session, assemble_selected};
+use super::{Session, assemble_selected, interrupts};
 use crate::arguments::{AppOptions, Changes, Deploy};
 use crate::assembly::Stack;
 use crate::console::Console;
@@ -171,7 +170,7 @@ impl Deploying<'_> {
     fn deploy(&self, inputs: &[StackInput], manifests: &[AssetManifest], ask: &Ask) -> Outcome<u8> {
         let progress = self.progress(inputs.iter().map(|input| input.name.as_str()));
         let ends = self.session.runtime.block_on(async {
-            signals::listen(&self.stop, &progress, self.console)?;
+            self.listen(&progress)?;
             self.note(inputs.iter().map(|input| input.name.clone()).collect())
                 .await?;
             self.publish(manifests, &progress).await?;
@@ -212,7 +211,7 @@ impl Deploying<'_> {
         let plans = plan::change_sets(plan);
         let progress = self.progress(plans.iter().map(|plan| plan.input.name.as_str()));
         let ends = self.session.runtime.block_on(async {
-            signals::listen(&self.stop, &progress, self.console)?;
+            self.listen(&progress)?;
             self.note(plan.stacks.iter().map(|stack| stack.name.clone()).collect())
                 .await?;
             let report = |event| progress.stack(event);
@@ -287,6 +286,11 @@ impl Deploying<'_> {
             Some(refused) => Err(refused),
             None => Ok(done),
         }
+    }
+
+    fn listen(&self, progress: &Arc<Progress>) -> Outcome {
+        let progress = progress.clone();
+        interrupts::listen(&self.stop, move |ours| progress.in_progress(ours), self.console)
     }
 
     /// So that `status`, `migrate` and `rollback` find the stacks without the app.

@@ -1,22 +1,22 @@
 //! `llama-deploy destroy`: deletes stacks, those that use others first, after it has said what would be lost.
 //!
 //! What would fail half way is refused before anything is deleted. CloudFormation deletes on its own once it was asked,
-//! so an interrupt loses nothing: the same command follows what goes on and deletes the rest.
+//! so an interrupt loses nothing: the first waits for what is being deleted and begins no other, the second leaves it to
+//! CloudFormation, and the same command follows what goes on and deletes the rest.
 
 mod fate;
 mod selection;
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use aws::stacks::{Removal, RemovalProgress, StackDescription};
+use aws::stacks::{Removal, RemovalProgress, StackDescription, Stop};
 use orchestrator::domain::EnvironmentName;
 use orchestrator::ledger::current_lock;
 use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
 
 use self::fate::{Fate, Obstacle, StackFate};
-use super::{Session, assemble};
+use super::{Session, assemble, interrupts};
 use crate::arguments::Destroy;
 use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
@@ -257,37 +257,27 @@ fn consent(options: &Destroy, environment: &Environment, console: &Console) -> O
 }
 
 async fn delete(session: &Session<'_>, removals: &[Removal], console: &Console) -> Outcome {
-    let running: Mutex<BTreeSet<String>> = Mutex::default();
+    let running: Arc<Mutex<BTreeSet<String>>> = Arc::default();
     let report = |progress: RemovalProgress| {
-        if let Ok(mut running) = running.lock() {
-            match &progress {
-                RemovalProgress::Deleting { stack } => drop(running.insert(stack.clone())),
-                RemovalProgress::Deleted { stack } => drop(running.remove(stack)),
-                RemovalProgress::Event(_) => {}
-            }
+        let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
+        match &progress {
+            RemovalProgress::Deleting { stack } => drop(running.insert(stack.clone())),
+            RemovalProgress::Deleted { stack } => drop(running.remove(stack)),
+            RemovalProgress::Event(_) => {}
         }
+        drop(running);
         tell(&progress, console);
     };
-    let cannot = |error: std::io::Error| Failure::new(Code::Internal, "cannot listen for signals").because(error);
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
-    tokio::select! {
-        ended = session.aws.destroy_stacks(removals, &report) => ended.map_err(refusal::destroying),
-        _ = interrupt.recv() => Err(interrupted(&running)),
-        _ = terminate.recv() => Err(interrupted(&running)),
-    }
-}
-
-fn interrupted(running: &Mutex<BTreeSet<String>>) -> Failure {
-    let running: Vec<String> = running
-        .lock()
-        .map(|running| running.iter().cloned().collect())
-        .unwrap_or_default();
-    Failure::new(
-        Code::Interrupted,
-        format!("interrupted: CloudFormation goes on deleting {}", running.join(", ")),
-    )
-    .hint("the same command follows it and deletes the rest")
+    let stop = Stop::default();
+    let deleting = running.clone();
+    let in_progress = move |_| {
+        let running = deleting.lock().unwrap_or_else(PoisonError::into_inner);
+        let each: Vec<&str> = running.iter().map(String::as_str).collect();
+        (!each.is_empty()).then(|| format!("the deletion of {}", each.join(", ")))
+    };
+    interrupts::listen(&stop, in_progress, console)?;
+    let ended = session.aws.destroy_stacks(removals, &report, &stop).await;
+    ended.map_err(refusal::destroying)
 }
 
 fn tell(progress: &RemovalProgress, console: &Console) {

@@ -1,28 +1,26 @@
-//! Interrupting a deploy: the first signal begins nothing new and waits for what runs, the second leaves what runs to
+//! Interrupting what changes stacks: the first signal begins nothing new and waits for what runs, the second leaves what runs to
 //! CloudFormation.
-
-use std::sync::Arc;
 
 use aws::stacks::Stop;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::progress::Progress;
 use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
 
-/// To be called inside of the runtime. Listens until the process ends.
-pub fn listen(stop: &Stop, progress: &Arc<Progress>, console: &Console) -> Outcome {
+/// To be called inside of the runtime. Listens until the process ends. `running` says what goes on: all of it, or only
+/// what this command began.
+pub fn listen(stop: &Stop, running: impl Fn(bool) -> Option<String> + Send + 'static, console: &Console) -> Outcome {
     let cannot = |error: std::io::Error| Failure::new(Code::Internal, "cannot listen for signals").because(error);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
-    let (stop, progress, console) = (stop.clone(), progress.clone(), console.clone());
+    let (stop, console) = (stop.clone(), console.clone());
     tokio::spawn(async move {
         for times in 1.. {
             let name = tokio::select! {
                 _ = interrupt.recv() => "interrupted",
                 _ = terminate.recv() => "terminated",
             };
-            let running = progress.in_progress(times == 1);
+            let running = running(times == 1);
             if times == 1 {
                 console.say(&match running {
                     Some(running) => format!(
