@@ -97,6 +97,10 @@ fn normalized(template: &str) -> String {
 
 #[async_trait]
 impl Infrastructure for StackInfrastructure {
+    fn knows_what_to_deploy(&self) -> bool {
+        !self.stacks.is_empty()
+    }
+
     async fn check_ready(&self) -> Result<(), PortError> {
         // What somebody else began is waited for here, before anything of the release is done.
         let found = try_join_all(self.stacks.iter().map(|stack| self.aws.at_rest(&stack.name))).await?;

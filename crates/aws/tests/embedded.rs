@@ -16,8 +16,8 @@ use object_store::path::Path;
 use object_store::{ObjectStoreExt as _, PutMode, PutOptions, UpdateVersion};
 use orchestrator::domain::{ApiTarget, FunctionName, Slot, StageTarget, Weight};
 use orchestrator::ports::{
-    AlarmName, AlarmState, Infrastructure as _, MetricQuery, MetricSource, Metrics as _, PortErrorKind, Probe, Slots,
-    Smoke as _, SmokeTarget, Statistic, Traffic,
+    AlarmName, AlarmState, Infrastructure as _, MetricQuery, MetricSource, Metrics as _, PortErrorKind, Probe, Removal,
+    Slots, Smoke as _, SmokeTarget, Statistic, Traffic,
 };
 use scenario::{Assembly, FUNCTION, STACK, Story, deploy};
 use serde_json::json;
@@ -331,6 +331,26 @@ async fn a_release_goes_to_the_idle_slot_and_then_live() {
     assert!(answers(api.preview_urls.get(Slot::Green), "/x", "two").await);
     assert!(answers(api.preview_urls.get(Slot::Blue), "/x", "one").await);
     assert!(answers(&api.live_url, "/x", "one").await);
+
+    // What a rollout made can be deleted once nothing is at it; what the stack made never.
+    let in_use = aws.delete_version(&function(), &released.version).await.unwrap_err();
+    assert_eq!(in_use.kind, PortErrorKind::Conflict, "{in_use}");
+    let in_use = aws.delete_deployment(&api, &deployment_id).await.unwrap_err();
+    assert_eq!(in_use.kind, PortErrorKind::Conflict, "{in_use}");
+    let stacks_own = Traffic::observe(aws, &api).await.unwrap().deployment_id;
+    assert_eq!(
+        aws.delete_version(&function(), &seen.version).await.unwrap(),
+        Removal::NotOurs
+    );
+    assert_eq!(
+        aws.delete_deployment(&api, &stacks_own).await.unwrap(),
+        Removal::NotOurs
+    );
+    let loose = aws.deploy_api(&api, "token-2").await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(aws.delete_deployment(&api, &loose).await.unwrap(), Removal::Gone);
+    }
+
     let invoked = aws.invoke(&function(), Slot::Green).await.unwrap();
     assert_eq!(
         (invoked.executed_version, invoked.failure),

@@ -8,9 +8,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{RolloutEnd, RolloutError, Rollouts};
+use super::{RolloutEnd, RolloutError, RolloutEvent, Rollouts};
 use crate::ledger::{
-    LockChange, LockError, LockRecord, OperatorRequest, break_lock, current_lock, read_journal, write_request,
+    Journal, LockChange, LockError, LockRecord, OperatorRequest, break_lock, current_lock, read_journal, write_request,
 };
 use crate::rollout::{Event, PhaseName, Request, RolloutNumber, State};
 
@@ -27,8 +27,7 @@ pub enum Answer {
     Refused { rollout: RolloutNumber, because: String },
     /// The rollout ended before the request was read.
     TooLate { rollout: RolloutNumber, state: PhaseName },
-    /// The run that holds the lock did not answer within the wait. It does when it looks next; if it is dead, asking
-    /// again after `holder.until` takes the rollout over.
+    /// The run that holds the lock lives and did not answer within the wait: it is in the middle of a long effect.
     Queued {
         rollout: RolloutNumber,
         sequence: u64,
@@ -123,82 +122,75 @@ impl Rollouts {
             });
         };
         let rollout = journal.rollout;
-        if request == Request::Pause && self.living_run().await?.is_none() {
-            return Err(RolloutError::NoRunAlive {
-                rollout,
-                phase: journal.state.phase.name(),
-            });
-        }
-        // A plain `resume` of a rollout that nobody carries on asks for nothing more than that.
-        if request == Request::Resume && self.living_run().await?.is_none() {
-            return self.carry_on(rollout, false).await;
-        }
-        let written = write_request(
-            &*self.ports.ledger,
-            &self.environment,
+        let holder = self.living_run().await?;
+        let is_held_up = journal.state.paused.is_some() || journal.state.phase.name() == PhaseName::Inconclusive;
+        // A `resume` of what nobody holds up asks only that somebody carries it on.
+        let written = if holder.is_none() && matches!(request, Request::Pause | Request::Resume)
+            || request == Request::Resume && !is_held_up
+        {
+            None
+        } else {
+            let (ledger, request) = (&*self.ports.ledger, request.clone());
+            Some(write_request(ledger, &self.environment, rollout, self.now(), &self.actor, request).await?)
+        };
+        let asked = Asked {
             rollout,
-            self.now(),
-            &self.actor,
             request,
-        )
-        .await?;
-        self.answer(&written, self.now() + wait).await
+            written,
+            until: self.now() + wait,
+        };
+        self.answer(&asked, holder).await
     }
 
-    /// Waits for the run's answer. Takes the rollout over when no run is alive any more.
-    async fn answer(&self, written: &OperatorRequest, until: Timestamp) -> Result<Answer, RolloutError> {
-        let rollout = written.rollout;
-        let is_abort = matches!(written.request, Request::Abort { .. });
+    /// Waits for the run's answer. Takes the rollout over when no run is alive any more: a holder of the lock that gives
+    /// no sign of life is waited for beyond the time, until its lease has ended.
+    async fn answer(&self, asked: &Asked, first: Option<LockRecord>) -> Result<Answer, RolloutError> {
+        let rollout = asked.rollout;
+        let mut is_told = false;
         loop {
-            if let Some(answer) = self.answer_in_journal(written).await? {
+            let journal = read_journal(&*self.ports.ledger, &self.environment, rollout).await?;
+            if let Some(answer) = asked.answer_in(&journal) {
                 return Ok(answer);
             }
             let Some(holder) = self.living_run().await? else {
-                if written.request == Request::Pause {
-                    return Err(RolloutError::NoRunAlive {
+                return match asked.request {
+                    Request::Pause => Err(RolloutError::NoRunAlive {
                         rollout,
-                        phase: read_journal(&*self.ports.ledger, &self.environment, rollout)
-                            .await?
-                            .state
-                            .phase
-                            .name(),
+                        phase: journal.state.phase.name(),
+                    }),
+                    _ => self.carry_on(asked).await,
+                };
+            };
+            let lives = first.as_ref().is_none_or(|first| first.sequence != holder.sequence);
+            let now = self.now();
+            match &asked.written {
+                None if lives => {
+                    return Ok(Answer::Refused {
+                        rollout,
+                        because: format!("it is not paused, {} is at work on it", holder.owner),
                     });
                 }
-                return self.carry_on(rollout, is_abort).await;
-            };
-            let now = self.now();
-            if now >= until || self.interrupt.is_wished() {
-                return Ok(Answer::Queued {
-                    rollout,
-                    sequence: written.sequence,
-                    holder: Box::new(holder),
-                });
+                Some(written) if (lives && now >= asked.until) || self.interrupt.is_wished() => {
+                    return Ok(Answer::Queued {
+                        rollout,
+                        sequence: written.sequence,
+                        holder: Box::new(holder),
+                    });
+                }
+                None if self.interrupt.is_wished() => {
+                    return Err(LockError::Held {
+                        record: Box::new(holder),
+                    }
+                    .into());
+                }
+                _ => {}
             }
-            self.ports.clock.sleep_until(until.min(now + LOOK_EVERY)).await;
+            if now >= asked.until && !is_told {
+                self.tell(RolloutEvent::WaitingForLock { holder });
+                is_told = true;
+            }
+            self.ports.clock.sleep_until(now + LOOK_EVERY).await;
         }
-    }
-
-    async fn answer_in_journal(&self, written: &OperatorRequest) -> Result<Option<Answer>, RolloutError> {
-        let rollout = written.rollout;
-        let journal = read_journal(&*self.ports.ledger, &self.environment, rollout).await?;
-        let answer = journal.records.iter().find_map(|record| match &record.event {
-            Event::Requested { sequence, .. } if *sequence == written.sequence => Some(Answer::Taken {
-                rollout,
-                state: record.state,
-            }),
-            Event::RequestRefused { sequence, because, .. } if *sequence == written.sequence => Some(Answer::Refused {
-                rollout,
-                because: because.clone(),
-            }),
-            _ => None,
-        });
-        let too_late = || {
-            (!journal.is_open()).then(|| Answer::TooLate {
-                rollout,
-                state: journal.state.phase.name(),
-            })
-        };
-        Ok(answer.or_else(too_late))
     }
 
     /// Who holds the lock, as far as can be told.
@@ -209,15 +201,14 @@ impl Rollouts {
         }))
     }
 
-    /// `is_abort`: what is carried on turns back before it does anything else.
-    async fn carry_on(&self, rollout: RolloutNumber, is_abort: bool) -> Result<Answer, RolloutError> {
+    async fn carry_on(&self, asked: &Asked) -> Result<Answer, RolloutError> {
         if let Some(open) = self.open_rollout().await?
             && deploys_stacks(&open.state)
-            && !is_abort
+            && !matches!(asked.request, Request::Abort { .. })
             && !self.ports.infrastructure.knows_what_to_deploy()
         {
             return Err(RolloutError::NeedsTheApp {
-                rollout,
+                rollout: open.rollout,
                 phase: open.state.phase.name(),
             });
         }
@@ -227,9 +218,9 @@ impl Rollouts {
             Some(end) => Ok(Answer::CarriedOn { end }),
             // Somebody else was faster.
             None => {
-                let journal = read_journal(&*self.ports.ledger, &self.environment, rollout).await?;
+                let journal = read_journal(&*self.ports.ledger, &self.environment, asked.rollout).await?;
                 Ok(Answer::TooLate {
-                    rollout,
+                    rollout: asked.rollout,
                     state: journal.state.phase.name(),
                 })
             }
@@ -237,6 +228,41 @@ impl Rollouts {
     }
 }
 
+/// A request under way.
+struct Asked {
+    rollout: RolloutNumber,
+    request: Request,
+    /// `None` where there is nobody whom it could be told.
+    written: Option<OperatorRequest>,
+    until: Timestamp,
+}
+
+impl Asked {
+    /// What the rollout's journal says to it.
+    fn answer_in(&self, journal: &Journal) -> Option<Answer> {
+        let rollout = self.rollout;
+        let ours = self.written.as_ref().map(|written| written.sequence);
+        let answer = journal.records.iter().find_map(|record| match &record.event {
+            Event::Requested { sequence, .. } if ours == Some(*sequence) => Some(Answer::Taken {
+                rollout,
+                state: record.state,
+            }),
+            Event::RequestRefused { sequence, because, .. } if ours == Some(*sequence) => Some(Answer::Refused {
+                rollout,
+                because: because.clone(),
+            }),
+            _ => None,
+        });
+        answer.or_else(|| {
+            (!journal.is_open()).then(|| Answer::TooLate {
+                rollout,
+                state: journal.state.phase.name(),
+            })
+        })
+    }
+}
+
+/// Whether the stacks are still to be deployed.
 fn deploys_stacks(state: &State) -> bool {
     let before = [
         PhaseName::Planned,

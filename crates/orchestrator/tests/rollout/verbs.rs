@@ -11,11 +11,11 @@ use orchestrator::domain::Slot;
 use orchestrator::driver::{
     Answer, DeployOptions, Observer, RolloutEnd, RolloutError, RolloutEvent, RolloutResult, Rollouts,
 };
-use orchestrator::ledger::{Actor, LockChange, LockError, current_lock, read_journal, write_request};
+use orchestrator::ledger::{Actor, Lease, LockChange, LockError, current_lock, read_journal, write_request};
 use orchestrator::ports::Clock;
 use orchestrator::rollout::{Event, PhaseName, Reason, Request, RolloutNumber};
 
-use crate::world::{APIS, When, World, config, seconds, stage};
+use crate::world::{APIS, FUNCTIONS, When, World, config, seconds, stage};
 
 /// Does something whenever the rollout tells something; `usize` counts the looks at the gates so far.
 struct Script<F> {
@@ -494,16 +494,63 @@ async fn a_dead_run_is_waited_for_until_its_lease_has_ended() {
             .await
             .is_none()
     );
-    let queued = world.fork().rollouts().promote(None, seconds(2)).await.unwrap();
-    assert!(
-        matches!(&queued, Answer::Queued { holder, .. } if holder.owner.name == "tester"),
-        "{queued:?}"
-    );
-    let carried = world.rollouts().promote(None, seconds(30)).await.unwrap();
+    let carried = world.rollouts().promote(None, seconds(2)).await.unwrap();
     assert!(
         matches!(&carried, Answer::CarriedOn { end } if end.is_promoted()),
         "{carried:?}"
     );
+}
+
+/// Holds the lock and answers nothing, but renews it when it is seen that somebody waits.
+struct BusyHolder {
+    world: Arc<World>,
+    lease: std::sync::Mutex<Lease>,
+}
+
+impl Observer for BusyHolder {
+    fn observe(&self, event: &RolloutEvent) {
+        if let RolloutEvent::WaitingForLock { .. } = event {
+            let now = self.world.lock().now;
+            let mut lease = self.lease.lock().unwrap();
+            block_on(lease.renew(&*self.world.store, &"test".into(), now)).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_living_run_that_is_busy_leaves_the_request_queued() {
+    let world = crashed_in_a_bake(config()).await;
+    let (now, limits, environment, owner) = (world.lock().now, config(), "test".into(), operator());
+    let (length, margin) = (limits.lock_lease, limits.lock_margin);
+    let lease = Lease::take(&*world.store, &environment, &owner, now, length, margin).await;
+    let mut rollouts = world.rollouts();
+    rollouts.observer = Arc::new(BusyHolder {
+        world: world.clone(),
+        lease: std::sync::Mutex::new(lease.unwrap()),
+    });
+    let queued = rollouts.abort("stop".to_owned(), seconds(3)).await.unwrap();
+    assert!(
+        matches!(&queued, Answer::Queued { holder, .. } if holder.owner == operator()),
+        "{queued:?}"
+    );
+    assert!(world.lock().now.duration_since(now) < seconds(10));
+}
+
+#[tokio::test]
+async fn a_foreign_change_of_the_candidates_slot_is_found_during_the_bake() {
+    let world = with_one_release().await;
+    let rollouts = scripted(&world, config(), |world, event, looks| {
+        if matches!(event, RolloutEvent::Baking { .. }) && looks == 3 {
+            let mut inner = world.lock();
+            let function = inner.functions.get_mut(FUNCTIONS[1]).unwrap();
+            for alias in function.aliases.values_mut() {
+                alias.version = 1;
+            }
+        }
+    });
+    let error = rollouts.deploy_blue_green(DeployOptions::default()).await.unwrap_err();
+    assert!(matches!(error, RolloutError::ForeignChange { .. }), "{error}");
+    assert!(error.to_string().contains("alias health:"), "{error}");
 }
 
 /// Time passes for all that wait, a little for each.
@@ -560,7 +607,13 @@ async fn a_living_run_answers_while_the_operator_waits() {
         );
         let status = from_elsewhere.status().await.unwrap();
         assert_eq!(status.open.unwrap().paused.unwrap().by.name, "tester");
-        from_elsewhere.resume(seconds(30)).await.unwrap()
+        let resumed = from_elsewhere.resume(seconds(30)).await.unwrap();
+        let again = from_elsewhere.resume(seconds(30)).await.unwrap();
+        assert!(
+            matches!(&again, Answer::Refused { because, .. } if because.starts_with("it is not paused, tester")),
+            "{again:?}"
+        );
+        resumed
     };
     let (end, resumed) = tokio::join!(run.deploy_blue_green(DeployOptions::default()), operator);
     assert!(matches!(resumed, Answer::Taken { .. }), "{resumed:?}");
