@@ -30,7 +30,7 @@ fn show(options: &EnvironmentArgument, settings: &Settings, console: &Console) -
     console.print(&status::traffic_screen(&status, rollout::now()));
     console.print_json(&json!({
         "environment": status.environment, "live": status.live.as_ref().map(|live| live.slot), "slots": status.slots,
-        "entry_points": status.apis, "rollout": status.open.as_ref().map(|open| open.rollout)
+        "entry_points": status.apis, "live_aliases": status.aliases, "rollout": status.open.as_ref().map(|open| open.rollout)
     }));
     Ok(0)
 }

@@ -18,7 +18,12 @@ impl Hands<'_> {
     }
 
     async fn try_to_ask(&self, state: &State) -> Result<Judgement, PortError> {
-        let config = &self.rollouts.config.gates;
+        let mut config = self.rollouts.config.gates.clone();
+        if self.divides_nothing(state) {
+            // The release is what is live, so nobody is sent to it, and there is nothing to wait for.
+            config.minimum_requests = 0;
+        }
+        let config = &config;
         let metrics = &self.rollouts.ports.metrics;
         let (Some(bake), Some(deployed), Some(candidate)) =
             (state.phase.bake(), &state.facts.deployed, &state.facts.candidate)

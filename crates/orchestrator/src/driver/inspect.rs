@@ -1,10 +1,14 @@
 //! What is live: reads the ledger and looks at the traffic, changes nothing, takes no lock.
 
+use futures::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::entry::{EntryPoint, Place};
 use super::{HistoryEntry, OpenRollout, RolloutError, Rollouts};
-use crate::domain::{ApiTraffic, PerSlot, Release, Slot, StageTarget};
+use crate::domain::{
+    AliasName, AliasState, ApiTarget, ApiTraffic, FunctionName, LiveAlias, PerSlot, Release, ServedEntry, Slot,
+};
 use crate::ledger::{Actor, LockRecord, current_lock, read_standing};
 use crate::rollout::RolloutNumber;
 
@@ -22,6 +26,8 @@ pub struct Status {
     pub slots: PerSlot<Option<Release>>,
     /// As the live stages are now.
     pub apis: Vec<ApiStatus>,
+    /// As the live aliases are now: where HTTP and WebSocket APIs, queues, streams and schedules go.
+    pub aliases: Vec<AliasStatus>,
     pub open: Option<OpenRollout>,
     /// The newest rollout that has ended.
     pub last: Option<HistoryEntry>,
@@ -44,33 +50,29 @@ pub struct ApiStatus {
     pub problem: Option<String>,
 }
 
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AliasStatus {
+    pub function: FunctionName,
+    pub alias: AliasName,
+    /// Who calls it: `queue jobs`.
+    pub serves: Vec<ServedEntry>,
+    pub traffic: Option<AliasState>,
+    /// Whether it is as the ledger says: all on the live release's version, no weights. An alias whose function the live
+    /// release does not hold is where nobody has moved it from.
+    pub as_recorded: bool,
+    /// Why it cannot be seen, where it cannot.
+    pub problem: Option<String>,
+}
+
 impl Rollouts {
     pub async fn status(&self) -> Result<Status, RolloutError> {
         let ledger = &*self.ports.ledger;
         let standing = read_standing(ledger, &self.environment).await?;
         let live = standing.live_release().cloned();
-        let mut apis = Vec::new();
-        for api in standing.target.iter().flat_map(|target| &target.apis) {
-            let expected = live.as_ref().and_then(|release| {
-                let deployment_id = release.deployment(&api.rest_api_id)?.clone();
-                Some(StageTarget {
-                    deployment_id,
-                    slot: release.slot,
-                })
-            });
-            let (traffic, problem) = match self.ports.traffic.observe(api).await {
-                Ok(traffic) => (Some(traffic), None),
-                Err(error) => (None, Some(error.to_string())),
-            };
-            let as_recorded = expected.is_some() && traffic.as_ref().and_then(ApiTraffic::settled) == expected;
-            apis.push(ApiStatus {
-                name: api.name.clone(),
-                live_url: api.live_url.clone(),
-                traffic,
-                as_recorded,
-                problem,
-            });
-        }
+        let apis = standing.target.iter().flat_map(|target| &target.apis);
+        let apis = join_all(apis.map(|api| self.api_status(api, live.as_ref()))).await;
+        let aliases = standing.target.iter().flat_map(|target| &target.aliases);
+        let aliases = join_all(aliases.map(|alias| self.alias_status(alias, live.as_ref()))).await;
         let story = self.story(standing.live_by).await?;
         let occupant = |slot: Slot| match &story.taken {
             Some((taken, by)) if *taken == slot => by.clone(),
@@ -94,6 +96,7 @@ impl Rollouts {
             live_actor: story.live_actor,
             slots,
             apis,
+            aliases,
             open: story.open,
             last: story.last,
             journal_problem: story.problem,
@@ -105,5 +108,41 @@ impl Rollouts {
                 .cloned()
                 .collect(),
         })
+    }
+
+    async fn api_status(&self, api: &ApiTarget, live: Option<&Release>) -> ApiStatus {
+        let expected = live.and_then(|live| EntryPoint::Stage(api).place_in(live));
+        let (traffic, problem) = match self.ports.traffic.observe(api).await {
+            Ok(traffic) => (Some(traffic), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let settled = traffic.as_ref().and_then(ApiTraffic::settled).map(Place::Stage);
+        ApiStatus {
+            name: api.name.clone(),
+            live_url: api.live_url.clone(),
+            traffic,
+            as_recorded: expected.is_some() && settled == expected,
+            problem,
+        }
+    }
+
+    async fn alias_status(&self, alias: &LiveAlias, live: Option<&Release>) -> AliasStatus {
+        let expected = live.and_then(|live| EntryPoint::Alias(alias).place_in(live));
+        let (traffic, problem) = match self.ports.traffic.observe_live_alias(alias).await {
+            Ok(traffic) => (Some(traffic), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let settled = traffic
+            .as_ref()
+            .filter(|seen| seen.weights.is_empty())
+            .map(|seen| Place::Version(seen.version.clone()));
+        AliasStatus {
+            function: alias.function.clone(),
+            alias: alias.alias.clone(),
+            serves: alias.serves.clone(),
+            as_recorded: settled.is_some() && (expected.is_none() || settled == expected),
+            traffic,
+            problem,
+        }
     }
 }

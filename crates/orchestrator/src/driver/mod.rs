@@ -31,7 +31,7 @@ pub use checks::{SmokeReport, SmokeWhere};
 pub use cleanup::{Cleanup, Kept};
 pub use error::RolloutError;
 pub use history::{HistoryEntry, LastLook, OpenRollout};
-pub use inspect::{ApiStatus, Status};
+pub use inspect::{AliasStatus, ApiStatus, Status};
 pub use interrupt::InterruptHandle;
 pub use monitor::{MonitorEnd, MonitorReport};
 pub use report::{Observer, RolloutEvent};

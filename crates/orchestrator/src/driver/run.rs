@@ -7,6 +7,7 @@ use futures::future::{Either, join, select};
 use jiff::{SignedDuration, Timestamp};
 
 use super::effects::impossible;
+use super::entry::{EntryPoint, Place};
 use super::lease_end::LeaseEnd;
 use super::{RolloutEnd, RolloutError, RolloutEvent, Rollouts};
 use crate::ledger::{
@@ -512,23 +513,14 @@ impl Run<'_> {
 
 /// What the world is to look like when the effect has succeeded, for the journal's reader.
 fn expectation(state: &State, effect: &Effect) -> String {
-    let targets = || {
-        let apis = state.facts.candidate.iter().flat_map(|candidate| {
-            candidate
-                .apis
-                .iter()
-                .map(|api| format!("{} at {} ({})", api.rest_api_id, api.deployment_id, candidate.slot))
-        });
-        apis.collect::<Vec<_>>().join(", ")
+    let entries = || state.facts.deployed.iter().flat_map(|it| EntryPoint::all(&it.target));
+    let listed = |place: &dyn Fn(EntryPoint<'_>) -> Option<Place>| {
+        let places = entries().filter_map(|entry| Some(format!("{entry} at {}", place(entry)?)));
+        places.collect::<Vec<_>>().join(", ")
     };
+    let targets = || listed(&|entry| entry.place_in(state.facts.candidate.as_ref()?));
     let base = || match &state.facts.live {
-        Some(live) => {
-            let apis = live
-                .apis
-                .iter()
-                .map(|api| format!("{} at {} ({})", api.rest_api_id, api.deployment_id, live.slot));
-            apis.collect::<Vec<_>>().join(", ")
-        }
+        Some(live) => listed(&|entry| entry.place_before(live)),
         None => "nothing was live".to_owned(),
     };
     match effect {

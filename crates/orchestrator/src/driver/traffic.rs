@@ -185,6 +185,12 @@ impl Hands<'_> {
         slot && looks.into_iter().all(|as_set| as_set)
     }
 
+    /// Whether the release leaves every function as it was and there is no REST stage: then a step sends nobody anywhere.
+    pub(super) fn divides_nothing(&self, state: &State) -> bool {
+        self.journeys(state)
+            .is_ok_and(|journeys| journeys.iter().all(|journey| journey.base == journey.goal))
+    }
+
     /// Every entry point is where it was before the rollout, as far as one look can tell.
     pub(super) async fn looks_live(&self, state: &State, live: &LiveRelease) -> bool {
         let Ok(target) = target(state) else { return true };

@@ -6,9 +6,10 @@
 )]
 
 mod audit;
-mod cleanup;
 mod checks;
+mod cleanup;
 mod crashes;
+mod entry_points;
 mod faults;
 mod foreign;
 mod gates;

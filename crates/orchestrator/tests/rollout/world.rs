@@ -97,6 +97,10 @@ pub struct Inner {
     /// Role and dead letters of versions that differ from the others.
     pub odd_settings: BTreeMap<(String, FunctionVersion), VersionSettings>,
     pub not_permitted: Vec<ServedEntry>,
+    /// Functions whose code the next deploys do not change.
+    pub unchanged: BTreeSet<String>,
+    /// So many changes of live aliases meet one that somebody has just edited, without touching its versions.
+    pub alias_conflicts: u32,
     /// Live aliases that cannot be changed.
     pub stuck_aliases: BTreeSet<String>,
     pub alarms: BTreeMap<String, AlarmObservation>,
@@ -194,6 +198,8 @@ impl World {
                 routes: Vec::new(),
                 odd_settings: BTreeMap::new(),
                 not_permitted: Vec::new(),
+                unchanged: BTreeSet::new(),
+                alias_conflicts: 0,
                 stuck_aliases: BTreeSet::new(),
                 alarms: BTreeMap::new(),
                 smoke_fails: false,
@@ -593,7 +599,32 @@ impl Inner {
         live.clone()
     }
 
+    /// Without an API, by what the first live alias divides.
+    fn share_of_alias(&self, at: Timestamp, slot: Slot) -> f64 {
+        let function = &self.functions[FUNCTIONS[0]];
+        let routes = self.routes.iter().rev();
+        let mut known = routes.filter(|(since, name, _)| name == FUNCTIONS[0] && *since <= at);
+        let version = FunctionVersion::new(function.aliases[&slot].version.to_string());
+        match known.next() {
+            None => f64::from(u8::from(slot == Slot::Blue)),
+            Some((_, _, to)) => {
+                let share = to.share.as_ref();
+                let weight = share.map_or(0.0, |share| share.weight.as_percent() / 100.0);
+                if to.version == version {
+                    1.0 - weight
+                } else if share.is_some_and(|share| share.version == version) {
+                    weight
+                } else {
+                    0.0
+                }
+            }
+        }
+    }
+
     fn share(&self, at: Timestamp, slot: Slot) -> f64 {
+        if !self.has_apis {
+            return self.share_of_alias(at, slot);
+        }
         let current = self
             .timeline
             .iter()

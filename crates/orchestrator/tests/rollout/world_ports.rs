@@ -35,8 +35,11 @@ impl Infrastructure for World {
                 inner.create();
             }
             let code = inner.template.clone();
-            for function in inner.functions.values_mut() {
-                function.latest = code.clone();
+            let inner = &mut *inner;
+            for (name, function) in &mut inner.functions {
+                if !inner.unchanged.contains(name) {
+                    function.latest = code.clone();
+                }
             }
             inner.mutations.push("deploy".to_owned());
             Deployed {
@@ -422,6 +425,11 @@ impl Traffic for World {
             };
             let refusal = |kind, why| Err(PortError::new(kind, "route live alias", alias.resource(), why));
             if &function.live.revision != expected {
+                return refusal(PortErrorKind::Conflict, "another revision");
+            }
+            if inner.alias_conflicts > 0 {
+                inner.alias_conflicts -= 1;
+                inner.functions.get_mut(name).unwrap().live.revision = "1000".into();
                 return refusal(PortErrorKind::Conflict, "another revision");
             }
             if inner.stuck_aliases.contains(name) {

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use orchestrator::domain::{Release, Slot};
-use orchestrator::driver::{ApiStatus, HistoryEntry, OpenRollout, RolloutResult, Status};
+use orchestrator::driver::{AliasStatus, ApiStatus, HistoryEntry, OpenRollout, RolloutResult, Status};
 use orchestrator::gates::Verdict;
 use orchestrator::rollout::PhaseName;
 
@@ -12,7 +12,7 @@ use crate::moment::{at, lasting, since, until};
 pub fn screen(status: &Status, now: Timestamp) -> String {
     let mut lines = vec![format!("{}  at {}", status.environment, at(now))];
     lines.extend(live(status, now));
-    lines.extend(status.apis.iter().map(|api| traffic(api, status.open.is_some())));
+    lines.extend(traffic_lines(status));
     lines.extend(slots(status, now));
     lines.extend(going_on(status, now));
     if let Some(last) = &status.last {
@@ -33,7 +33,7 @@ pub fn screen(status: &Status, now: Timestamp) -> String {
 pub fn traffic_screen(status: &Status, now: Timestamp) -> String {
     let mut lines = vec![format!("{}  at {}", status.environment, at(now))];
     lines.extend(live(status, now).into_iter().take(1));
-    lines.extend(status.apis.iter().map(|api| traffic(api, status.open.is_some())));
+    lines.extend(traffic_lines(status));
     lines.extend(slots(status, now));
     if status.open.is_some() {
         lines.extend(going_on(status, now));
@@ -79,6 +79,12 @@ fn live(status: &Status, now: Timestamp) -> Vec<String> {
     lines
 }
 
+fn traffic_lines(status: &Status) -> impl Iterator<Item = String> {
+    let is_open = status.open.is_some();
+    let apis = status.apis.iter().map(move |api| traffic(api, is_open));
+    apis.chain(status.aliases.iter().map(move |alias| alias_traffic(alias, is_open)))
+}
+
 fn traffic(api: &ApiStatus, is_open: bool) -> String {
     let slot = |slot: Option<Slot>| slot.map_or_else(|| "no slot of ours".to_owned(), |slot| slot.to_string());
     let seen = match (&api.traffic, &api.problem) {
@@ -101,6 +107,35 @@ fn traffic(api: &ApiStatus, is_open: bool) -> String {
         "  NOT AS THE LEDGER SAYS"
     };
     line("traffic", &format!("{} {}: {seen}{odd}", api.name, api.live_url))
+}
+
+/// `queue jobs, schedule nightly (shop-orders:live): 10 % to version 5, the rest to version 4`
+fn alias_traffic(alias: &AliasStatus, is_open: bool) -> String {
+    let seen = match (&alias.traffic, &alias.problem) {
+        (_, Some(problem)) => format!("cannot be seen: {problem}"),
+        (Some(traffic), None) if traffic.weights.is_empty() => format!("all to version {}", traffic.version),
+        (Some(traffic), None) => {
+            let shares = traffic.weights.iter();
+            let shares: Vec<String> = shares
+                .map(|(version, weight)| format!("{weight} to version {version}"))
+                .collect();
+            format!("{}, the rest to version {}", shares.join(", "), traffic.version)
+        }
+        (None, None) => "unknown".to_owned(),
+    };
+    let odd = if alias.as_recorded || is_open || alias.problem.is_some() {
+        ""
+    } else {
+        "  NOT AS THE LEDGER SAYS"
+    };
+    let name = format!("{}:{}", alias.function, alias.alias);
+    let serves: Vec<String> = alias.serves.iter().map(ToString::to_string).collect();
+    let subject = if serves.is_empty() {
+        name
+    } else {
+        format!("{} ({name})", serves.join(", "))
+    };
+    line("traffic", &format!("{subject}: {seen}{odd}"))
 }
 
 fn slots(status: &Status, now: Timestamp) -> Vec<String> {
