@@ -1,4 +1,4 @@
-//! A project in a folder of its own, the binary run in it as a user runs it, and a client that polls its API.
+//! A project in a folder of its own, the binary run in it as a user runs it, and clients that use what it deployed.
 //!
 //! Every project has its own embedded cloud on a free port, which ends with it.
 
@@ -7,6 +7,7 @@ mod poller;
 mod project;
 mod random;
 mod shop_project;
+mod shoppers;
 pub mod soak;
 mod stack_templates;
 mod templates;
@@ -19,7 +20,8 @@ pub use background::Background;
 pub use poller::{Answer, Poller, get, post};
 pub use project::{Ended, Project, settings};
 pub use random::Random;
-pub use shop_project::{Shop, Told};
+pub use shop_project::{KINDS, Shop, Told};
+pub use shoppers::{Shoppers, handled};
 pub use stack_templates::Template;
 pub use terminal::Terminal;
 pub use wire::{Among, Call, Fault, Held, Point, Seen, Wire};

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
             .disconnect_route(WebSocketIntegration::lambda("Disconnect", &live))
             .default_route(WebSocketRouteOptions::new(&message).return_response())
             .build();
-        let socket_stage = WebSocketStage::new(&shop, "SocketsProd", &sockets, "prod")
+        WebSocketStage::new(&shop, "SocketsProd", &sockets, "prod")
             .auto_deploy(true)
             .build();
 
@@ -73,8 +73,9 @@ fn main() -> ExitCode {
         }
 
         for (name, value) in [
+            ("RestApi", rest.rest_api_id().cast()),
             ("HttpUrl", http.api_endpoint()),
-            ("SocketUrl", socket_stage.url()),
+            ("SocketApi", sockets.api_id().cast()),
             ("QueueUrl", jobs.queue_url().cast()),
             ("LiveWorker", live.alias_arn().cast()),
         ] {

@@ -18,15 +18,19 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// What a function said it was invoked with.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct Told {
-    /// `queue`, `schedule` or `disconnect`.
+    /// One of [`KINDS`], or `disconnect`.
     pub kind: String,
+    #[serde(default)]
     pub what: Option<String>,
-    /// The release that the invoked version holds.
+    /// The release that the invoked version holds; what came instead where it did not answer.
     pub release: String,
 }
 
+/// The entry points of the app.
+pub const KINDS: [&str; 5] = ["rest", "http", "websocket", "queue", "schedule"];
+
 #[derive(Default)]
-struct Shared {
+pub(crate) struct Shared {
     told: Mutex<Vec<Told>>,
     more: Condvar,
 }
@@ -34,6 +38,24 @@ struct Shared {
 impl Shared {
     fn told(&self) -> MutexGuard<'_, Vec<Told>> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn tell(&self, told: Told) {
+        self.told().push(told);
+        self.more.notify_all();
+    }
+
+    /// Whether what was told satisfies `enough` before the time is over.
+    pub(crate) fn wait(&self, longest: Duration, enough: impl Fn(&[Told]) -> bool) -> Result<Vec<Told>, Vec<Told>> {
+        let (told, timeout) = self
+            .more
+            .wait_timeout_while(self.told(), longest, |told| !enough(told))
+            .unwrap_or_else(PoisonError::into_inner);
+        if timeout.timed_out() {
+            Err(told.clone())
+        } else {
+            Ok(told.clone())
+        }
     }
 }
 
@@ -71,8 +93,7 @@ impl Shop {
                 let shared = Arc::clone(&collecting);
                 std::thread::spawn(move || {
                     if let Some(told) = read(&client) {
-                        shared.told().push(told);
-                        shared.more.notify_all();
+                        shared.tell(told);
                     }
                     // A client that is gone has its own reasons.
                     let _ = { &client }.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
@@ -108,7 +129,7 @@ impl Shop {
         self.write("llama-deploy.toml", &settings);
     }
 
-    /// Makes the next deploy find the code of this release; `bad` fails at every third call.
+    /// Makes the next deploy find the code of this release; `bad` fails at every fourth call.
     pub fn release(&self, name: &str) {
         self.write("function/release", name);
     }
@@ -121,14 +142,14 @@ impl Shop {
     /// Waits until what was told satisfies `enough`, and returns it.
     #[track_caller]
     pub fn told_when(&self, enough: impl Fn(&[Told]) -> bool) -> Vec<Told> {
-        let told = self.shared.told();
-        let (told, timeout) = self
-            .shared
-            .more
-            .wait_timeout_while(told, LONGEST_WAIT, |told| !enough(told))
-            .unwrap_or_else(PoisonError::into_inner);
-        assert!(!timeout.timed_out(), "never came: {told:#?}");
-        told.clone()
+        match self.shared.wait(LONGEST_WAIT, enough) {
+            Ok(told) => told,
+            Err(told) => panic!("never came; told last: {:#?}", &told[told.len().saturating_sub(20)..]),
+        }
+    }
+
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
     }
 }
 

@@ -1,0 +1,146 @@
+//! A rollout moves every entry point, and all of them together: a REST API, an HTTP API, a WebSocket API, a queue and a
+//! schedule on two functions, under constant traffic on each.
+
+use e2e::{KINDS, Shop, Shoppers, Told, Traffic, handled};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+/// The second step waits for approval, so that the first one lasts until the test has seen what it wants to see.
+const STEPS: &str = "steps = [{ weight = 10, bake = '1s' }, { weight = 100, bake = '1s', approval = true }]\n\
+    gates = { settle = '0s', minimum-requests = 5, \
+    lambda-error-rate = { fail-above-percent = 10.0, pass-at-most-percent = 5.0 } }";
+/// So many answers of an entry point are certainly asked for after a switch.
+const ENOUGH: usize = 10;
+
+/// Waits until each entry point has answered so often as each of these releases after the first `mark` answers.
+#[track_caller]
+fn answered(shop: &Shop, mark: usize, releases: &[&str], times: usize) {
+    shop.told_when(|told| {
+        let told = &told[mark..];
+        let count = |kind: &str, release: &str| {
+            let of = told.iter().filter(|told| told.kind == kind && told.release == release);
+            of.take(times).count()
+        };
+        KINDS
+            .iter()
+            .all(|kind| releases.iter().all(|release| count(kind, release) == times))
+    });
+}
+
+/// All entry points answer as this release and as no other; what was under way in the switch has ended.
+#[track_caller]
+fn assert_all_by(shop: &Shop, release: &str) {
+    answered(shop, shop.told().len(), &[release], ENOUGH);
+    let mark = shop.told().len();
+    answered(shop, mark, &[release], ENOUGH);
+    let other = |told: &&Told| told.release != release;
+    let told = shop.told();
+    let others: Vec<&Told> = told[mark..].iter().filter(other).collect();
+    assert!(others.is_empty(), "{others:#?}");
+}
+
+/// By boto3's word: no weights, no canary, and every live alias at the version that the live slot holds.
+#[track_caller]
+fn assert_whole(shop: &Shop) {
+    let traffic = Traffic::of(shop);
+    traffic.assert_whole();
+    let color = &traffic.stages["Rest/prod"].color;
+    let live = traffic.aliases.iter().filter(|(name, _)| name.ends_with(":live"));
+    for (name, alias) in live {
+        let slot = name.replace(":live", &format!(":{color}"));
+        assert_eq!(alias.version, traffic.aliases[&slot].version, "{name}: {traffic:#?}");
+    }
+    let status = shop.run(&["status", "--json"]).expect(0).json().remove(0);
+    assert_eq!(status["open"], Value::Null, "{status:#}");
+    for api in status["apis"].as_array().expect("status lists the APIs") {
+        assert_eq!(api["as_recorded"], true, "{status:#}");
+    }
+}
+
+/// From the first change of an entry point until requests met the change on all of them, by the journal.
+#[track_caller]
+fn switch_of_last_rollout(shop: &Shop) -> SignedDuration {
+    let journal = shop
+        .run(&["audit", "show", "local", "--json"])
+        .expect(0)
+        .json()
+        .remove(0);
+    let records = journal["records"].as_array().expect("a journal has records");
+    let time = |record: &Value| -> Timestamp {
+        let time = record["time"].as_str().expect("a record has a time");
+        time.parse().expect("a time in RFC 3339")
+    };
+    let switch = records
+        .windows(2)
+        .find(|pair| pair[0]["event"]["effect"]["kind"] == "promote" && pair[1]["event"]["kind"] == "promoted");
+    let switch = switch.unwrap_or_else(|| panic!("no switch in {journal:#}"));
+    time(&switch[1]).duration_since(time(&switch[0]))
+}
+
+#[test]
+fn every_entry_point_is_shifted_promoted_and_turned_back_with_the_others() {
+    let shop = Shop::new(STEPS);
+    shop.run(&["deploy"]).expect(0);
+    let shoppers = Shoppers::start(&shop);
+    assert_all_by(&shop, "one");
+
+    shop.release("two");
+    let deploy = shop
+        .start(&["deploy", "--blue-green", "--tag", "v2"])
+        .wait_for("WAITING FOR APPROVAL");
+    answered(&shop, shop.told().len(), &["one", "two"], 1);
+    let shifted = Traffic::of(&shop);
+    assert_eq!(
+        shifted.stages["Rest/prod"]
+            .canary
+            .as_ref()
+            .map(|canary| &canary["percentTraffic"]),
+        Some(&Value::from(10.0))
+    );
+    let live: Vec<_> = shifted
+        .aliases
+        .iter()
+        .filter(|(name, _)| name.ends_with(":live"))
+        .collect();
+    assert_eq!(live.len(), 2, "{shifted:#?}");
+    for (name, alias) in live {
+        let candidate = &shifted.aliases[&name.replace(":live", ":green")].version;
+        assert_eq!(alias.weights.get(candidate), Some(&0.1), "{name}: {shifted:#?}");
+    }
+    shop.run(&["approve", "local"]).expect(0);
+    assert!(deploy.wait().success());
+    assert_all_by(&shop, "two");
+    assert_whole(&shop);
+
+    let back = shop.run(&["rollback", "local"]).expect(0);
+    assert!(back.stderr.contains("in one switch"), "{}", back.stderr);
+    assert_all_by(&shop, "one");
+    assert_whole(&shop);
+    let took = switch_of_last_rollout(&shop);
+    assert!(took < SignedDuration::from_secs(1), "{took}");
+
+    let told = shop.told();
+    let failed = told
+        .iter()
+        .find(|told| !["one", "two"].contains(&told.release.as_str()));
+    assert_eq!(failed, None, "no call was lost or failed so far");
+
+    // A bad release: nobody approves it, its errors turn it back everywhere.
+    shop.release("bad");
+    let bad = shop.run(&["deploy", "--blue-green"]).expect(3);
+    assert!(bad.stderr.contains("error[LD0504]"), "{}", bad.stderr);
+    assert_all_by(&shop, "one");
+    assert_whole(&shop);
+
+    // The connection that was opened first has lived through it all, nothing was lost, and every message was handled.
+    let told = shop.told();
+    let wrong = told.iter().find(|told| {
+        told.kind == "disconnect"
+            || ["the connection", "no answer"]
+                .iter()
+                .any(|wrong| told.release.starts_with(wrong))
+    });
+    assert_eq!(wrong, None);
+    let sent = shoppers.stop();
+    shop.told_when(|told| handled(told) == sent);
+}
