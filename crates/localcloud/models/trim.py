@@ -73,6 +73,14 @@ SERVED = {
         ListQueues PurgeQueue ReceiveMessage RemovePermission SendMessage SendMessageBatch SetQueueAttributes
         TagQueue UntagQueue
     """,
+    "events": """
+        DeleteRule DescribeRule DisableRule EnableRule ListRuleNamesByTarget ListRules ListTagsForResource
+        ListTargetsByRule PutRule PutTargets RemoveTargets TagResource UntagResource
+    """,
+    "scheduler": """
+        CreateSchedule CreateScheduleGroup DeleteSchedule DeleteScheduleGroup GetSchedule GetScheduleGroup
+        ListScheduleGroups ListSchedules UpdateSchedule
+    """,
     "cloudwatch": """
         DeleteAlarms DeleteDashboards DescribeAlarmHistory DescribeAlarms DescribeAlarmsForMetric DisableAlarmActions
         EnableAlarmActions GetDashboard GetMetricData GetMetricStatistics ListDashboards ListMetrics ListTagsForResource

@@ -23,6 +23,7 @@ use crate::lambda::{self, Lambda, LambdaProvider};
 use crate::logs::Logs;
 use crate::rds::Rds;
 use crate::s3::S3;
+use crate::schedules::Schedules;
 use crate::secretsmanager::SecretsManager;
 use crate::server::{self, Router};
 use crate::sqs::Sqs;
@@ -209,10 +210,12 @@ async fn router(context: &Context, database_url: Option<&str>) -> io::Result<Rou
     };
     let gateway = ApiGateway::open(context.clone(), ports.clone(), apigateway::Settings::default())?;
     let gateway_2 = ApiGatewayV2::open(context.clone(), ports, apigatewayv2::Settings::default())?;
+    let schedules = Schedules::open(context, Arc::new(lambda.clone()), cloudwatch.clone())?;
     let mut providers = [
         s3.providers(),
         ssm.providers(),
         sqs.providers(),
+        schedules.providers(),
         logs.providers(),
         cloudwatch.providers(),
     ]
@@ -231,11 +234,16 @@ async fn router(context: &Context, database_url: Option<&str>) -> io::Result<Rou
     // Functions that are called from now on expect them.
     tokio::join!(rds.start(), caches.start());
     lambda.start_mappings();
+    schedules.start();
+    let [rules, scheduler] = schedules.services();
     cloudformation.recover();
     Ok(Router::new(&context.region, context.folder.display().to_string())
         .with_frontend(Arc::new(gateway.clone()))
         .with_frontend(Arc::new(gateway_2.clone()))
         .with_callbacks(custom)
+        .with_schedules(schedules)
+        .with_service(rules)
+        .with_service(scheduler)
         .with_service(Arc::new(gateway))
         .with_service(Arc::new(Connections::new(gateway_2.clone())))
         .with_service(Arc::new(gateway_2))

@@ -26,6 +26,7 @@ mod rds;
 pub mod resource;
 mod s3;
 mod saved;
+mod schedules;
 mod secretsmanager;
 mod server;
 pub mod service;

@@ -21,8 +21,9 @@ use tokio::sync::{mpsc, watch};
 
 use crate::codec::{self, Refusal};
 use crate::identity;
+use crate::percent::percent_decoded;
 use crate::service::{ApiError, Service};
-use crate::sink::{CallbackReceiver, HttpFrontend};
+use crate::sink::{CallbackReceiver, FiresNow, HttpFrontend};
 
 /// Above the largest code archive and far above any template; a bound, so that no client fills the memory.
 const BODY_LIMIT: usize = 1024 * 1024 * 1024;
@@ -31,6 +32,8 @@ const BODY_LIMIT: usize = 1024 * 1024 * 1024;
 const DRAIN: Duration = Duration::from_secs(3);
 
 const HEALTH_PATH: &str = "/_aws/local/health";
+/// Behind it the name of a rule or schedule that fires now.
+const FIRE_PREFIX: &str = "/_aws/local/fire/";
 const API_PREFIX: &str = "/_aws/execute-api/";
 const CONNECTIONS_PREFIX: &str = "/@connections/";
 
@@ -41,6 +44,7 @@ pub struct Router {
     services: BTreeMap<&'static str, Arc<dyn Service>>,
     frontends: Vec<Arc<dyn HttpFrontend>>,
     callbacks: Option<Arc<dyn CallbackReceiver>>,
+    schedules: Option<Arc<dyn FiresNow>>,
 }
 
 impl Router {
@@ -52,6 +56,7 @@ impl Router {
             services: BTreeMap::new(),
             frontends: Vec::new(),
             callbacks: None,
+            schedules: None,
         }
     }
 
@@ -71,6 +76,12 @@ impl Router {
     #[must_use]
     pub fn with_callbacks(mut self, callbacks: Arc<dyn CallbackReceiver>) -> Self {
         self.callbacks = Some(callbacks);
+        self
+    }
+
+    #[must_use]
+    pub fn with_schedules(mut self, schedules: Arc<dyn FiresNow>) -> Self {
+        self.schedules = Some(schedules);
         self
     }
 
@@ -102,6 +113,19 @@ impl Router {
                 false => plain(
                     StatusCode::NOT_FOUND,
                     json!({"message": "Nobody waits for this answer (any more)."}),
+                ),
+            };
+        }
+        if let (&http::Method::POST, Some(name), Some(schedules)) = (
+            request.method(),
+            request.uri().path().strip_prefix(FIRE_PREFIX),
+            &self.schedules,
+        ) {
+            return match schedules.fire_now(&percent_decoded(name)).await {
+                Some(invocations) => plain(StatusCode::OK, json!({"invocations": invocations})),
+                None => plain(
+                    StatusCode::NOT_FOUND,
+                    json!({"message": "There is no rule and no schedule of this name."}),
                 ),
             };
         }

@@ -89,6 +89,13 @@ pub trait CallbackReceiver: Send + Sync {
     fn receive(&self, path: &str, body: Bytes) -> Option<bool>;
 }
 
+/// Who calls functions by the clock, and at once when it is told to. The schedules implement it; the server calls it.
+#[async_trait]
+pub trait FiresNow: Send + Sync {
+    /// How every target of the rule or schedule ended; nothing when there is none of this name.
+    async fn fire_now(&self, name: &str) -> Option<Vec<Value>>;
+}
+
 /// Who answers plain HTTP that arrives for a deployed API. API Gateway implements it, once for REST APIs and once for
 /// HTTP and WebSocket APIs; the server calls it for `/_aws/execute-api/{api}/{stage}/{path…}` and for the host
 /// `{api}.execute-api.{region}.…`.

@@ -303,7 +303,11 @@ impl Sqs {
             let arrived = self.arrived.notified();
             let now = self.now();
             let (messages, next) = self.with_queue(name, |state, name| {
-                let taken = take_from(state, name, limit, visibility_seconds, now, &self.arn(name));
+                let (taken, buried) = take_from(state, name, limit, visibility_seconds, now, &self.arn(name));
+                if buried {
+                    // Somebody may wait at the dead-letter queue.
+                    self.arrived.notify_waiters();
+                }
                 let next = state.queues.get(name).and_then(|queue| queue.next_visible(now));
                 Ok((taken, next))
             })?;
@@ -421,7 +425,7 @@ impl Sqs {
     }
 }
 
-/// Messages of a queue; those that were received too often go to its dead-letter queue.
+/// Messages of a queue; those that were received too often go to its dead-letter queue, and whether there were such.
 fn take_from(
     state: &mut State,
     name: &str,
@@ -429,9 +433,9 @@ fn take_from(
     visibility_seconds: Option<i64>,
     now: i64,
     arn: &str,
-) -> Vec<Message> {
+) -> (Vec<Message>, bool) {
     let Some(queue) = state.queues.get_mut(name) else {
-        return Vec::new();
+        return (Vec::new(), false);
     };
     let visibility = visibility_seconds.unwrap_or_else(|| queue.number("VisibilityTimeout"));
     let Received { messages, dead } = queue.receive(limit, visibility, now, |message| {
@@ -439,16 +443,19 @@ fn take_from(
     });
     let grave = queue.redrive().map(|(grave, _)| grave);
     if let Some(grave) = grave.and_then(|grave| state.queues.get_mut(&grave)) {
+        let buried = !dead.is_empty();
         for message in dead {
             grave.bury(message, arn.to_owned(), now);
         }
-    } else if let Some(queue) = state.queues.get_mut(name) {
+        return (messages, buried);
+    }
+    if let Some(queue) = state.queues.get_mut(name) {
         // Without the other queue nothing may be lost.
         for message in dead.into_iter().rev() {
             queue.messages.push_front(message);
         }
     }
-    messages
+    (messages, false)
 }
 
 impl Message {

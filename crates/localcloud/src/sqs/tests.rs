@@ -91,6 +91,29 @@ async fn what_fails_too_often_ends_in_the_dead_letter_queue() {
 }
 
 #[tokio::test]
+async fn who_waits_for_the_dead_is_woken() {
+    let world = World::new();
+    let dead = world.queue("dead", json!({})).await;
+    let policy = json!({"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead", "maxReceiveCount": 1});
+    let attributes = json!({"RedrivePolicy": policy.to_string(), "VisibilityTimeout": "0"});
+    let url = world.queue("jobs", attributes).await;
+    world
+        .call("SendMessage", json!({"QueueUrl": url, "MessageBody": "a"}))
+        .await
+        .unwrap();
+    assert_eq!(world.receive(&url).await.len(), 1);
+    let sqs = Arc::clone(&world.sqs);
+    let input = json!({"QueueUrl": dead, "WaitTimeSeconds": 20});
+    let waiting = tokio::spawn(async move { call(&*sqs, "ReceiveMessage", input).await });
+    tokio::task::yield_now().await;
+    assert!(world.receive(&url).await.is_empty());
+    let woken = tokio::time::timeout(Duration::from_secs(15), waiting)
+        .await
+        .expect("it wakes before its wait ends");
+    assert_eq!(woken.unwrap().unwrap()["Messages"][0]["Body"], "a");
+}
+
+#[tokio::test]
 async fn a_waiting_receiver_is_woken() {
     let world = World::new();
     let url = world.queue("jobs", json!({})).await;

@@ -87,14 +87,14 @@ def queue(**properties):
 
 
 resources = {
-    "Jobs": queue(VisibilityTimeout=5, RedrivePolicy={
+    "Jobs": queue(VisibilityTimeout=60, RedrivePolicy={
         "deadLetterTargetArn": {"Fn::GetAtt": ["Dead", "Arn"]}, "maxReceiveCount": 1}),
     "Dead": queue(),
     "Done": queue(QueueName="done"),
     "Policy": {"Type": "AWS::SQS::QueuePolicy", "Properties": {
         "Queues": [reference("Done")], "PolicyDocument": {"Version": "2012-10-17", "Statement": []}}},
     "Function": {"Type": "AWS::Lambda::Function", "Properties": {
-        "Runtime": "python3.12", "Handler": "index.handler", "Timeout": 5, "Code": {"ZipFile": SOURCE},
+        "Runtime": "python3.12", "Handler": "index.handler", "Timeout": 30, "Code": {"ZipFile": SOURCE},
         "Role": "arn:aws:iam::000000000000:role/function", "Environment": {"Variables": {"DONE": reference("Done")}}}},
     "Version": {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": reference("Function")}},
     "Live": {"Type": "AWS::Lambda::Alias", "Properties": {
@@ -135,9 +135,11 @@ functions.update_alias(FunctionName=function, Name="live", FunctionVersion="2", 
 assert work(3) == {"2": 3}
 
 # What fails goes to the dead-letter queue, once its visibility timeout is over.
+queues.set_queue_attributes(QueueUrl=outputs["Jobs"], Attributes={"VisibilityTimeout": "1"})
 queues.send_message(QueueUrl=outputs["Jobs"], MessageBody=json.dumps({"job": 0, "fails": True}))
 failed = queues.receive_message(QueueUrl=outputs["Dead"], WaitTimeSeconds=20)["Messages"]
 assert json.loads(failed[0]["Body"])["fails"], failed
+queues.set_queue_attributes(QueueUrl=outputs["Jobs"], Attributes={"VisibilityTimeout": "60"})
 
 # The mapping's own operations.
 described = functions.get_event_source_mapping(**mapping)

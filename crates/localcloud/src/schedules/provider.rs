@@ -1,0 +1,129 @@
+//! `AWS::Events::Rule`, `AWS::Scheduler::Schedule` and their groups.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value, json};
+
+use super::Schedules;
+use crate::members::Members;
+use crate::resource::{Provider, ProviderError, Resource, ResourceRequest, removed};
+use crate::service::ApiError;
+
+const RULE: &str = "AWS::Events::Rule";
+const SCHEDULE: &str = "AWS::Scheduler::Schedule";
+const GROUP: &str = "AWS::Scheduler::ScheduleGroup";
+
+pub(super) struct SchedulesProvider {
+    schedules: Arc<Schedules>,
+}
+
+impl SchedulesProvider {
+    pub fn new(schedules: Arc<Schedules>) -> Self {
+        Self { schedules }
+    }
+
+    fn put_rule(&self, name: &str, request: &ResourceRequest) -> Result<Resource, ApiError> {
+        let mut rule = Value::Object(request.properties.clone());
+        rule["Name"] = json!(name);
+        if let Some(pattern) = rule
+            .get("EventPattern")
+            .filter(|pattern| pattern.is_object())
+            .map(Value::to_string)
+        {
+            rule["EventPattern"] = json!(pattern);
+        }
+        let made = self.schedules.put_rule(&rule)?;
+        let tags = request.all_tags().into_iter().collect();
+        let targets = request.properties.list("Targets");
+        let by_id = targets
+            .iter()
+            .map(|target| (target.text("Id").unwrap_or_default().to_owned(), target.clone()));
+        let by_id = by_id.collect();
+        self.schedules.change_rule(name, |rule| {
+            rule.tags = tags;
+            rule.targets = by_id;
+            json!({})
+        })?;
+        Ok(Resource::new(name, json!({"Arn": made["RuleArn"]})))
+    }
+}
+
+/// Dates are texts in templates and epoch seconds in calls.
+fn schedule(name: &str, request: &ResourceRequest) -> Value {
+    let mut schedule = Value::Object(request.properties.clone());
+    schedule["Name"] = json!(name);
+    for date in ["StartDate", "EndDate"] {
+        let read = schedule
+            .text(date)
+            .and_then(|text| text.parse::<jiff::Timestamp>().ok());
+        if let Some(time) = read {
+            schedule[date] = json!(time.as_second());
+        }
+    }
+    schedule
+}
+
+fn name_of(request: &ResourceRequest) -> &str {
+    let name = request.name("Name");
+    // AWS's names have 64 letters at most.
+    &name[..name.len().min(64)]
+}
+
+#[async_trait]
+impl Provider for SchedulesProvider {
+    fn resource_types(&self) -> &'static [&'static str] {
+        &[RULE, SCHEDULE, GROUP]
+    }
+
+    async fn create(&self, request: &ResourceRequest) -> Result<Resource, ProviderError> {
+        let name = name_of(request);
+        match request.resource_type.as_str() {
+            RULE => Ok(self.put_rule(name, request)?),
+            SCHEDULE => {
+                let made = self.schedules.create_schedule(&schedule(name, request))?;
+                Ok(Resource::new(name, json!({"Arn": made["ScheduleArn"]})))
+            }
+            _ => {
+                let made = self.schedules.create_group(&json!({"Name": name}))?;
+                Ok(Resource::new(
+                    name,
+                    json!({"Arn": made["ScheduleGroupArn"], "State": "ACTIVE"}),
+                ))
+            }
+        }
+    }
+
+    async fn update(
+        &self,
+        current: &Resource,
+        _old_properties: &Map<String, Value>,
+        request: &ResourceRequest,
+    ) -> Result<Resource, ProviderError> {
+        match request.resource_type.as_str() {
+            RULE => drop(self.put_rule(&current.physical_id, request)?),
+            SCHEDULE => drop(
+                self.schedules
+                    .update_schedule(&schedule(&current.physical_id, request))?,
+            ),
+            _ => {}
+        }
+        Ok(current.clone())
+    }
+
+    async fn delete(&self, current: &Resource, request: &ResourceRequest) -> Result<(), ProviderError> {
+        let name = current.physical_id.as_str();
+        let outcome = match request.resource_type.as_str() {
+            RULE => self
+                .schedules
+                .change_rule(name, |rule| {
+                    rule.targets.clear();
+                    json!({})
+                })
+                .and_then(|_| self.schedules.delete_rule(name)),
+            SCHEDULE => self.schedules.delete_schedule(&schedule(name, request)),
+            _ => self.schedules.delete_group(name),
+        };
+        removed(outcome, "ResourceNotFoundException")
+    }
+}
