@@ -9,6 +9,7 @@
 )]
 
 mod bench;
+mod characteristics;
 mod fuzz;
 mod parity;
 mod schema;
@@ -28,6 +29,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   parity --npm        make the expected templates again with aws-cdk-lib from npm
   schema              make the snapshot of CloudFormation's schema again
   bench [NAME …]      measure what the README claims
+  characteristics     simulate the gates, and make the table and the plot in docs/gates.md again
   fuzz [SECONDS]      the readers and the differ over arbitrary input, with other seeds each time (60)
   soak [--rollouts N] [--seed S]  rollouts in a row with random faults under constant traffic (200)
 ";
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         "parity" => parity::run(rest),
         "schema" => schema::run(rest),
         "bench" => bench::run(rest),
+        "characteristics" => characteristics::run(rest),
         "fuzz" => fuzz::run(rest),
         "soak" => soak::run(rest),
         "help" | "--help" | "-h" => {

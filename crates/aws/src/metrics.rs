@@ -1,19 +1,24 @@
 //! What the traffic did, from CloudWatch: data by GetMetricData, states by DescribeAlarms.
 //!
-//! Namespaces, names and dimensions: "Lambda function metrics" and "API Gateway dimensions and metrics" of the AWS
-//! guides. A metric by slot is the alias's: `Resource = name:alias`.
+//! Namespaces, names and dimensions: "Lambda function metrics", "API Gateway dimensions and metrics", "Monitoring
+//! WebSocket API execution with CloudWatch metrics", "Metrics for Valkey and Redis OSS" and "DynamoDB metrics and
+//! dimensions" of the AWS guides. A metric by slot is the alias's: `Resource = name:alias`; the live alias's has
+//! `ExecutedVersion` too. Throttles of a table are its `ReadThrottleEvents` and `WriteThrottleEvents`: `ThrottledRequests`
+//! is kept by table and operation only.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::types::{
-    AlarmType, Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat, ScanBy, StateValue, StatusCode,
+    AlarmType, Dimension, DimensionFilter, Metric, MetricDataQuery, MetricDataResult, MetricStat, ScanBy, StateValue,
+    StatusCode,
 };
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 use orchestrator::ports::{
-    AlarmName, AlarmObservation, AlarmState, Datapoint, MetricQuery, MetricSeries, MetricSource, Metrics, PortError,
-    PortErrorKind, Statistic,
+    AlarmName, AlarmObservation, AlarmState, Datapoint, FunctionMetric, MetricQuery, MetricSeries, MetricSource,
+    Metrics, PortError, PortErrorKind, Statistic, WebSocketMetric,
 };
 
 use crate::connection::Aws;
@@ -23,6 +28,8 @@ use crate::stacks::timestamp;
 /// GetMetricData takes 500 queries a call, DescribeAlarms a hundred names.
 const QUERIES_PER_CALL: usize = 500;
 const ALARMS_PER_CALL: usize = 100;
+/// The alias that everything but REST APIs calls.
+const LIVE_ALIAS: &str = "live";
 /// 500 queries of a day by the minute are eight pages.
 const PAGE_LIMIT: usize = 100;
 
@@ -50,6 +57,29 @@ impl Metrics for Aws {
         Ok(series)
     }
 
+    /// Something exists when CloudWatch has had any metric of it (it forgets after two weeks), or a stack holds it.
+    async fn resolve(&self, sources: &[MetricSource]) -> Result<(), PortError> {
+        let mut missing: Vec<String> = Vec::new();
+        let mut asked = BTreeSet::new();
+        for source in sources {
+            let metric = metric(source);
+            let Some(subject) = Subject::of(&metric) else { continue };
+            if !asked.insert(subject.clone())
+                || self.has_metrics(&subject).await?
+                || self.is_in_a_stack(&subject).await?
+            {
+                continue;
+            }
+            missing.push(subject.to_string());
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let message = "CloudWatch has no metric of it and no stack holds it, in this account and region: a gate names it, \
+                       and would never see anything";
+        Err(Failure::not_found("ListMetrics", missing.join(", "), message).into())
+    }
+
     async fn alarms(&self, names: &[AlarmName]) -> Result<Vec<AlarmObservation>, PortError> {
         let mut found = BTreeMap::new();
         for part in names.chunks(ALARMS_PER_CALL) {
@@ -68,7 +98,65 @@ impl Metrics for Aws {
     }
 }
 
+/// What a metric is about: a table, a cluster, an API.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Subject {
+    namespace: String,
+    /// The dimension that names it, the first of the metric's.
+    dimension: String,
+    name: String,
+}
+
+impl Subject {
+    fn of(metric: &Metric) -> Option<Subject> {
+        let dimension = metric.dimensions().first()?;
+        Some(Subject {
+            namespace: metric.namespace()?.to_owned(),
+            dimension: dimension.name()?.to_owned(),
+            name: dimension.value()?.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {} ({})", self.dimension, self.name, self.namespace)
+    }
+}
+
 impl Aws {
+    async fn has_metrics(&self, subject: &Subject) -> Result<bool, Failure> {
+        let filter = DimensionFilter::builder()
+            .name(&subject.dimension)
+            .value(&subject.name)
+            .build();
+        let page = self
+            .cloudwatch()
+            .list_metrics()
+            .namespace(&subject.namespace)
+            .dimensions(filter)
+            .send()
+            .await
+            .map_err(failed("ListMetrics", subject.to_string()))?;
+        Ok(!page.metrics().is_empty())
+    }
+
+    async fn is_in_a_stack(&self, subject: &Subject) -> Result<bool, Failure> {
+        let asked = self
+            .cloudformation()
+            .describe_stack_resources()
+            .physical_resource_id(&subject.name)
+            .send()
+            .await
+            .map_err(failed("DescribeStackResources", subject.to_string()));
+        match asked {
+            Ok(found) => Ok(!found.stack_resources().is_empty()),
+            // "Stack for … does not exist" is a validation error.
+            Err(failure) if matches!(failure.kind, PortErrorKind::Invalid | PortErrorKind::NotFound) => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
     async fn metric_data(
         &self,
         queries: &[MetricQuery],
@@ -246,6 +334,8 @@ fn metric_data_query(index: usize, query: &MetricQuery) -> Result<MetricDataQuer
             let message = format!("a percentile lies between 0 and 100, not at {rank}");
             return Err(Failure::invalid("GetMetricData", &query.id, message));
         }
+        // "CloudWatch statistics definitions": the percentage of values that are at most the upper bound.
+        Statistic::PercentileRank { at_most } => format!("PR(:{at_most})"),
     };
     let stat = MetricStat::builder()
         .metric(metric(&query.source))
@@ -278,6 +368,13 @@ fn metric(source: &MetricSource) -> Metric {
             &[("FunctionName", function), ("Resource", &resource)],
         )
     };
+    let throttles = |name: &str, table: &str, index: Option<&str>| {
+        let table = ("TableName", table);
+        match index {
+            Some(index) => build("AWS/DynamoDB", name, &[table, ("GlobalSecondaryIndexName", index)]),
+            None => build("AWS/DynamoDB", name, &[table]),
+        }
+    };
     match source {
         MetricSource::FunctionInvocations { function: name, slot } => {
             function("Invocations", name.as_str(), slot.as_str())
@@ -295,6 +392,39 @@ fn metric(source: &MetricSource) -> Metric {
             "5XXError",
             &[("ApiName", api_name), ("Stage", stage.as_str())],
         ),
+        MetricSource::LiveAlias {
+            function,
+            version,
+            metric,
+        } => {
+            let name = match metric {
+                FunctionMetric::Invocations => "Invocations",
+                FunctionMetric::Errors => "Errors",
+                FunctionMetric::Throttles => "Throttles",
+                FunctionMetric::Duration => "Duration",
+            };
+            let resource = format!("{function}:{LIVE_ALIAS}");
+            let dimensions = [
+                ("FunctionName", function.as_str()),
+                ("Resource", &resource),
+                ("ExecutedVersion", version.as_str()),
+            ];
+            build("AWS/Lambda", name, &dimensions)
+        }
+        MetricSource::WebSocket { api_id, stage, metric } => {
+            let name = match metric {
+                WebSocketMetric::Connects => "ConnectCount",
+                WebSocketMetric::ClientErrors => "ClientError",
+                WebSocketMetric::IntegrationErrors => "IntegrationError",
+            };
+            build("AWS/ApiGateway", name, &[("ApiId", api_id), ("Stage", stage.as_str())])
+        }
+        MetricSource::CacheHits { cluster } => build("AWS/ElastiCache", "CacheHits", &[("CacheClusterId", cluster)]),
+        MetricSource::CacheMisses { cluster } => {
+            build("AWS/ElastiCache", "CacheMisses", &[("CacheClusterId", cluster)])
+        }
+        MetricSource::ReadThrottles { table, index } => throttles("ReadThrottleEvents", table, index.as_deref()),
+        MetricSource::WriteThrottles { table, index } => throttles("WriteThrottleEvents", table, index.as_deref()),
         MetricSource::Named {
             namespace,
             name,
@@ -347,6 +477,49 @@ mod tests {
     }
 
     #[test]
+    fn every_source_has_the_dimensions_of_its_service() {
+        let described = |source: MetricSource| {
+            let metric = metric(&source);
+            let dimensions: Vec<String> = metric
+                .dimensions()
+                .iter()
+                .map(|one| format!("{}={}", one.name().unwrap(), one.value().unwrap()))
+                .collect();
+            let name = metric.metric_name().unwrap();
+            format!("{} {name} {}", metric.namespace().unwrap(), dimensions.join(" "))
+        };
+        let table = |index: Option<&str>| MetricSource::WriteThrottles {
+            table: "orders".to_owned(),
+            index: index.map(str::to_owned),
+        };
+        let found = [
+            described(MetricSource::LiveAlias {
+                function: FunctionName::new("fn"),
+                version: "7".into(),
+                metric: FunctionMetric::Duration,
+            }),
+            described(MetricSource::WebSocket {
+                api_id: "a1".to_owned(),
+                stage: StageName::new("prod"),
+                metric: WebSocketMetric::IntegrationErrors,
+            }),
+            described(MetricSource::CacheMisses {
+                cluster: "cache-001".to_owned(),
+            }),
+            described(table(None)),
+            described(table(Some("by-date"))),
+        ];
+        let expected = [
+            "AWS/Lambda Duration FunctionName=fn Resource=fn:live ExecutedVersion=7",
+            "AWS/ApiGateway IntegrationError ApiId=a1 Stage=prod",
+            "AWS/ElastiCache CacheMisses CacheClusterId=cache-001",
+            "AWS/DynamoDB WriteThrottleEvents TableName=orders",
+            "AWS/DynamoDB WriteThrottleEvents TableName=orders GlobalSecondaryIndexName=by-date",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
     fn statistics_and_periods_are_those_that_cloudwatch_takes() {
         let made = metric_data_query(
             7,
@@ -355,6 +528,9 @@ mod tests {
         let made = made.unwrap();
         assert_eq!(made.id(), Some("q7"));
         assert_eq!(made.metric_stat().unwrap().stat(), Some("p95"));
+        let rank = Statistic::PercentileRank { at_most: 120.5 };
+        let made = metric_data_query(0, &query(rank, SignedDuration::from_secs(60))).unwrap();
+        assert_eq!(made.metric_stat().unwrap().stat(), Some("PR(:120.5)"));
         let refused = |statistic, period| metric_data_query(0, &query(statistic, period)).unwrap_err().kind;
         assert_eq!(
             refused(Statistic::Percentile { rank: 100.0 }, SignedDuration::from_secs(60)),

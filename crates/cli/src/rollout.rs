@@ -3,6 +3,7 @@
 mod checks;
 mod clock;
 mod ending;
+mod gate_checks;
 mod migrations;
 mod observer;
 mod signals;
@@ -25,6 +26,7 @@ use self::checks::ConfiguredSmoke;
 use self::clock::SystemClock;
 pub use self::clock::now;
 pub use self::ending::{ended, failed, rolled_back, tell_head};
+use self::gate_checks::GateChecks;
 pub use self::migrations::{Connection, DatabaseMigrations};
 pub use self::observer::Reporter;
 pub use self::signals::abort_on_signals;
@@ -88,6 +90,9 @@ pub fn rollouts(
                 resolved: OnceCell::new(),
             }),
             metrics: shared,
+            checks: Arc::new(GateChecks {
+                folder: session.settings.root.clone(),
+            }),
             clock: Arc::new(SystemClock),
             ledger,
         },

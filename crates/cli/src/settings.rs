@@ -2,15 +2,15 @@
 
 mod duration;
 mod file;
+mod gates;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
-use orchestrator::config::{CountLimit, GateConfig, RateLimit, RolloutConfig, StepConfig};
+use orchestrator::config::{DurationLimit, GateConfig, RolloutConfig, StepConfig};
 use orchestrator::domain::Weight;
 use orchestrator::ledger::Actor;
-use orchestrator::ports::AlarmName;
 
 pub use duration::{Span, parse as parse_duration};
 pub use file::{Approval, Backup, CheckTable as Check, TrafficTable as Traffic};
@@ -125,7 +125,10 @@ impl Settings {
         });
         let mut environments = BTreeMap::new();
         for (name, table) in parsed.environments {
-            let rollout = rollout(&name, &table.rollout, &parsed.rollout).map_err(&invalid)?;
+            let mut rollout = rollout(&name, &table.rollout, &parsed.rollout).map_err(&invalid)?;
+            if let Some(traffic) = &table.traffic {
+                rollout.gates.synthetic_requests_per_second = f64::from(traffic.requests_per_second);
+            }
             let local = name == LOCAL;
             let mut context = table.context;
             context.entry("environment".to_owned()).or_insert_with(|| name.clone());
@@ -229,21 +232,8 @@ fn rollout(name: &str, own: &file::RolloutTable, shared: &file::RolloutTable) ->
     let steps = steps(name, "steps", [&own.steps, &shared.steps], default.steps)?;
     let hotfix_steps = [&own.hotfix_steps, &shared.hotfix_steps];
     let hotfix_steps = self::steps(name, "hotfix-steps", hotfix_steps, default.hotfix_steps)?;
-    let gates = gates(&own.gates, &shared.gates, default.gates);
-    for (key, limit) in [
-        ("lambda-error-rate", &gates.function_errors),
-        ("lambda-throttle-rate", &gates.function_throttles),
-    ] {
-        if let Some(limit) = limit
-            && !(0.0 <= limit.pass_at_most_percent
-                && limit.pass_at_most_percent <= limit.fail_above_percent
-                && limit.fail_above_percent < 100.0)
-        {
-            return Err(format!(
-                "environment {name}: {key} needs 0 <= pass-at-most-percent <= fail-above-percent < 100"
-            ));
-        }
-    }
+    let gates = gates::gates(&own.gates, &shared.gates, default.gates)
+        .map_err(|error| format!("environment {name}: rollout.gates: {error}"))?;
     Ok(RolloutConfig {
         steps,
         hotfix_steps,
@@ -296,52 +286,6 @@ fn steps(
     }
 }
 
-fn gates(own: &file::GatesTable, shared: &file::GatesTable, default: GateConfig) -> GateConfig {
-    let alarms = own.alarms.as_ref().or(shared.alarms.as_ref());
-    let rate = |own: &Option<file::RateTable>, shared: &Option<file::RateTable>, default: Option<RateLimit>| {
-        let table = own.as_ref().or(shared.as_ref());
-        table
-            .map(|table| RateLimit {
-                fail_above_percent: table.fail_above_percent,
-                pass_at_most_percent: table.pass_at_most_percent,
-            })
-            .or(default)
-    };
-    let count = own.api_5xx.as_ref().or(shared.api_5xx.as_ref());
-    GateConfig {
-        alarms: alarms.map_or(default.alarms, |names| names.iter().cloned().map(AlarmName).collect()),
-        function_errors: rate(
-            &own.lambda_error_rate,
-            &shared.lambda_error_rate,
-            default.function_errors,
-        ),
-        function_throttles: rate(
-            &own.lambda_throttle_rate,
-            &shared.lambda_throttle_rate,
-            default.function_throttles,
-        ),
-        api_server_errors: count
-            .map(|table| CountLimit {
-                fail_above: table.fail_above,
-                window: table.window.0,
-            })
-            .or(default.api_server_errors),
-        metric_period: span(own.metric_period, shared.metric_period, default.metric_period),
-        settle: span(own.settle, shared.settle, default.settle),
-        minimum_requests: own
-            .minimum_requests
-            .or(shared.minimum_requests)
-            .unwrap_or(default.minimum_requests),
-        longest_extension: span(
-            own.longest_extension,
-            shared.longest_extension,
-            default.longest_extension,
-        ),
-        low_traffic: own.low_traffic.or(shared.low_traffic).unwrap_or(default.low_traffic),
-        longest_blindness: default.longest_blindness,
-    }
-}
-
 fn span(own: Option<Span>, shared: Option<Span>, default: SignedDuration) -> SignedDuration {
     own.or(shared).map_or(default, |span| span.0)
 }
@@ -374,6 +318,10 @@ fn local_rollout() -> RolloutConfig {
             settle: SignedDuration::from_secs(1),
             longest_extension: SignedDuration::from_secs(20),
             longest_blindness: SignedDuration::from_secs(5),
+            // A machine that builds is no place to measure half a second.
+            function_duration: Some(DurationLimit {
+                p95_at_most: SignedDuration::from_secs(5),
+            }),
             ..default.gates
         },
         ..default
@@ -383,6 +331,7 @@ fn local_rollout() -> RolloutConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use orchestrator::config::CountLimit;
 
     fn resolve(text: &str) -> Outcome<Settings> {
         let surroundings = Surroundings {
@@ -412,7 +361,8 @@ mod tests {
             prod.gates.api_server_errors,
             Some(CountLimit {
                 fail_above: 10,
-                window: SignedDuration::from_mins(5)
+                window: SignedDuration::from_mins(5),
+                even_if_before: false,
             })
         );
         assert_eq!(prod.retention, SignedDuration::from_hours(24));

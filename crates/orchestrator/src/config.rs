@@ -6,7 +6,7 @@
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Weight;
+use crate::domain::{StageName, Weight};
 use crate::ports::AlarmName;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,38 +66,71 @@ pub struct ConvergenceConfig {
     pub probe_timeout: SignedDuration,
 }
 
+/// What is asked during a bake. Each gate's rule stands in `docs/gates.md` and at [`crate::gates`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GateConfig {
     /// A new ALARM of any of these is a breach; one that was in ALARM when the rollout began is reported, not obeyed.
+    /// Composite alarms too.
     pub alarms: Vec<AlarmName>,
-    /// Errors by calls of a function through the candidate's alias.
+    /// Errors by calls of a function to the candidate.
     pub function_errors: Option<RateLimit>,
-    /// Throttled calls by all calls, T/(I+T), of a function through the candidate's alias.
+    /// Throttled calls by all calls, T/(I+T), of a function to the candidate.
     pub function_throttles: Option<RateLimit>,
+    /// How long the calls of a function to the candidate take.
+    pub function_duration: Option<DurationLimit>,
+    /// The candidate's functions against the live slot's.
+    pub against_live: AgainstLive,
     /// Answers 5xx of the live stage.
     pub api_server_errors: Option<CountLimit>,
+    pub websocket_errors: Option<WebSocketErrors>,
+    pub cache_hits: Option<CacheHits>,
+    pub table_throttles: Option<TableThrottles>,
+    /// Questions of the user's own, asked at each look.
+    pub checks: Vec<GateCheck>,
     /// Length of a datapoint: a minute for what the cloud keeps by the minute.
     pub metric_period: SignedDuration,
     /// How long data may come late: a step passes at the earliest this long after its bake's end.
     pub settle: SignedDuration,
     /// How many calls of the candidate's functions, all together, a step needs to pass.
     pub minimum_requests: u64,
-    /// How long a step's bake is extended while its verdict is inconclusive, before it is turned back.
+    /// How long a step's bake is extended while its verdict is inconclusive.
     pub longest_extension: SignedDuration,
     /// What becomes of it when it is inconclusive then.
     pub low_traffic: LowTraffic,
     /// How long metrics may be unreachable during a bake before it is turned back.
     pub longest_blindness: SignedDuration,
+    /// What comes of traffic that is too little for a gate to decide, seen before the rollout.
+    pub preflight: Preflight,
+    /// Requests a second that are sent during the bakes by whoever calls this crate; the preflight counts them in.
+    pub synthetic_requests_per_second: f64,
 }
 
-/// Fails when the rate is proven above `fail_above_percent`; passes while the rate seen is at most
-/// `pass_at_most_percent`; in between it is inconclusive.
+/// Fails when the rate is proven above `fail_above_percent` (99 %). Passes while the rate seen is at most
+/// `pass_at_most_percent`, or is not proven above that and is shown to be below `fail_above_percent` (95 %).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
     pub fail_above_percent: f64,
     pub pass_at_most_percent: f64,
+}
+
+/// Fails when more than a twentieth of the calls is proven to take longer than `p95_at_most`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DurationLimit {
+    /// Whole milliseconds, at least one.
+    pub p95_at_most: SignedDuration,
+}
+
+/// The odds ratio between candidate and live slot that is still tolerated, at least 1; `None` does not compare.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AgainstLive {
+    pub errors: Option<f64>,
+    pub throttles: Option<f64>,
+    /// Of calls that take longer than the live slot's p95 of the hour before the rollout.
+    pub slow_calls: Option<f64>,
 }
 
 /// Fails when more than `fail_above` are counted in `window`.
@@ -106,6 +139,91 @@ pub struct RateLimit {
 pub struct CountLimit {
     pub fail_above: u64,
     pub window: SignedDuration,
+    /// Whether it fails also where there were about as many in the hour before the rollout, which the candidate cannot
+    /// have caused. Otherwise that is reported and not obeyed, as an old alarm is.
+    #[serde(default)]
+    pub even_if_before: bool,
+}
+
+/// Connections that could not be opened, of all that were asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebSocketErrors {
+    pub apis: Vec<WebSocketStage>,
+    pub limit: RateLimit,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebSocketStage {
+    pub api_id: String,
+    pub stage: StageName,
+}
+
+/// Lookups that the cache answered, of all.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheHits {
+    /// Cache cluster ids (nodes).
+    pub clusters: Vec<String>,
+    pub fail_below_percent: f64,
+    pub pass_at_least_percent: f64,
+}
+
+impl CacheHits {
+    /// The runbook's figure, the looser one of the two documents.
+    pub const FAIL_BELOW_PERCENT: f64 = 80.0;
+    /// The guide's figure for verification.
+    pub const PASS_AT_LEAST_PERCENT: f64 = 90.0;
+
+    /// The same as a limit on misses.
+    pub fn misses(&self) -> RateLimit {
+        RateLimit {
+            fail_above_percent: 100.0 - self.fail_below_percent,
+            pass_at_most_percent: 100.0 - self.pass_at_least_percent,
+        }
+    }
+}
+
+/// Requests that a table refused because of its capacity, since the step began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableThrottles {
+    /// `TABLE`, or `TABLE/index/NAME` for a global secondary index.
+    pub tables: Vec<String>,
+    pub fail_above: u64,
+}
+
+/// A question of the user's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateCheck {
+    /// Unique among the checks.
+    pub name: String,
+    pub ask: CheckKind,
+    pub timeout: SignedDuration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum CheckKind {
+    /// GET; passes with this status and, where it is given, this text in the answer.
+    Http {
+        url: String,
+        status: u16,
+        contains: Option<String>,
+    },
+    /// A program and its arguments. Its exit status is the verdict: 0 pass, 1 fail, 2 inconclusive.
+    Command { words: Vec<String> },
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preflight {
+    #[default]
+    Warn,
+    /// A rollout that its traffic cannot decide does not begin.
+    Require,
 }
 
 impl Default for RolloutConfig {
@@ -154,18 +272,48 @@ impl Default for GateConfig {
                 fail_above_percent: 0.1,
                 pass_at_most_percent: 0.1,
             }),
+            function_duration: Some(DurationLimit {
+                p95_at_most: SignedDuration::from_millis(500),
+            }),
+            against_live: AgainstLive::default(),
             api_server_errors: Some(CountLimit {
                 fail_above: 10,
                 window: SignedDuration::from_mins(5),
+                even_if_before: false,
             }),
+            websocket_errors: None,
+            cache_hits: None,
+            table_throttles: None,
+            checks: Vec::new(),
             metric_period: SignedDuration::from_secs(60),
             settle: SignedDuration::from_secs(60),
             minimum_requests: 20,
             longest_extension: SignedDuration::from_mins(10),
             low_traffic: LowTraffic::default(),
             longest_blindness: SignedDuration::from_mins(2),
+            preflight: Preflight::default(),
+            synthetic_requests_per_second: 0.0,
         }
     }
+}
+
+impl Default for AgainstLive {
+    fn default() -> AgainstLive {
+        AgainstLive {
+            errors: Some(1.0),
+            throttles: Some(1.0),
+            // New instances are slower at first.
+            slow_calls: Some(1.5),
+        }
+    }
+}
+
+impl WebSocketErrors {
+    /// The runbook's trigger, and its figure for verification.
+    pub const LIMIT: RateLimit = RateLimit {
+        fail_above_percent: 1.0,
+        pass_at_most_percent: 0.1,
+    };
 }
 
 /// A configuration that no rollout can be planned from.
@@ -260,9 +408,29 @@ impl RolloutConfig {
         if self.convergence.attempts == 0 {
             return wrong("convergence.attempts", "must be at least 1");
         }
+        self.gates.validate()
+    }
+}
+
+impl GateConfig {
+    /// # Errors
+    /// The first setting that makes no sense.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let wrong = |setting: &str, problem: &str| {
+            Err(ConfigError {
+                setting: format!("gates.{setting}"),
+                problem: problem.to_owned(),
+            })
+        };
+        let cache_misses = self.cache_hits.as_ref().map(CacheHits::misses);
         for (name, limit) in [
-            ("function_errors", &self.gates.function_errors),
-            ("function_throttles", &self.gates.function_throttles),
+            ("function_errors", self.function_errors.as_ref()),
+            ("function_throttles", self.function_throttles.as_ref()),
+            (
+                "websocket_errors",
+                self.websocket_errors.as_ref().map(|gate| &gate.limit),
+            ),
+            ("cache_hits", cache_misses.as_ref()),
         ] {
             if let Some(limit) = limit
                 && !(0.0 <= limit.pass_at_most_percent
@@ -270,18 +438,55 @@ impl RolloutConfig {
                     && limit.fail_above_percent < 100.0)
             {
                 return wrong(
-                    &format!("gates.{name}"),
-                    "must have 0 <= pass_at_most_percent <= fail_above_percent < 100",
+                    name,
+                    "must have 0 <= pass_at_most_percent <= fail_above_percent < 100 (for hits 0 < fail_below_percent <= \
+                     pass_at_least_percent <= 100)",
                 );
             }
         }
-        if let Some(limit) = &self.gates.api_server_errors
-            && (limit.window < self.gates.metric_period || limit.window > longest)
+        for (name, tolerated) in [
+            ("against_live.errors", self.against_live.errors),
+            ("against_live.throttles", self.against_live.throttles),
+            ("against_live.slow_calls", self.against_live.slow_calls),
+        ] {
+            if tolerated.is_some_and(|ratio| !(1.0..=1000.0).contains(&ratio)) {
+                return wrong(name, "must be an odds ratio of 1 to 1000");
+            }
+        }
+        let longest = SignedDuration::from_hours(24 * 365);
+        if let Some(limit) = &self.function_duration
+            && (limit.p95_at_most < SignedDuration::from_millis(1) || limit.p95_at_most > longest)
+        {
+            return wrong("function_duration.p95_at_most", "must be at least 1 ms");
+        }
+        if let Some(limit) = &self.api_server_errors
+            && (limit.window < self.metric_period || limit.window > longest)
         {
             return wrong(
-                "gates.api_server_errors.window",
+                "api_server_errors.window",
                 "must be at least metric_period and at most a year",
             );
+        }
+        for (index, check) in self.checks.iter().enumerate() {
+            let setting = format!("checks[{index}]");
+            if check.name.is_empty() || self.checks[..index].iter().any(|other| other.name == check.name) {
+                return wrong(&setting, "must have a name that no other check has");
+            }
+            if check.timeout < SignedDuration::from_millis(1) || check.timeout > SignedDuration::from_mins(10) {
+                return wrong(&setting, "must have a timeout of 1 ms to 10 min");
+            }
+            match &check.ask {
+                CheckKind::Command { words } if words.first().is_none_or(String::is_empty) => {
+                    return wrong(&setting, "must name a program");
+                }
+                CheckKind::Http { url, .. } if !url.starts_with("https://") && !url.starts_with("http://") => {
+                    return wrong(&setting, "must have a URL that begins with https:// or http://");
+                }
+                CheckKind::Command { .. } | CheckKind::Http { .. } => {}
+            }
+        }
+        if !(0.0..1e9).contains(&self.synthetic_requests_per_second) {
+            return wrong("synthetic_requests_per_second", "must be a rate of at least 0");
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use orchestrator::config::{LowTraffic, RolloutConfig};
 use orchestrator::domain::{ApiDeployment, PerSlot, Release, ReleaseNumber, ReleaseState, RolloutTarget, Slot, Weight};
-use orchestrator::gates::{Judgement, Samples, Verdict};
+use orchestrator::gates::{Before, Judgement, Verdict};
 use orchestrator::ledger::Actor;
 use orchestrator::ports::{Deployed, Expanded};
 use orchestrator::rollout::{
@@ -61,18 +61,11 @@ fn deployed() -> Deployed {
 }
 
 fn judgement(verdict: Verdict) -> Judgement {
-    let samples = Samples {
-        from: at(0),
-        to: at(0),
-        functions: Vec::new(),
-        apis: Vec::new(),
-        alarms: Vec::new(),
-    };
     Judgement {
         verdict,
         requests: 100,
         findings: Vec::new(),
-        samples: Some(samples),
+        samples: Some(Box::default()),
     }
 }
 
@@ -160,6 +153,8 @@ fn outcome(effect: &Effect, variant: u8, now: i64) -> Event {
         Effect::Deploy => Event::Deployed { deployed: deployed() },
         Effect::Establish => Event::Established {
             live: live(),
+            before: Before::default(),
+            shortages: Vec::new(),
             alarms: Vec::new(),
         },
         Effect::Release { slot } => Event::Released {

@@ -276,7 +276,10 @@ impl Deploying<'_> {
             self.stacks,
             !options.no_traffic,
         ));
-        let rollouts = rollout::rollouts(session, Some(release), traffic.clone(), console)?;
+        let mut rollouts = rollout::rollouts(session, Some(release), traffic.clone(), console)?;
+        if options.no_traffic {
+            rollouts.config.gates.synthetic_requests_per_second = 0.0;
+        }
         let done = session.runtime.block_on(async {
             let done = work(&rollouts).await;
             traffic.finish().await;

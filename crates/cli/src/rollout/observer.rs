@@ -172,6 +172,17 @@ impl Observer for Reporter {
                 console.clear();
                 console.say(&format!("TURNING BACK: {reason}"));
             }
+            RolloutEvent::Preflight { shortages, required } => {
+                console.clear();
+                let head = if *required {
+                    "TOO LITTLE TRAFFIC"
+                } else {
+                    "warning: little traffic"
+                };
+                for shortage in shortages {
+                    console.say(&format!("{head}: {shortage}"));
+                }
+            }
             RolloutEvent::Warning { message } => console.say(&format!("warning: {message}")),
         }
     }

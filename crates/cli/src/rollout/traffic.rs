@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws::{HttpSmoke, SmokeCheck};
+use aws::{HttpSmoke, Secret, SmokeCheck};
 use orchestrator::domain::{ApiTarget, Slot};
 use orchestrator::ports::{Smoke, SmokeTarget};
 use tokio::sync::Semaphore;
@@ -17,6 +17,9 @@ use tokio::time::MissedTickBehavior;
 
 /// Requests under way at the same time.
 const AT_ONCE: usize = 64;
+
+/// Every synthetic request carries this header, so that a service can leave it out of its own figures.
+pub const LABEL: (&str, &str) = ("x-llama-deploy-synthetic", "1");
 
 #[derive(Debug, Default)]
 pub struct Counts {
@@ -31,7 +34,10 @@ pub struct SyntheticTraffic {
 }
 
 impl SyntheticTraffic {
-    pub fn start(checks: Vec<SmokeCheck>, api: &ApiTarget, requests_per_second: u32) -> Self {
+    pub fn start(mut checks: Vec<SmokeCheck>, api: &ApiTarget, requests_per_second: u32) -> Self {
+        for check in &mut checks {
+            check.headers.insert(LABEL.0.to_owned(), Secret::new(LABEL.1));
+        }
         let counts = Arc::new(Counts::default());
         let target = SmokeTarget {
             rest_api_id: api.rest_api_id.clone(),

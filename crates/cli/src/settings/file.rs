@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use orchestrator::config::LowTraffic;
 use serde::Deserialize;
 
 use crate::function_build::{Architecture, FunctionPackage};
 
 use super::duration::Span;
+use super::gates::GatesTable;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -121,41 +121,6 @@ pub struct StepTable {
     /// Whether somebody has to approve before the weight is set.
     #[serde(default)]
     pub approval: bool,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct GatesTable {
-    /// Names of CloudWatch alarms that must not go off during a bake.
-    pub alarms: Option<Vec<String>>,
-    pub lambda_error_rate: Option<RateTable>,
-    pub lambda_throttle_rate: Option<RateTable>,
-    pub api_5xx: Option<CountTable>,
-    /// Length of a datapoint.
-    pub metric_period: Option<Span>,
-    /// How long data may arrive late before it counts as missing.
-    pub settle: Option<Span>,
-    /// Requests to the candidate without which a bake cannot pass.
-    pub minimum_requests: Option<u64>,
-    /// By how much a bake without a verdict is extended before it ends in a rollback.
-    pub longest_extension: Option<Span>,
-    /// What becomes of it then: `roll-back`, or `pause` until somebody says something.
-    pub low_traffic: Option<LowTraffic>,
-}
-
-/// Proven above the one it fails; at most the other it passes; in between it waits.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct RateTable {
-    pub fail_above_percent: f64,
-    pub pass_at_most_percent: f64,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct CountTable {
-    pub fail_above: u64,
-    pub window: Span,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]

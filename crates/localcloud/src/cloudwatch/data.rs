@@ -89,7 +89,9 @@ impl CloudWatch {
                     .entry(time)
                     .or_insert_with(|| json!({"Timestamp": time, "Unit": unit}));
                 match statistic {
-                    Statistic::Percentile(_) => datapoint["ExtendedStatistics"][name] = json!(value),
+                    Statistic::Percentile(_) | Statistic::PercentileRank(..) => {
+                        datapoint["ExtendedStatistics"][name] = json!(value)
+                    }
                     _ => datapoint[name] = json!(value),
                 }
             }

@@ -15,10 +15,13 @@ pub enum Statistic {
     Maximum,
     /// 0 to 100.
     Percentile(f64),
+    /// Percent of the values that are above the first and at most the second.
+    PercentileRank(f64, f64),
 }
 
 impl Statistic {
-    /// `Sum`, `p95`, `p99.9`; `None` for what is not served (trimmed means and their like).
+    /// `Sum`, `p95`, `p99.9`, `PR(:300)`, `PR(100:)`, `PR(100:300)` ("CloudWatch statistics definitions": exclusive of the
+    /// lower bound and inclusive of the upper one); `None` for what is not served (trimmed means and their like).
     pub fn parse(name: &str) -> Option<Self> {
         match name {
             "SampleCount" => Some(Self::SampleCount),
@@ -26,6 +29,14 @@ impl Statistic {
             "Average" => Some(Self::Average),
             "Minimum" => Some(Self::Minimum),
             "Maximum" => Some(Self::Maximum),
+            _ if name.starts_with("PR(") => {
+                let (above, at_most) = name.strip_prefix("PR(")?.strip_suffix(')')?.split_once(':')?;
+                let bound = |text: &str, open: f64| if text.is_empty() { Some(open) } else { text.parse().ok() };
+                let (above, at_most): (f64, f64) = (bound(above, f64::NEG_INFINITY)?, bound(at_most, f64::INFINITY)?);
+                // One bound at least, and numbers.
+                ((above.is_finite() || at_most.is_finite()) && above < at_most)
+                    .then_some(Self::PercentileRank(above, at_most))
+            }
             _ => {
                 let percent: f64 = name.strip_prefix('p')?.parse().ok()?;
                 (0.0..=100.0).contains(&percent).then_some(Self::Percentile(percent))
@@ -105,7 +116,19 @@ impl Distribution {
             Statistic::Minimum => Some(self.minimum),
             Statistic::Maximum => Some(self.maximum),
             Statistic::Percentile(percent) => self.percentile(percent),
+            Statistic::PercentileRank(above, at_most) => self.percentile_rank(above, at_most),
         }
+    }
+
+    fn percentile_rank(&self, above: f64, at_most: f64) -> Option<f64> {
+        if self.opaque {
+            return None;
+        }
+        let within = self
+            .values
+            .iter()
+            .filter(|(value, _)| above < *value && *value <= at_most);
+        Some(within.map(|(_, count)| count).sum::<f64>() / self.count * 100.0)
     }
 
     /// By nearest rank: the smallest value that at least so many percent do not exceed.
@@ -158,6 +181,11 @@ mod tests {
             ("p50", 10.0),
             ("p0", 1.0),
             ("p100", 20.0),
+            ("PR(:5)", 25.0),
+            ("PR(:0.5)", 0.0),
+            ("PR(:20)", 100.0),
+            ("PR(5:)", 75.0),
+            ("PR(5:10)", 25.0),
         ] {
             assert_eq!(
                 distribution.statistic(Statistic::parse(name).unwrap()),
@@ -167,6 +195,9 @@ mod tests {
         }
         assert_eq!(Statistic::parse("tm99"), None);
         assert_eq!(Statistic::parse("p101"), None);
+        for wrong in ["PR(:)", "PR(5)", "PR(:x)", "PR(10:5)", "PR(:5", "PR(:nan)"] {
+            assert_eq!(Statistic::parse(wrong), None, "{wrong}");
+        }
         assert_eq!(Distribution::default().statistic(Statistic::Sum), None);
     }
 
@@ -176,6 +207,7 @@ mod tests {
         distribution.add_set(4.0, 10.0, 1.0, 5.0);
         assert_eq!(distribution.statistic(Statistic::Average), Some(2.5));
         assert_eq!(distribution.statistic(Statistic::Percentile(50.0)), None);
+        assert_eq!(distribution.statistic(Statistic::PercentileRank(0.0, 3.0)), None);
     }
 
     proptest! {

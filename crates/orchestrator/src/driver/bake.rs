@@ -1,11 +1,13 @@
 //! Asks the gates during a bake.
 
-use jiff::Timestamp;
+use futures::future::join_all;
+use jiff::{SignedDuration, Timestamp};
 
 use super::RolloutEvent;
 use super::run::Hands;
-use crate::gates::{Judgement, judge, queries, samples, unavailable};
-use crate::ports::PortError;
+use crate::domain::Weight;
+use crate::gates::{Batch, Before, Circumstances, Judgement, Side, Watch, judge, queries, samples};
+use crate::ports::{CheckContext, MetricSeries, PortError};
 use crate::rollout::{Effect, State};
 
 impl Hands<'_> {
@@ -13,7 +15,7 @@ impl Hands<'_> {
     pub(super) async fn ask_the_gates(&self, state: &State) -> Judgement {
         match self.try_to_ask(state).await {
             Ok(judgement) => judgement,
-            Err(error) => unavailable(&error.to_string()),
+            Err(error) => Judgement::unavailable(&error.to_string()),
         }
     }
 
@@ -31,30 +33,69 @@ impl Hands<'_> {
             return Err(super::effects::impossible("no bake is going on"));
         };
         let target = &deployed.target;
-        let plan = queries(
-            config,
-            target,
-            candidate.slot,
-            candidate.created_at,
-            bake.since,
-            self.now(),
-        );
-        // Not tried again here: the next look comes soon, and how long that may go on is the state machine's to say.
-        let functions = metrics
-            .query(&plan.function_queries, plan.functions_from, plan.to)
-            .await?;
-        let apis = if plan.api_queries.is_empty() {
-            Vec::new()
-        } else {
-            metrics.query(&plan.api_queries, plan.apis_from, plan.to).await?
+        let planned = state.plan.steps.get(bake.step);
+        let watch = Watch {
+            candidate: Side {
+                slot: candidate.slot,
+                functions: &candidate.functions,
+            },
+            // Where the live release itself is watched, nothing is compared with it: the other slot has no traffic.
+            live: Side {
+                slot: candidate.slot.other(),
+                functions: state.facts.live.as_ref().map_or(&[], |live| &live.functions),
+            },
+            released_at: candidate.created_at,
+            since: bake.since,
+            longest: planned.map_or(SignedDuration::ZERO, |step| {
+                step.bake + step.settle + step.longest_extension
+            }),
+            now: self.now(),
         };
+        let plan = queries(config, target, &state.facts.before, &watch);
+        // Not tried again here: the next look comes soon, and how long that may go on is the state machine's to say.
+        let step_data = self.ask(&plan.step).await?;
+        let api_data = self.ask(&plan.apis).await?;
         let alarms = if config.alarms.is_empty() {
             Vec::new()
         } else {
             metrics.alarms(&config.alarms).await?
         };
-        let samples = samples(&plan, target, &functions, &apis, alarms);
-        Ok(judge(config, &state.facts.alarms_at_start, samples))
+        let context = CheckContext {
+            environment: self.rollouts.environment.clone(),
+            slot: candidate.slot,
+            weight: planned.map_or(Weight::ZERO, |step| step.weight),
+            release: candidate.tag.clone(),
+        };
+        let checks = config
+            .checks
+            .iter()
+            .map(|check| self.rollouts.ports.checks.ask(check, &context));
+        let checks = join_all(checks).await;
+        let samples = samples(&plan, target, &step_data, &api_data, alarms, checks);
+        Ok(judge(&self.circumstances(state, &state.facts.before), samples))
+    }
+
+    pub(super) async fn ask(&self, batch: &Batch) -> Result<Vec<MetricSeries>, PortError> {
+        if batch.queries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let metrics = &self.rollouts.ports.metrics;
+        metrics.query(&batch.queries, batch.from, batch.to).await
+    }
+
+    pub(super) fn circumstances<'a>(&'a self, state: &'a State, before: &'a Before) -> Circumstances<'a> {
+        Circumstances {
+            config: &self.rollouts.config.gates,
+            noted: &state.facts.alarms_at_start,
+            before,
+            compared_steps: state
+                .plan
+                .steps
+                .iter()
+                .filter(|step| step.weight < Weight::FULL)
+                .count(),
+            hotfix: state.plan.hotfix().is_some(),
+        }
     }
 
     /// When to look again: after the poll interval, or at the moment from which the step can pass or nobody is waited

@@ -192,7 +192,13 @@ impl Hands<'_> {
             }
         };
         let alarms = self.note_alarms(&state.facts.alarms_at_start, true).await?;
-        Ok(Event::Established { live, alarms })
+        let (before, shortages) = self.look_back(state, &deployed.target, &live).await?;
+        Ok(Event::Established {
+            live,
+            alarms,
+            before,
+            shortages,
+        })
     }
 
     /// What is live before the first rollout, as a release of its own.

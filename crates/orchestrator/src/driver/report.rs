@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::{Slot, Weight};
-use crate::gates::Judgement;
+use crate::gates::{Judgement, Shortage};
 use crate::ledger::{Actor, LockRecord};
 use crate::ports::{AlarmObservation, InfrastructureProgress, SmokeCheckResult};
 use crate::rollout::{Effect, PhaseName, Plan, Reason, Request, RolloutNumber};
@@ -115,6 +115,11 @@ pub enum RolloutEvent {
     },
     TurningBack {
         reason: Reason,
+    },
+    /// The traffic of the last hour would not let these gates decide. `required`: the rollout does not begin.
+    Preflight {
+        shortages: Vec<Shortage>,
+        required: bool,
     },
     /// Something that does not stop the rollout but should be known.
     Warning {

@@ -12,7 +12,7 @@ use super::{InterruptHandle, Observer, RolloutError, RolloutEvent};
 use crate::config::RolloutConfig;
 use crate::domain::{EnvironmentName, ReleaseNumber};
 use crate::ledger::{Actor, Lease, LockError, OpenJournal, newest_request};
-use crate::ports::{Clock, Infrastructure, Metrics, Migrations, Slots, Smoke, Traffic};
+use crate::ports::{Checks, Clock, Infrastructure, Metrics, Migrations, Slots, Smoke, Traffic};
 use crate::rollout::{Goal, Phase, Plan, Reason, RolloutNumber, State};
 
 #[derive(Clone)]
@@ -23,6 +23,7 @@ pub struct Ports {
     pub traffic: Arc<dyn Traffic>,
     pub smoke: Arc<dyn Smoke>,
     pub metrics: Arc<dyn Metrics>,
+    pub checks: Arc<dyn Checks>,
     pub clock: Arc<dyn Clock>,
     /// Holds the ledger; see [`crate::ledger`] for its layout.
     pub ledger: Arc<dyn ObjectStore>,

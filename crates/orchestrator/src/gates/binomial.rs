@@ -1,5 +1,7 @@
 //! Exact binomial tails, for limits on rates that are judged from few requests.
 
+use std::sync::LazyLock;
+
 /// The chance of at least `events` in `trials` when each has the chance `rate`: P(X ≥ events).
 ///
 /// Sums the upper tail from its largest term in logarithms, so it is exact to about ten digits also where the chance is
@@ -31,7 +33,9 @@ pub fn lower_bound(events: u64, trials: u64, confidence: f64) -> f64 {
     if events == 0 || trials == 0 {
         return 0.0;
     }
-    rate_where(|rate| upper_tail(events, trials, rate) < 1.0 - confidence)
+    // At the rate that was seen the tail is about a half.
+    let seen = events as f64 / trials as f64;
+    rate_where(seen, |rate| upper_tail(events, trials, rate) < 1.0 - confidence)
 }
 
 /// The one-sided Clopper–Pearson upper bound: the rate above which `events` or fewer of `trials` would have a chance of at
@@ -61,11 +65,11 @@ pub const PROOF: f64 = 0.99;
 /// The confidence with which something is below its limit when a gate passes.
 pub const CLEARANCE: f64 = 0.95;
 
-/// The rate at which `is_below`, true for small rates and false for large ones, turns: by bisection to the last digit
-/// of a rate near 1, which takes 60 halvings at most.
-fn rate_where(is_below: impl Fn(f64) -> bool) -> f64 {
-    let (mut low, mut high) = (0.0, 1.0);
-    for _ in 0..60 {
+/// The rate up to `high` at which `is_below`, true for small rates and false for large ones, turns: by bisection, to the
+/// last digits of `high`.
+fn rate_where(high: f64, is_below: impl Fn(f64) -> bool) -> f64 {
+    let (mut low, mut high) = (0.0, high);
+    for _ in 0..50 {
         let middle = 0.5 * (low + high);
         if is_below(middle) {
             low = middle;
@@ -97,8 +101,15 @@ fn sum_from(from: u64, trials: u64, rate: f64) -> f64 {
 
 /// By addition for small numbers, else by Stirling's series, whose first left-out term is below 1e-12 there.
 fn ln_factorial(number: u64) -> f64 {
-    if number < 256 {
-        return (2..=number).map(|factor| (factor as f64).ln()).sum();
+    static SMALL: LazyLock<[f64; 256]> = LazyLock::new(|| {
+        let mut sums = [0.0; 256];
+        for number in 2..256 {
+            sums[number] = sums[number - 1] + (number as f64).ln();
+        }
+        sums
+    });
+    if let Some(known) = usize::try_from(number).ok().and_then(|number| SMALL.get(number)) {
+        return *known;
     }
     let n = number as f64;
     n * n.ln() - n + 0.5 * (2.0 * std::f64::consts::PI * n).ln() + 1.0 / (12.0 * n) - 1.0 / (360.0 * n.powi(3))

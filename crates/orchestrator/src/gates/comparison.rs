@@ -18,8 +18,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Calls of one slot in one period, and how many of them the event befell.
+/// Calls of one slot in one period, and how many of them the event befell. Written as `[calls, events]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "(u64, u64)", into = "(u64, u64)")]
 pub struct Tally {
     pub calls: u64,
     pub events: u64,
@@ -39,6 +40,18 @@ impl Tally {
             return 0.0;
         }
         self.events as f64 * 100.0 / self.calls as f64
+    }
+}
+
+impl From<(u64, u64)> for Tally {
+    fn from((calls, events): (u64, u64)) -> Tally {
+        Tally { calls, events }
+    }
+}
+
+impl From<Tally> for (u64, u64) {
+    fn from(tally: Tally) -> (u64, u64) {
+        (tally.calls, tally.events)
     }
 }
 

@@ -1,32 +1,37 @@
 //! Gates: the questions asked during a bake, and how their answers become one verdict.
 //!
 //! [`judge`] is pure: samples in, judgement out, with every number it rests on, so that the journal can show why a
-//! rollout went on or turned back. [`queries`] says what has to be asked of the metrics; the driver asks.
+//! rollout went on or turned back. [`queries`] says what has to be asked of the metrics; the driver asks. [`preflight`]
+//! says before a rollout whether its traffic can decide.
 //!
 //! The rule for one step, over the samples from when its weight was in force:
 //! - **fail** when a rate is above its limit with 99 % confidence (one-sided exact binomial bound, [`binomial`]), a
-//!   count is above its limit, or an alarm went into ALARM that was not there when the rollout began;
-//! - **pass** when nothing fails, the candidate's functions were called at least `minimum_requests` times all together,
-//!   every rate seen is at most its `pass_at_most_percent`, and no data is missing;
-//! - **inconclusive** otherwise. The bake is then extended, and turned back at the end of the extension.
+//!   function fails more often in the candidate's slot than in the live one (an anytime-valid test, [`comparison`]), a
+//!   count is above its limit, an alarm went into ALARM that was not there when the rollout began, or a check says so;
+//! - **pass** when nothing fails, the candidate's functions were called at least `minimum_requests` times all together
+//!   and often enough to show that their errors are below the limit (95 %), every rate is at most its
+//!   `pass_at_most_percent` or may be and is shown to be below the limit, and no data is missing;
+//! - **inconclusive** otherwise. The bake is then extended, and ends as `low_traffic` says.
 //!
-//! A candidate's calls are told from the live ones by the metrics of its aliases. Answers 5xx of the API have no such
-//! dimension: they are counted for the stage, from when the candidate was released.
+//! A candidate's calls are told from the live ones by the metrics of its aliases. What both slots share (answers 5xx of an
+//! API, connections, caches, tables) has no such dimension: it is counted for all, and not held against a candidate where
+//! the hour before was about as bad.
 //!
-//! What the rule is worth, from simulated bakes with independent errors and the default limits (fail above 5 %, pass at
-//! most 1 %):
-//! - A release that fails 1 % of its calls is turned back by a false *fail* in 5 of 10,000 bakes when it is looked at
-//!   after every single one of 300 calls; one that fails 0.5 % in less than 1. Repeated looks are what makes the first
-//!   figure; a single look is wrong at most 3 times in 10,000, at three calls.
-//! - Of 12,000 releases that fail 10 % of their calls none was promoted by the steps 10/50/100 % with bakes of 6, 6 and 8
-//!   seconds and an extension of 20, at 5 to 40 requests a second. About half end at the 10 % step as inconclusive.
-//! - A release without errors was promoted by every one of those from 10 requests a second on; at 5 the first step does
-//!   not reach the 20 calls that it needs, and ends inconclusive.
+//! `docs/gates.md` has the rules with examples and the operating characteristics, which
+//! `examples/characteristics` simulates.
 
 pub mod binomial;
 pub mod comparison;
 mod judgement;
+mod preflight;
 mod queries;
+mod samples;
+mod verdict;
 
-pub use judgement::{ApiSample, Finding, FunctionSample, Judgement, Samples, Verdict, judge, unavailable};
-pub use queries::{QueryPlan, queries, samples};
+pub use judgement::{Circumstances, judge};
+pub use preflight::{Shortage, preflight};
+pub use queries::{Batch, QueryPlan, Side, Watch, before, named_sources, queries, queries_before, samples};
+pub use samples::{
+    ApiSample, Before, Column, FunctionBefore, FunctionSample, Samples, SharedGate, SharedSample, Strata,
+};
+pub use verdict::{Finding, Judgement, Numbers, Verdict};

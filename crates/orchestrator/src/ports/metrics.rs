@@ -7,30 +7,96 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::PortError;
-use crate::domain::{FunctionName, Slot, StageName};
+use crate::domain::{FunctionName, FunctionVersion, Slot, StageName};
 
 /// What is measured. The adapter knows the namespace, name and dimensions for each.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum MetricSource {
     /// Calls of a function through a slot's alias that ran, whether well or not. Throttled calls are not in it.
-    FunctionInvocations { function: FunctionName, slot: Slot },
+    FunctionInvocations {
+        function: FunctionName,
+        slot: Slot,
+    },
     /// Calls of those that ended in an error.
-    FunctionErrors { function: FunctionName, slot: Slot },
+    FunctionErrors {
+        function: FunctionName,
+        slot: Slot,
+    },
     /// Calls through the alias that were refused because of concurrency.
-    FunctionThrottles { function: FunctionName, slot: Slot },
+    FunctionThrottles {
+        function: FunctionName,
+        slot: Slot,
+    },
     /// Milliseconds.
-    FunctionDuration { function: FunctionName, slot: Slot },
+    FunctionDuration {
+        function: FunctionName,
+        slot: Slot,
+    },
     /// Requests to a stage of an API. Counts both slots: there is no dimension for the canary.
-    ApiRequests { api_name: String, stage: StageName },
+    ApiRequests {
+        api_name: String,
+        stage: StageName,
+    },
     /// Answers 5xx of a stage. Counts both slots.
-    ApiServerErrors { api_name: String, stage: StageName },
+    ApiServerErrors {
+        api_name: String,
+        stage: StageName,
+    },
+    /// The same of a function's calls through its live alias that one version ran (or would have run, for throttles).
+    LiveAlias {
+        function: FunctionName,
+        version: FunctionVersion,
+        metric: FunctionMetric,
+    },
+    /// Of `$connect` of a stage of a WebSocket API. Counts both versions.
+    WebSocket {
+        api_id: String,
+        stage: StageName,
+        metric: WebSocketMetric,
+    },
+    /// Lookups of a cache node that found something.
+    CacheHits {
+        cluster: String,
+    },
+    CacheMisses {
+        cluster: String,
+    },
+    /// Reads that a table, or one of its global secondary indexes, refused because of its capacity.
+    ReadThrottles {
+        table: String,
+        index: Option<String>,
+    },
+    WriteThrottles {
+        table: String,
+        index: Option<String>,
+    },
     /// Any other metric, by the service's own words.
     Named {
         namespace: String,
         name: String,
         dimensions: BTreeMap<String, String>,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FunctionMetric {
+    Invocations,
+    Errors,
+    Throttles,
+    Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WebSocketMetric {
+    /// Connections that were opened.
+    Connects,
+    /// Refused before the integration was called.
+    ClientErrors,
+    /// The integration failed.
+    IntegrationErrors,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -44,6 +110,10 @@ pub enum Statistic {
     /// `rank` is above 0 and below 100: 95 for p95.
     Percentile {
         rank: f64,
+    },
+    /// How many percent of the values are `at_most` this.
+    PercentileRank {
+        at_most: f64,
     },
 }
 
@@ -108,6 +178,13 @@ pub trait Metrics: Send + Sync {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<MetricSeries>, PortError>;
+
+    /// Sees that each of these metrics belongs to something that exists: a metric without data looks like one with a
+    /// misspelt name.
+    ///
+    /// # Errors
+    /// `NotFound` names those that cannot be resolved.
+    async fn resolve(&self, sources: &[MetricSource]) -> Result<(), PortError>;
 
     /// The states of the alarms, one for each name in their order.
     ///

@@ -4,6 +4,7 @@
 //! is known. A lost response is [`PortErrorKind::Ambiguous`], never a plain failure: the caller then observes before it
 //! does anything again. Adapters may retry reads; they never retry a change whose outcome they do not know.
 
+mod checks;
 mod clock;
 mod error;
 mod infrastructure;
@@ -13,11 +14,13 @@ mod slots;
 mod smoke;
 mod traffic;
 
+pub use checks::{CheckAnswer, CheckContext, Checks};
 pub use clock::Clock;
 pub use error::{PortError, PortErrorKind};
 pub use infrastructure::{Deployed, Infrastructure, InfrastructureProgress, ProgressSink};
 pub use metrics::{
-    AlarmName, AlarmObservation, AlarmState, Datapoint, MetricQuery, MetricSeries, MetricSource, Metrics, Statistic,
+    AlarmName, AlarmObservation, AlarmState, Datapoint, FunctionMetric, MetricQuery, MetricSeries, MetricSource,
+    Metrics, Statistic, WebSocketMetric,
 };
 pub use migrations::{Backup, Expanded, Migrations};
 pub use slots::{Invocation, Removal, Slots};

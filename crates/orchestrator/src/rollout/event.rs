@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Effect, LiveRelease, NotedAlarm, PhaseName, Plan, Request};
 use crate::domain::{Release, Weight};
-use crate::gates::Judgement;
+use crate::gates::{Before, Judgement, Shortage};
 use crate::ledger::Actor;
 use crate::ports::{Backup, Deployed, Expanded, SmokeCheckResult};
 
@@ -41,10 +41,15 @@ pub enum Event {
     Deployed {
         deployed: Deployed,
     },
-    /// `alarms` are those that the deploy itself made.
+    /// `alarms` are those that the deploy itself made. Journals of before the preflight have neither `before` nor
+    /// `shortages`.
     Established {
         live: LiveRelease,
         alarms: Vec<NotedAlarm>,
+        #[serde(default)]
+        before: Before,
+        #[serde(default)]
+        shortages: Vec<Shortage>,
     },
     Released {
         release: Release,

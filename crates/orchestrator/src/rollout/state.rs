@@ -8,6 +8,7 @@ use crate::domain::{
     ApiDeployment, FunctionName, FunctionVersion, Release, ReleaseNumber, ReleasedFunction, RestApiId, Slot,
     StageTarget, Weight,
 };
+use crate::gates::Before;
 use crate::ledger::Actor;
 use crate::ports::{AlarmObservation, Backup, Deployed};
 
@@ -45,6 +46,8 @@ pub struct NotedAlarm {
 pub struct Facts {
     pub prepared: bool,
     pub alarms_at_start: Vec<NotedAlarm>,
+    /// What the live release did in the hour before.
+    pub before: Before,
     pub backup: Option<Backup>,
     pub schema_version: Option<String>,
     /// There was no database when the schema was to be expanded: again after the deploy.

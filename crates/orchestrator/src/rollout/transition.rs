@@ -251,12 +251,18 @@ fn conclude(state: &State, event: &Event, pending: &Effect, next: &mut State) ->
             facts.deployed = Some(deployed.clone());
             next.phase = Phase::Deployed;
         }
-        (Effect::Establish, Event::Established { live, alarms }) => {
+        (
+            Effect::Establish,
+            Event::Established {
+                live, alarms, before, ..
+            },
+        ) => {
             if facts.live.as_ref().is_some_and(|before| !live.completes(before)) {
                 return Err(illegal(state, event, "the live release moved during the deploy"));
             }
             facts.live = Some(live.clone());
             facts.alarms_at_start.extend(alarms.iter().cloned());
+            facts.before = before.clone();
             facts.established = true;
         }
         (Effect::Release { slot }, Event::Released { release }) => {

@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use object_store::memory::InMemory;
-use orchestrator::config::{GateConfig, RolloutConfig, StepConfig};
+use orchestrator::config::{GateConfig, RateLimit, RolloutConfig, StepConfig};
 use orchestrator::domain::*;
 use orchestrator::driver::{InterruptHandle, Observer, Ports, RolloutEvent, Rollouts};
+use orchestrator::gates::Verdict;
 use orchestrator::ledger::{Actor, Standing, read_standing};
 use orchestrator::ports::*;
 use tokio::sync::Notify;
@@ -84,6 +85,14 @@ pub struct Inner {
     pub mutations: Vec<String>,
     /// Errors of a hundred calls, by the code.
     pub error_percent: BTreeMap<String, f64>,
+    /// Of the calls of this code, so many percent take a second.
+    pub slow_percent: BTreeMap<String, f64>,
+    /// What the metrics' resolving says.
+    pub unresolved: Option<PortError>,
+    /// Of checks, by their names.
+    pub answers: BTreeMap<String, Verdict>,
+    /// Values by the second of metrics of what both slots share, by a word of theirs.
+    pub named: BTreeMap<String, f64>,
     pub requests_per_second: f64,
     pub metrics_down: bool,
     pub functions_down: bool,
@@ -189,6 +198,10 @@ impl World {
                 violations: Vec::new(),
                 mutations: Vec::new(),
                 error_percent: BTreeMap::new(),
+                slow_percent: BTreeMap::new(),
+                unresolved: None,
+                answers: BTreeMap::new(),
+                named: BTreeMap::new(),
                 requests_per_second: 30.0,
                 metrics_down: false,
                 functions_down: false,
@@ -247,6 +260,11 @@ impl World {
             step.bake = seconds(2);
         }
         config.gates.minimum_requests = 5;
+        // Five calls without an error are enough to show that half of them do not fail.
+        config.gates.function_errors = Some(RateLimit {
+            fail_above_percent: 50.0,
+            pass_at_most_percent: 1.0,
+        });
         self.rollouts_with(config)
     }
 
@@ -261,6 +279,7 @@ impl World {
                 traffic: self.clone() as Arc<dyn Traffic>,
                 smoke: self.clone() as Arc<dyn Smoke>,
                 metrics: self.clone() as Arc<dyn Metrics>,
+                checks: self.clone() as Arc<dyn Checks>,
                 clock: self.clone() as Arc<dyn Clock>,
                 ledger: Arc::new(CrashingStore {
                     inner: self.store.clone(),
@@ -644,6 +663,11 @@ impl Inner {
         }
     }
 
+    fn code(&self, function: &str, slot: Slot) -> Option<&String> {
+        let function = self.functions.get(function)?;
+        function.versions.get(function.aliases[&slot].version - 1)
+    }
+
     /// Requests and errors of one second. Errors are spread evenly.
     fn second(&self, function: &str, slot: Slot, at: Timestamp) -> (f64, f64) {
         let Some(function) = self.functions.get(function) else {
@@ -659,7 +683,8 @@ impl Inner {
 
     pub fn series(&self, query: &MetricQuery, from: Timestamp, to: Timestamp) -> MetricSeries {
         let mut datapoints = Vec::new();
-        let mut at = from;
+        // Nothing happened before.
+        let mut at = from.max(start());
         while at < to.min(self.now) {
             let both = |slot: Slot| self.second(FUNCTIONS[0], slot, at);
             let value = match &query.source {
@@ -670,7 +695,25 @@ impl Inner {
                     let (requests, errors) = self.second(function.as_str(), *slot, at);
                     (requests > 0.0).then_some(errors)
                 }
+                MetricSource::FunctionDuration { function, slot } => {
+                    let requests = self.second(function.as_str(), *slot, at).0;
+                    let slow = self
+                        .code(function.as_str(), *slot)
+                        .map_or(0.0, |code| self.slow_percent.get(code).copied().unwrap_or(0.0));
+                    (requests > 0.0).then_some(match query.statistic {
+                        // A slow call takes a second, any other a hundredth.
+                        Statistic::PercentileRank { at_most } if at_most < 1000.0 => 100.0 - slow,
+                        Statistic::PercentileRank { .. } => 100.0,
+                        Statistic::Percentile { rank } if rank > 100.0 - slow => 1000.0,
+                        _ => 10.0,
+                    })
+                }
+                MetricSource::ApiRequests { .. } => Some(both(Slot::Blue).0 + both(Slot::Green).0),
                 MetricSource::ApiServerErrors { .. } => Some(both(Slot::Blue).1 + both(Slot::Green).1),
+                MetricSource::WebSocket { metric, .. } => self.named.get(&format!("{metric:?}")).copied(),
+                MetricSource::CacheHits { .. } => self.named.get("hits").copied(),
+                MetricSource::CacheMisses { .. } => self.named.get("misses").copied(),
+                MetricSource::ReadThrottles { .. } => self.named.get("read throttles").copied(),
                 _ => None,
             };
             if let Some(value) = value {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use orchestrator::config::GateCheck;
 use orchestrator::domain::*;
+use orchestrator::gates::Verdict;
 use orchestrator::ports::*;
 
 use crate::world::{World, seconds, stage};
@@ -511,6 +513,11 @@ impl Metrics for World {
         Ok(queries.iter().map(|query| inner.series(query, from, to)).collect())
     }
 
+    async fn resolve(&self, _sources: &[MetricSource]) -> Result<(), PortError> {
+        self.refuse("resolve").await?;
+        self.lock().unresolved.clone().map_or(Ok(()), Err)
+    }
+
     async fn alarms(&self, names: &[AlarmName]) -> Result<Vec<AlarmObservation>, PortError> {
         self.refuse("alarms").await?;
         let inner = self.lock();
@@ -527,5 +534,20 @@ impl Metrics for World {
                 })
             })
             .collect()
+    }
+}
+
+#[async_trait]
+impl Checks for World {
+    async fn ask(&self, check: &GateCheck, about: &CheckContext) -> CheckAnswer {
+        let verdict = self.lock().answers.get(&check.name).copied();
+        CheckAnswer {
+            name: check.name.clone(),
+            verdict: verdict.unwrap_or(Verdict::Pass),
+            detail: format!(
+                "asked about {} at {} of {}",
+                about.slot, about.weight, about.environment
+            ),
+        }
     }
 }
