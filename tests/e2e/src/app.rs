@@ -15,6 +15,8 @@ fn main() -> ExitCode {
         let service = Stack::new(app, "Service").build();
         let hello = Function::new(&service, "Hello", Runtime::provided_al2023(), Code::asset("function"))
             .handler("bootstrap")
+            // A slow machine is no reason to fail.
+            .timeout(std::time::Duration::from_secs(60))
             .build();
         let api = RestApi::new(&service, "Api")
             .deploy(false)

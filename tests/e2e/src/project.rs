@@ -117,6 +117,18 @@ impl Project {
         up["endpoint"].as_str().expect("an endpoint").to_owned()
     }
 
+    /// The journal of one rollout, from the ledger's files.
+    pub fn journal(&self, rollout: u32) -> Vec<Value> {
+        let folder = self
+            .path()
+            .join(format!(".llama/local/ledger/local/rollouts/{rollout:06}"));
+        let records = (0..).map(|number| std::fs::read_to_string(folder.join(format!("{number:06}.json"))));
+        let records = records.map_while(Result::ok);
+        records
+            .map(|text| serde_json::from_str(&text).expect("a record is JSON"))
+            .collect()
+    }
+
     /// The base URL of the live stage.
     pub fn live_url(&self) -> String {
         let status = self.run(&["status", "--json"]).expect(0).json();
@@ -136,7 +148,8 @@ impl Drop for Project {
     }
 }
 
-/// The settings of a service, with more lines for its rollout and for its environment `local`.
+/// The settings of a service, with more lines for its rollout and for its environment `local`. A bake goes on until it can
+/// be judged, however slow the machine is.
 pub fn settings(rollout: &str, local: &str) -> String {
     let app = binary("e2e-app");
     format!(
@@ -144,7 +157,8 @@ pub fn settings(rollout: &str, local: &str) -> String {
          [[smoke]]\nname = 'hello'\npath = '/hello'\ncontains = 'hello'\n\
          [environments.local]\nport = 0\n{local}\n\
          [environments.local.rollout]\nbackup = 'none'\n\
-         steps = [{{ weight = 10, bake = '3s' }}, {{ weight = 50, bake = '3s' }}, {{ weight = 100, bake = '3s' }}]\n{rollout}\n\
+         steps = [{{ weight = 10, bake = '3s' }}, {{ weight = 50, bake = '3s' }}, {{ weight = 100, bake = '3s' }}]\n\
+         gates.longest-extension = '10m'\n{rollout}\n\
          [environments.local.traffic]\nrequests-per-second = 60\n\
          [[environments.local.traffic.requests]]\nname = 'hello'\npath = '/hello'\n",
         app.display()

@@ -9,11 +9,11 @@ use serde_json::Value;
 
 /// Fast, and a lease that a dead process does not hold for long.
 const ROLLOUT: &str = "poll = '200ms'\nlock-lease = '4s'\nlock-margin = '1s'\n\
-    gates = { settle = '0s', minimum-requests = 5, longest-extension = '5m', \
-    lambda-error-rate = { fail-above-percent = 40.0, pass-at-most-percent = 10.0 } }\n";
+    gates.settle = '0s'\ngates.minimum-requests = 5\n\
+    gates.lambda-error-rate = { fail-above-percent = 40.0, pass-at-most-percent = 10.0 }\n";
 
-/// Where a deploy is killed, and how.
-fn choice(seed: u64) -> (Point, Fault) {
+/// Where a deploy is killed, how, and what settles it.
+fn choice(seed: u64) -> (Point, Fault, &'static str) {
     let mut random = Random::new(seed);
     let fault = *random.choose(&[
         Fault::KillBefore,
@@ -26,7 +26,7 @@ fn choice(seed: u64) -> (Point, Fault) {
         true => (Among::All, random.below(100)),
         false => (Among::Changes, random.below(12)),
     };
-    (Point { among, number }, fault)
+    (Point { among, number }, fault, *random.choose(&["rollback", "resume"]))
 }
 
 fn seeds(fixed: &[u64]) -> Vec<u64> {
@@ -71,32 +71,32 @@ fn killed_anywhere(ledger: &str, seeds: &[u64]) {
     let traffic = Poller::start(&url);
     let mut functions = ["changed", "good"].iter().cycle();
     for &seed in seeds {
-        let (point, fault) = choice(seed);
+        let (point, fault, verb) = choice(seed);
         let function = *functions.next().expect("it goes round");
         project.function(function);
         wire.rule(point.rule(fault));
         let status = wire.start(&["deploy", "--blue-green", "--tag", function]).wait();
         let calls = wire.calls();
         let last = calls.last().map(ToString::to_string).unwrap_or_default();
-        println!("LLAMA_KILL_SEED={seed}: {fault:?} at {point:?}, ended with {status} at {last}");
+        println!("LLAMA_KILL_SEED={seed}: {fault:?} at {point:?} and {verb}, ended with {status} at {last}");
         if status.success() {
             // The deploy had fewer calls than that.
             continue;
         }
         assert_eq!(status.code(), None, "it was not killed");
-        let rollback = project.run(&["rollback", "local"]);
-        // Killed before anything was begun there may be nothing to go back from.
+        let settled = project.run(&[verb, "local"]);
+        // Killed before anything was begun there may be nothing to carry on, or to go back to.
         assert!(
-            rollback.status == Some(0) || rollback.stderr.contains("error[LD0506]"),
+            settled.status == Some(0) || settled.stderr.contains("error[LD0506]"),
             "{}",
-            rollback.stderr
+            settled.stderr
         );
         let live = assert_settled(&project, &wire);
         assert_eq!(
             get(&url).expect("an answer"),
             (200, says(&live).to_owned()),
             "{}",
-            rollback.stderr
+            settled.stderr
         );
     }
     let last = project.run(&["deploy", "--blue-green", "--tag", "good"]);

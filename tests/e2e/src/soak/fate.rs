@@ -20,6 +20,7 @@ pub(super) enum Mishap {
     Killed {
         point: Point,
         fault: Fault,
+        settled_by: Settling,
         again: Option<Point>,
     },
     /// Lost, refused, and slow calls.
@@ -29,12 +30,30 @@ pub(super) enum Mishap {
         point: Point,
         change: Foreign,
     },
-    /// A second deploy begins at that call.
-    SecondDeploy(Point),
+    /// Somebody types something else at that call.
+    Meanwhile {
+        point: Point,
+        word: Word,
+    },
     /// The job is cancelled: SIGTERM.
     Terminated(Point),
     /// No deploy: back to the release before.
     Rollback,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settling {
+    Rollback,
+    Resume,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    Deploy,
+    Rollback,
+    Abort,
+    Promote,
+    PauseAndResume,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +89,17 @@ impl Fate {
                 },
                 change: *random.choose(&[Foreign::RemoveCanary, Foreign::SetCanary]),
             },
-            16 => Mishap::SecondDeploy(point(&mut random)),
-            17 => Mishap::Terminated(point(&mut random)),
+            16 | 17 => Mishap::Meanwhile {
+                point: point(&mut random),
+                word: *random.choose(&[
+                    Word::Deploy,
+                    Word::Rollback,
+                    Word::Abort,
+                    Word::Promote,
+                    Word::PauseAndResume,
+                ]),
+            },
+            18 => Mishap::Terminated(point(&mut random)),
             _ => Mishap::Rollback,
         };
         Self { release, mishap }
@@ -103,7 +131,13 @@ fn killed(random: &mut Random) -> Mishap {
         among: Among::All,
         number: random.below(60),
     });
-    Mishap::Killed { point, fault, again }
+    let settled_by = *random.choose(&[Settling::Rollback, Settling::Resume]);
+    Mishap::Killed {
+        point,
+        fault,
+        settled_by,
+        again,
+    }
 }
 
 fn spoilt(random: &mut Random) -> Mishap {
@@ -130,8 +164,17 @@ impl fmt::Display for Fate {
         match &self.mishap {
             Mishap::Rollback => write!(formatter, "a rollback"),
             Mishap::None => write!(formatter, "{release}"),
-            Mishap::Killed { point, fault, again } => {
-                write!(formatter, "{release}; {fault:?} at {}", Where(point))?;
+            Mishap::Killed {
+                point,
+                fault,
+                settled_by,
+                again,
+            } => {
+                write!(
+                    formatter,
+                    "{release}; {fault:?} at {}, then {settled_by:?}",
+                    Where(point)
+                )?;
                 match again {
                     Some(again) => write!(formatter, ", and again at {}", Where(again)),
                     None => Ok(()),
@@ -150,7 +193,7 @@ impl fmt::Display for Fate {
                     Where(point)
                 )
             }
-            Mishap::SecondDeploy(point) => write!(formatter, "{release}; a second deploy at {}", Where(point)),
+            Mishap::Meanwhile { point, word } => write!(formatter, "{release}; {word:?} typed at {}", Where(point)),
             Mishap::Terminated(point) => write!(formatter, "{release}; terminated at {}", Where(point)),
         }
     }

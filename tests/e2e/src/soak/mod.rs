@@ -27,8 +27,8 @@ const PAUSE: Duration = Duration::from_millis(6);
 /// Fast: bakes of fractions of a second, and a lease that a dead process does not hold for long. The limits leave a
 /// failing tenth no chance and need some hundred requests.
 const ROLLOUT: &str = "poll = '150ms'\nlock-lease = '3s'\nlock-margin = '800ms'\n\
-    gates = { settle = '0s', metric-period = '1s', minimum-requests = 40, longest-extension = '60s', \
-    lambda-error-rate = { fail-above-percent = 5.0, pass-at-most-percent = 1.0 } }\n";
+    gates.settle = '0s'\ngates.metric-period = '1s'\ngates.minimum-requests = 40\n\
+    gates.lambda-error-rate = { fail-above-percent = 5.0, pass-at-most-percent = 1.0 }\n";
 const STEPS: [(&str, &str); 2] = [
     ("weight = 10, bake = '3s'", "weight = 25, bake = '300ms'"),
     ("bake = '3s'", "bake = '300ms'"),

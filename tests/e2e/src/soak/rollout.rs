@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Summary;
-use super::fate::{Fate, Foreign, Mishap, Release};
+use super::fate::{Fate, Foreign, Mishap, Release, Settling, Word};
 use super::ledger;
 use super::load::{Answer, Load};
 use super::shares::{Seen, Shares};
@@ -74,11 +74,14 @@ impl<'a> Soak<'a> {
         }
         let since = Timestamp::now();
         let foreign = self.befall(&tag, fate)?;
-        let again = match &fate.mishap {
-            Mishap::Killed { again, .. } => *again,
-            _ => None,
+        let (verb, again) = match &fate.mishap {
+            Mishap::Killed { again, settled_by, .. } => match settled_by {
+                Settling::Rollback => ("rollback", *again),
+                Settling::Resume => ("resume", *again),
+            },
+            _ => ("rollback", None),
         };
-        self.settle(again, foreign.is_some())?;
+        self.settle(verb, again, foreign.is_some())?;
         let live = self.look()?;
         let ends = self.read_journals(&fate.mishap)?;
         if let Some((at, change)) = foreign {
@@ -151,28 +154,29 @@ impl<'a> Soak<'a> {
                 // Before the handler stands a signal ends it as it ends any program.
                 by_itself(status, true)?;
             }
-            Mishap::SecondDeploy(point) => {
+            Mishap::Meanwhile { point, word } => {
                 let (begin, begun) = channel();
                 let mut reached = point.reached();
                 self.wire.rule(move |call| {
                     if reached(call) {
-                        // Nobody waits where the first deploy has ended.
+                        // Nobody waits where the deploy has ended.
                         let _ = begin.send(());
                     }
                     Fault::None
                 });
                 let project = self.project;
-                let (status, second) = std::thread::scope(|scope| {
-                    let second = scope.spawn(move || begun.recv().ok().map(|()| project.run(&deploy)));
+                let (status, typed) = std::thread::scope(|scope| {
+                    let typed = scope.spawn(move || begun.recv().ok().map(|()| type_in(project, *word, &deploy)));
                     let status = self.wire.start(&deploy).wait();
                     // Drops the rule, so that nothing is waited for any more.
                     self.wire.calls();
-                    (status, second.join().expect("the second deploy is waited for"))
+                    (status, typed.join().expect("whoever types is waited for"))
                 });
                 by_itself(status, false)?;
-                self.summary.faults += usize::from(second.is_some());
-                if let Some(second) = second.filter(|second| !matches!(second.status, Some(0 | 3 | 4))) {
-                    return Err(told("the second deploy should have waited or given up", &second));
+                self.summary.faults += usize::from(typed.is_some());
+                let strange = |ended: &&Ended| !matches!(ended.status, Some(0 | 1 | 2 | 3 | 4 | 5 | 130));
+                if let Some(ended) = typed.iter().flatten().find(strange) {
+                    return Err(told("what was typed meanwhile should have ended otherwise", ended));
                 }
             }
             Mishap::Foreign { point, change } => {
@@ -229,7 +233,7 @@ impl<'a> Soak<'a> {
     }
 
     /// Until nothing is open. Whoever changed the stage takes it back first.
-    fn settle(&mut self, mut again: Option<Point>, foreign: bool) -> Result<(), String> {
+    fn settle(&mut self, verb: &str, mut again: Option<Point>, foreign: bool) -> Result<(), String> {
         let mut last = String::new();
         for _ in 0..SETTLEMENTS {
             let status = self.status()?;
@@ -238,7 +242,7 @@ impl<'a> Soak<'a> {
             }
             if let Some(point) = again.take() {
                 self.wire.rule(point.rule(Fault::KillAfter));
-                let status = self.wire.start(&["rollback", "local"]).wait();
+                let status = self.wire.start(&[verb, "local"]).wait();
                 self.count_faults();
                 self.summary.killed += usize::from(status.code().is_none());
                 continue;
@@ -247,7 +251,7 @@ impl<'a> Soak<'a> {
                 let remove = json!({ "op": "remove", "path": "/canarySettings" });
                 patch(self.wire.cloud(), &self.stage, &remove)?;
             }
-            let ended = self.project.run(&["rollback", "local"]);
+            let ended = self.project.run(&[verb, "local"]);
             last = told("the last settlement", &ended);
         }
         Err(format!("it cannot be settled: {last}"))
@@ -378,6 +382,16 @@ fn reason(records: &[Value]) -> String {
         (Some(reason), _) => reason.replace('_', " "),
         (None, Some(verdict)) => format!("verdict {verdict}"),
         (None, None) => "its check failed".to_owned(),
+    }
+}
+
+fn type_in(project: &Project, word: Word, deploy: &[&str]) -> Vec<Ended> {
+    match word {
+        Word::Deploy => vec![project.run(deploy)],
+        Word::Rollback => vec![project.run(&["rollback", "local"])],
+        Word::Abort => vec![project.run(&["abort", "local", "--reason", "a soak"])],
+        Word::Promote => vec![project.run(&["promote", "local", "--reason", "a soak"])],
+        Word::PauseAndResume => vec![project.run(&["pause", "local"]), project.run(&["resume", "local"])],
     }
 }
 
