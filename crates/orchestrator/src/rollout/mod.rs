@@ -4,6 +4,10 @@
 //! reads no clock. The driver calls it for every event before it writes the event to the journal; replay calls it for
 //! every record read. Both go through the one table of [`is_legal`], so that a journal holds nothing a live rollout could
 //! not have done.
+//!
+//! What an operator may change about the plan, each time recorded with who asked: a pause and an approval hold the next
+//! step; `promote` shortens the bake that is in force and skips the steps in between, but not the pass that every step
+//! needs; `abort` turns back and outranks the rest. While anybody is waited for, what is in force goes on being judged.
 
 mod effect;
 mod event;

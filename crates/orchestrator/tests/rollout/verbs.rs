@@ -206,6 +206,7 @@ async fn what_nobody_approves_is_turned_back() {
     world.assert_settled("not approved").await;
 }
 
+/// flagger#1801: nothing was watched while a rollout waited at a gate.
 #[tokio::test]
 async fn a_breach_does_not_wait_for_an_approval() {
     let world = with_one_release().await;
@@ -315,6 +316,7 @@ async fn an_operators_promotion_skips_the_steps_in_between() {
     world.assert_settled("promoted by an operator").await;
 }
 
+/// argo-rollouts#3850: what was not a pass was promoted.
 #[tokio::test]
 async fn an_operators_promotion_does_not_overrule_the_gates() {
     let world = with_one_release().await;
@@ -328,6 +330,7 @@ async fn an_operators_promotion_does_not_overrule_the_gates() {
     assert!(matches!(reason(&end), Reason::GateBreached { step: 0, .. }), "{end:?}");
 }
 
+/// argo-rollouts#4461: an abort was ignored.
 #[tokio::test]
 async fn an_abort_from_elsewhere_outranks_a_promotion() {
     let world = with_one_release().await;
@@ -479,6 +482,7 @@ async fn an_approval_after_a_crash_counts_for_the_step_that_was_asked_about() {
     world.assert_settled("approved after a crash").await;
 }
 
+/// terraform#24585: a lock that never expires.
 #[tokio::test]
 async fn a_dead_run_is_waited_for_until_its_lease_has_ended() {
     let world = with_one_release().await;
@@ -620,6 +624,7 @@ async fn a_living_run_answers_while_the_operator_waits() {
     assert!(end.unwrap().is_promoted());
 }
 
+/// spinnaker#7921: two at work, because a change was not tied to who may make it.
 #[tokio::test]
 async fn a_broken_lock_stops_its_holder_before_the_next_change() {
     let world = with_one_release().await;
