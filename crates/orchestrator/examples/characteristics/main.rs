@@ -18,7 +18,7 @@ const BEGIN: &str = "<!-- characteristics: begin -->";
 const FINISH: &str = "<!-- characteristics: end -->";
 const SEED: u64 = 1;
 const HEADLINE: usize = 10_000;
-const ROW: usize = 2_000;
+const ROW: usize = 1_000;
 
 type Failure = Box<dyn std::error::Error>;
 
