@@ -89,14 +89,14 @@ impl Router {
         if request.uri().path() == HEALTH_PATH {
             return self.health();
         }
-        if let Some((api, stage, path)) = deployed_api(&request) {
-            if path.starts_with(CONNECTIONS_PREFIX)
-                && let Ok(uri) = path.parse()
-            {
-                // The management API of WebSocket connections lies below the stage that they came to.
-                *request.uri_mut() = uri;
-                return self.call(request).await;
-            }
+        let mut deployed = deployed_api(&request);
+        if let Some((_, _, path)) = deployed.take_if(|(_, _, path)| path.starts_with(CONNECTIONS_PREFIX))
+            && let Ok(uri) = path.parse()
+        {
+            // The management API of WebSocket connections lies below the stage that they came to.
+            *request.uri_mut() = uri;
+        }
+        if let Some((api, stage, path)) = deployed {
             let own = self.frontends.iter().find(|frontend| frontend.serves(&api));
             return match own.or(self.frontends.first()) {
                 Some(frontend) => frontend.serve(request, &api, &stage, &path).await,

@@ -1,7 +1,7 @@
 //! The connections that are open, and the management API by which functions write to them, look at them and end them.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -74,6 +74,8 @@ impl Connection {
 #[derive(Default)]
 pub(super) struct Registry {
     open: Mutex<HashMap<String, Arc<Connection>>>,
+    /// The cloud ends: functions are told nothing any more.
+    ending: AtomicBool,
 }
 
 impl Registry {
@@ -93,8 +95,14 @@ impl Registry {
         self.close(|connection| connection.api_id == api_id);
     }
 
+    /// At the end of the cloud.
     pub fn close_all(&self) {
+        self.ending.store(true, Ordering::Relaxed);
         self.close(|_| true);
+    }
+
+    pub fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
     }
 
     fn close(&self, which: impl Fn(&Connection) -> bool) {

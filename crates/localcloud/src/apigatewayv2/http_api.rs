@@ -136,6 +136,13 @@ impl ApiGatewayV2 {
         let answer = tokio::time::timeout(integration.timeout, async {
             match integration.kind {
                 IntegrationKind::HttpProxy => self.call_http(integration, live, exchange).await,
+                IntegrationKind::Unserved => {
+                    tracing::warn!(
+                        route = route.text,
+                        "the embedded cloud does not serve this kind of integration"
+                    );
+                    Err(Refusal::INTERNAL)
+                }
                 _ => self.call_function(integration, live, exchange).await,
             }
         });

@@ -76,6 +76,8 @@ pub(super) enum IntegrationKind {
     Function,
     HttpProxy,
     Mock,
+    /// Kept and described only: service integrations, VPC links, HTTP endpoints of WebSocket APIs.
+    Unserved,
 }
 
 pub(super) struct Integration {
@@ -221,7 +223,7 @@ impl Route {
             key: RouteKey::parse(kind, &text)?,
             text,
             authorization,
-            integration: integration.map(Integration::prepare),
+            integration: integration.map(|integration| Integration::prepare(kind, integration)),
             answers: route.text("RouteResponseSelectionExpression") == Some("$default")
                 && responses.is_some_and(|responses| !responses.is_empty()),
         })
@@ -251,16 +253,22 @@ impl Format {
 }
 
 impl Integration {
-    fn prepare(integration: &Object) -> Self {
+    fn prepare(kind: ApiKind, integration: &Object) -> Self {
         let timeout = integration
             .integer("TimeoutInMillis")
             .and_then(|timeout| u64::try_from(timeout).ok());
         Self {
-            kind: match integration.text("IntegrationType") {
-                Some("AWS") => IntegrationKind::Function,
-                Some("HTTP_PROXY") => IntegrationKind::HttpProxy,
-                Some("MOCK") => IntegrationKind::Mock,
-                _ => IntegrationKind::FunctionProxy,
+            kind: match (kind, integration.text("IntegrationType")) {
+                _ if integration.member("IntegrationSubtype").is_some()
+                    || integration.text("ConnectionType") == Some("VPC_LINK") =>
+                {
+                    IntegrationKind::Unserved
+                }
+                (_, Some("AWS_PROXY")) => IntegrationKind::FunctionProxy,
+                (ApiKind::Http, Some("HTTP_PROXY")) => IntegrationKind::HttpProxy,
+                (ApiKind::WebSocket, Some("AWS")) => IntegrationKind::Function,
+                (ApiKind::WebSocket, Some("MOCK")) => IntegrationKind::Mock,
+                _ => IntegrationKind::Unserved,
             },
             uri: integration.text("IntegrationUri").unwrap_or_default().to_owned(),
             verb: integration.text("IntegrationMethod").unwrap_or("ANY").to_owned(),

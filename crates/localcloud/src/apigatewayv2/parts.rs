@@ -279,20 +279,11 @@ fn check(api: &Api) -> Result<(), ApiError> {
 
 fn check_integration(kind: ApiKind, integration: &Object) -> Result<(), ApiError> {
     let of = integration.text("IntegrationType").unwrap_or_default();
-    let served = match kind {
-        ApiKind::Http => matches!(of, "AWS_PROXY" | "HTTP_PROXY"),
-        ApiKind::WebSocket => matches!(of, "AWS_PROXY" | "AWS" | "MOCK"),
-    };
-    if !served || integration.member("IntegrationSubtype").is_some() {
-        return Err(bad_request(format!(
-            "The embedded cloud does not serve integrations of the type {of}{} here.",
-            integration
-                .text("IntegrationSubtype")
-                .map(|of| format!(" ({of})"))
-                .unwrap_or_default()
-        )));
+    if kind == ApiKind::Http && !matches!(of, "AWS_PROXY" | "HTTP_PROXY") {
+        return Err(bad_request(format!("HTTP APIs have no integrations of the type {of}")));
     }
-    if of != "MOCK" && integration.text("IntegrationUri").is_none_or(str::is_empty) {
+    let wants_uri = of != "MOCK" && integration.member("IntegrationSubtype").is_none();
+    if wants_uri && integration.text("IntegrationUri").is_none_or(str::is_empty) {
         return Err(bad_request("Integration URI is required for this integration type"));
     }
     if !matches!(integration.text("PayloadFormatVersion"), Some("1.0" | "2.0")) {

@@ -145,6 +145,9 @@ impl Session {
             gateway, connection, ..
         } = self;
         gateway.shared.registry.remove(&connection.id);
+        if gateway.shared.registry.is_ending() {
+            return;
+        }
         let Some(live) = gateway.live(&connection.api_id, &connection.stage) else {
             return;
         };

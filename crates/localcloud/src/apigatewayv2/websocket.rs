@@ -172,6 +172,13 @@ impl ApiGatewayV2 {
                     none,
                 );
             }
+            IntegrationKind::Unserved | IntegrationKind::HttpProxy => {
+                tracing::warn!(
+                    route = route.text,
+                    "the embedded cloud does not serve this kind of integration"
+                );
+                return (Answer::Uncalled, none);
+            }
             // No proxy: the function gets the message itself.
             IntegrationKind::Function => event.get("body").and_then(Value::as_str).unwrap_or("{}").to_owned(),
             _ => event.to_string(),

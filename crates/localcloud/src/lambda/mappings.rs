@@ -68,7 +68,6 @@ impl Mapping {
         };
         for (name, value) in [
             ("UUID", json!(self.uuid)),
-            ("EventSourceArn", json!(self.source_arn)),
             ("FunctionArn", json!(lambda.arn(&self.function))),
             ("EventSourceMappingArn", json!(self.arn(lambda))),
             ("BatchSize", json!(self.batch_size())),
@@ -78,6 +77,9 @@ impl Mapping {
             ("LastModified", json!(self.last_modified)),
         ] {
             described.insert(name.to_owned(), value);
+        }
+        if !self.source_arn.is_empty() {
+            described.insert("EventSourceArn".to_owned(), json!(self.source_arn));
         }
         described.entry("FunctionResponseTypes").or_insert_with(|| json!([]));
         Value::Object(described)
@@ -137,10 +139,11 @@ impl Mapping {
 
 impl Lambda {
     pub(super) fn create_mapping(&self, input: &Value) -> Result<Value, ApiError> {
-        let Some(source_arn) = input.text("EventSourceArn") else {
-            return Err(invalid(
-                "The embedded cloud wants the EventSourceArn of a queue or of a stream.",
-            ));
+        // Brokers of one's own have addresses in place of an ARN.
+        let source_arn = match (input.text("EventSourceArn"), input.member("SelfManagedEventSource")) {
+            (Some(arn), _) => arn,
+            (None, Some(_)) => "",
+            (None, None) => return Err(invalid("EventSourceArn or SelfManagedEventSource is required.")),
         };
         let mapping = Mapping {
             uuid: self.revision(),

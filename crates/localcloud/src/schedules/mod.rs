@@ -35,7 +35,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Default, Serialize, Deserialize)]
 struct State {
-    /// By name, on the default bus.
+    /// By name, those of other buses with the bus in front: `BUS/NAME`.
     rules: BTreeMap<String, Rule>,
     /// By `GROUP/NAME`.
     schedules: BTreeMap<String, Schedule>,
@@ -259,7 +259,7 @@ impl Service for Rules {
             "DescribeRule" => schedules.describe_rule(input)?,
             "ListRules" => schedules.list_rules(input),
             "ListRuleNamesByTarget" => schedules.list_rule_names(input)?,
-            "DeleteRule" => schedules.delete_rule(input.required_text("Name")?)?,
+            "DeleteRule" => schedules.delete_rule(input)?,
             "EnableRule" => schedules.enable_rule(input, "ENABLED")?,
             "DisableRule" => schedules.enable_rule(input, "DISABLED")?,
             "PutTargets" => schedules.put_targets(input)?,

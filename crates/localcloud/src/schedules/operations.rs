@@ -11,8 +11,13 @@ use crate::service::ApiError;
 
 impl Schedules {
     pub(super) fn put_rule(&self, input: &Value) -> Result<Value, ApiError> {
-        let name = input.required_text("Name")?;
-        default_bus(input)?;
+        let key = rule_key(input, "Name")?;
+        let name = key.as_str();
+        if let (Some((bus, _)), Some(_)) = (name.split_once('/'), input.text("ScheduleExpression")) {
+            return Err(invalid(format!(
+                "ScheduleExpression is supported only on the default event bus, not on {bus}."
+            )));
+        }
         match (input.text("ScheduleExpression"), input.text("EventPattern")) {
             (Some(expression), _) => drop(Expression::parse(expression, TimeZone::UTC).map_err(invalid)?),
             (None, Some(_)) => {}
@@ -38,7 +43,10 @@ impl Schedules {
         }
         info.entry("State").or_insert_with(|| json!("ENABLED"));
         info.insert("Arn".to_owned(), json!(arn));
-        info.insert("EventBusName".to_owned(), json!("default"));
+        let bus = name.split_once('/').map_or("default", |(bus, _)| bus);
+        info.insert("EventBusName".to_owned(), json!(bus));
+        // The name is without the bus.
+        info.insert("Name".to_owned(), input["Name"].clone());
         let created = self.now().as_second();
         self.state.change(|state| {
             let before = state.rules.get(name);
@@ -62,13 +70,10 @@ impl Schedules {
     }
 
     pub(super) fn describe_rule(&self, input: &Value) -> Result<Value, ApiError> {
-        let name = input.required_text("Name")?;
+        let key = rule_key(input, "Name")?;
         let state = self.state.read();
-        state
-            .rules
-            .get(name)
-            .map(|rule| Value::Object(rule.info.clone()))
-            .ok_or_else(|| no_rule(name))
+        let rule = state.rules.get(&key).ok_or_else(|| no_rule(&key))?;
+        Ok(Value::Object(rule.info.clone()))
     }
 
     pub(super) fn list_rules(&self, input: &Value) -> Value {
@@ -93,7 +98,11 @@ impl Schedules {
     }
 
     /// Deleting what is not there succeeds, as in AWS.
-    pub(super) fn delete_rule(&self, name: &str) -> Result<Value, ApiError> {
+    pub(super) fn delete_rule(&self, input: &Value) -> Result<Value, ApiError> {
+        self.delete_rule_of(&rule_key(input, "Name")?)
+    }
+
+    pub(super) fn delete_rule_of(&self, name: &str) -> Result<Value, ApiError> {
         self.state.change(|state| {
             if state.rules.get(name).is_some_and(|rule| !rule.targets.is_empty()) {
                 return Err(invalid("Rule can't be deleted since it has targets."));
@@ -104,7 +113,7 @@ impl Schedules {
     }
 
     pub(super) fn enable_rule(&self, input: &Value, to: &str) -> Result<Value, ApiError> {
-        self.change_rule(input.required_text("Name")?, |rule| {
+        self.change_rule(&rule_key(input, "Name")?, |rule| {
             rule.info.insert("State".to_owned(), json!(to));
             json!({})
         })
@@ -112,7 +121,7 @@ impl Schedules {
 
     pub(super) fn put_targets(&self, input: &Value) -> Result<Value, ApiError> {
         let targets = input.list("Targets").to_vec();
-        self.change_rule(input.required_text("Rule")?, |rule| {
+        self.change_rule(&rule_key(input, "Rule")?, |rule| {
             for target in targets {
                 rule.targets
                     .insert(target.text("Id").unwrap_or_default().to_owned(), target);
@@ -123,23 +132,23 @@ impl Schedules {
 
     pub(super) fn remove_targets(&self, input: &Value) -> Result<Value, ApiError> {
         let ids = input.texts("Ids");
-        self.change_rule(input.required_text("Rule")?, |rule| {
+        self.change_rule(&rule_key(input, "Rule")?, |rule| {
             rule.targets.retain(|id, _| !ids.contains(id));
             json!({"FailedEntryCount": 0, "FailedEntries": []})
         })
     }
 
     pub(super) fn list_targets(&self, input: &Value) -> Result<Value, ApiError> {
-        let name = input.required_text("Rule")?;
+        let key = rule_key(input, "Rule")?;
         let state = self.state.read();
-        let rule = state.rules.get(name).ok_or_else(|| no_rule(name))?;
+        let rule = state.rules.get(&key).ok_or_else(|| no_rule(&key))?;
         let targets: Vec<Value> = rule.targets.values().cloned().collect();
         Ok(page(input, "Targets", "Limit", &targets))
     }
 
     pub(super) fn rule_tags(&self, operation: &str, input: &Value) -> Result<Value, ApiError> {
         let arn = input.required_text("ResourceARN")?;
-        let name = arn.rsplit('/').next().unwrap_or_default();
+        let name = arn.split_once(":rule/").map_or(arn, |(_, name)| name);
         self.change_rule(name, |rule| {
             let mut tags: Vec<(String, String)> = rule.tags.clone().into_iter().collect();
             match operation {
@@ -321,12 +330,15 @@ impl Schedules {
     }
 }
 
-fn default_bus(input: &Value) -> Result<(), ApiError> {
-    match input.text("EventBusName") {
-        None | Some("default") => Ok(()),
-        Some(arn) if arn.ends_with(":event-bus/default") => Ok(()),
-        Some(name) => Err(not_found(format!("Event bus {name} does not exist."))),
-    }
+/// The name, with the bus in front when it is not the default one.
+fn rule_key(input: &Value, member: &str) -> Result<String, ApiError> {
+    let name = input.required_text(member)?;
+    let bus = input.text("EventBusName");
+    let bus = bus.map_or("default", |bus| bus.rsplit('/').next().unwrap_or(bus));
+    Ok(match bus {
+        "default" => name.to_owned(),
+        bus => format!("{bus}/{name}"),
+    })
 }
 
 fn no_rule(name: &str) -> ApiError {

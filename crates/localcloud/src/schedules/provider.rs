@@ -34,18 +34,23 @@ impl SchedulesProvider {
             rule["EventPattern"] = json!(pattern);
         }
         let made = self.schedules.put_rule(&rule)?;
+        let key = made
+            .text("RuleArn")
+            .and_then(|arn| Some(arn.split_once(":rule/")?.1.to_owned()));
+        let key = key.unwrap_or_default();
         let tags = request.all_tags().into_iter().collect();
         let targets = request.properties.list("Targets");
         let by_id = targets
             .iter()
             .map(|target| (target.text("Id").unwrap_or_default().to_owned(), target.clone()));
         let by_id = by_id.collect();
-        self.schedules.change_rule(name, |rule| {
+        self.schedules.change_rule(&key, |rule| {
             rule.tags = tags;
             rule.targets = by_id;
             json!({})
         })?;
-        Ok(Resource::new(name, json!({"Arn": made["RuleArn"]})))
+        // CloudFormation calls a rule of another bus `BUS|NAME`.
+        Ok(Resource::new(key.replace('/', "|"), json!({"Arn": made["RuleArn"]})))
     }
 }
 
@@ -66,8 +71,8 @@ fn schedule(name: &str, request: &ResourceRequest) -> Value {
 
 fn name_of(request: &ResourceRequest) -> &str {
     let name = request.name("Name");
-    // AWS's names have 64 letters at most.
-    &name[..name.len().min(64)]
+    // AWS's names have 64 letters at most; the end of a generated one makes it unique.
+    &name[name.len().saturating_sub(64)..]
 }
 
 #[async_trait]
@@ -101,7 +106,7 @@ impl Provider for SchedulesProvider {
         request: &ResourceRequest,
     ) -> Result<Resource, ProviderError> {
         match request.resource_type.as_str() {
-            RULE => drop(self.put_rule(&current.physical_id, request)?),
+            RULE => drop(self.put_rule(current.physical_id.rsplit('|').next().unwrap_or_default(), request)?),
             SCHEDULE => drop(
                 self.schedules
                     .update_schedule(&schedule(&current.physical_id, request))?,
@@ -114,13 +119,14 @@ impl Provider for SchedulesProvider {
     async fn delete(&self, current: &Resource, request: &ResourceRequest) -> Result<(), ProviderError> {
         let name = current.physical_id.as_str();
         let outcome = match request.resource_type.as_str() {
-            RULE => self
-                .schedules
-                .change_rule(name, |rule| {
+            RULE => {
+                let key = name.replace('|', "/");
+                let emptied = self.schedules.change_rule(&key, |rule| {
                     rule.targets.clear();
                     json!({})
-                })
-                .and_then(|_| self.schedules.delete_rule(name)),
+                });
+                emptied.and_then(|_| self.schedules.delete_rule_of(&key))
+            }
             SCHEDULE => self.schedules.delete_schedule(&schedule(name, request)),
             _ => self.schedules.delete_group(name),
         };

@@ -197,6 +197,27 @@ async fn a_schedule_fires_in_its_zone_and_on_demand() {
 }
 
 #[tokio::test]
+async fn rules_of_other_buses_are_kept_beside() {
+    let world = World::new();
+    let rule = json!({"Name": "orders", "EventBusName": "shop", "EventPattern": "{\"source\":[\"shop\"]}"});
+    let made = call(&*world.rules, "PutRule", rule.clone()).await.unwrap();
+    assert_eq!(
+        made["RuleArn"],
+        "arn:aws:events:us-east-1:000000000000:rule/shop/orders"
+    );
+    let described = call(&*world.rules, "DescribeRule", rule).await.unwrap();
+    assert_eq!(
+        (&described["EventBusName"], &described["Name"]),
+        (&json!("shop"), &json!("orders"))
+    );
+    let on_default = call(&*world.rules, "DescribeRule", json!({"Name": "orders"})).await;
+    assert_eq!(on_default.unwrap_err().code, "ResourceNotFoundException");
+    let scheduled = json!({"Name": "x", "EventBusName": "shop", "ScheduleExpression": "rate(1 day)"});
+    let refused = call(&*world.rules, "PutRule", scheduled).await.unwrap_err();
+    assert_eq!(refused.code, "ValidationException");
+}
+
+#[tokio::test]
 async fn broken_schedules_are_refused() {
     let world = World::new();
     for (operation, input) in [

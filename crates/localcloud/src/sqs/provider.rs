@@ -58,10 +58,10 @@ impl Provider for SqsProvider {
         let name = match request.properties.text("QueueName") {
             Some(name) => name.to_owned(),
             None if is_fifo => {
-                let stem = &request.generated_name[..request.generated_name.len().min(75)];
+                let stem = &request.generated_name[request.generated_name.len().saturating_sub(75)..];
                 format!("{stem}.fifo")
             }
-            None => request.generated_name[..request.generated_name.len().min(80)].to_owned(),
+            None => request.generated_name[request.generated_name.len().saturating_sub(80)..].to_owned(),
         };
         if self.sqs.lock().queues.contains_key(&name) {
             return Err(ProviderError::already_exists(&name));

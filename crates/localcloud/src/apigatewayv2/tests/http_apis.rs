@@ -259,6 +259,32 @@ async fn a_quick_creation_is_ready_to_serve() {
 }
 
 #[tokio::test]
+async fn what_is_not_served_is_kept_and_says_so_when_it_is_called() {
+    let world = World::new("HTTP", name).await;
+    world.stage("prod").await;
+    let more = json!({"IntegrationSubtype": "SQS-SendMessage"});
+    world.route("POST /jobs", "f", more).await;
+    assert_eq!(world.get("POST", "/prod/jobs").await.0, 500);
+}
+
+#[tokio::test]
+async fn an_api_survives_a_restart() {
+    let world = World::new("HTTP", name).await;
+    world.stage("prod").await;
+    world.route("GET /", "f", json!({})).await;
+    let ports = Ports {
+        metrics: Arc::clone(&world.stubs) as _,
+        functions: Arc::clone(&world.stubs) as _,
+    };
+    let context = context_at(world.folder.path(), SetClock::new());
+    let world = World {
+        gateway: ApiGatewayV2::open(context, ports, Settings::default()).unwrap(),
+        ..world
+    };
+    assert_eq!(world.get("GET", "/prod").await, (200, "f GET /".to_owned()));
+}
+
+#[tokio::test]
 async fn limits_of_a_stage_hold() {
     let world = World::new("HTTP", name).await;
     let settings = json!({"ThrottlingRateLimit": 1.0, "ThrottlingBurstLimit": 2});

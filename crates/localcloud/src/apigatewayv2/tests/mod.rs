@@ -75,7 +75,7 @@ struct World {
     /// `127.0.0.1:PORT`
     address: String,
     _stop: watch::Sender<bool>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl World {
@@ -120,7 +120,7 @@ impl World {
             api: made["ApiId"].as_str().unwrap().to_owned(),
             address,
             _stop: stop,
-            _folder: folder,
+            folder,
         }
     }
 

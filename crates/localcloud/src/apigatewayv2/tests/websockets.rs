@@ -6,6 +6,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::*;
+use crate::service::Service;
 use crate::testing::call_with_body;
 
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -174,6 +175,24 @@ async fn too_long_messages_end_the_connection() {
         panic!("the gateway ends the connection");
     };
     assert_eq!(u16::from(frame.code), 1009);
+}
+
+#[tokio::test]
+async fn at_the_end_of_the_cloud_clients_are_told_and_functions_are_not() {
+    let world = World::new("WEBSOCKET", |function, _| match function {
+        "disconnect" => panic!("nobody is to be told"),
+        _ => Ok(json!({"statusCode": 200})),
+    })
+    .await;
+    world.route("$connect", "f", json!({})).await;
+    world.route("$disconnect", "disconnect", json!({})).await;
+    world.stage("prod").await;
+    let mut client = world.open("").await.unwrap();
+    world.gateway.stop().await;
+    assert!(matches!(client.next().await, Some(Ok(Message::Close(Some(_))))));
+    assert!(client.next().await.is_none_or(|last| last.is_err()));
+    // Only `$connect` was asked.
+    assert_eq!(world.stubs.sources.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
