@@ -29,6 +29,13 @@ pub struct Told {
 /// The entry points of the app.
 pub const KINDS: [&str; 5] = ["rest", "http", "websocket", "queue", "schedule"];
 
+/// What is asked of the REST API in every rollout.
+const WEB: &str = "[[smoke]]\nname = 'orders'\npath = '/orders'\ncontains = 'rest by'\n\
+    [[smoke]]\nname = 'worker'\npath = '/worker'\ncontains = 'rest by'\n\
+    [environments.local.traffic]\nrequests-per-second = 30\n\
+    [[environments.local.traffic.requests]]\nname = 'orders'\npath = '/orders'\n\
+    [[environments.local.traffic.requests]]\nname = 'worker'\npath = '/worker'\n";
+
 #[derive(Default)]
 pub(crate) struct Shared {
     told: Mutex<Vec<Told>>,
@@ -113,17 +120,20 @@ impl Shop {
     /// Makes the next deploy find these context values.
     pub fn context(&self, values: &[(&str, &str)]) {
         let values: Vec<String> = values.iter().map(|(key, value)| format!("{key} = '{value}'")).collect();
+        self.settings(&values.join(", "), WEB);
+    }
+
+    /// Makes the app a function on a queue and nothing else: no API at all.
+    pub fn worker_alone(&self) {
+        self.settings("only = 'worker'", "");
+    }
+
+    fn settings(&self, context: &str, web: &str) {
         let settings = format!(
             "[app]\ncommand = ['{}']\n\
-             [[smoke]]\nname = 'orders'\npath = '/orders'\ncontains = 'rest by'\n\
-             [[smoke]]\nname = 'worker'\npath = '/worker'\ncontains = 'rest by'\n\
-             [environments.local]\nport = 0\ncontext = {{ {} }}\n\
-             [environments.local.rollout]\nbackup = 'none'\npoll = '200ms'\n{}\n\
-             [environments.local.traffic]\nrequests-per-second = 60\n\
-             [[environments.local.traffic.requests]]\nname = 'orders'\npath = '/orders'\n\
-             [[environments.local.traffic.requests]]\nname = 'worker'\npath = '/worker'\n",
+             [environments.local]\nport = 0\ncontext = {{ {context} }}\n\
+             [environments.local.rollout]\nbackup = 'none'\npoll = '200ms'\n{}\n{web}",
             binary("e2e-shop").display(),
-            values.join(", "),
             self.rollout,
         );
         self.write("llama-deploy.toml", &settings);

@@ -27,20 +27,13 @@ pub struct Shoppers {
 }
 
 impl Shoppers {
-    /// Opens one WebSocket connection, which is kept, and begins.
+    /// At every entry point. Opens one WebSocket connection, which is kept.
     #[track_caller]
     pub fn start(shop: &Shop) -> Self {
-        let outputs = outputs(shop);
-        let output = |name: &str| -> String {
-            let value = outputs[name].as_str();
-            value.unwrap_or_else(|| panic!("no {name} in {outputs:#}")).to_owned()
-        };
+        let outputs = Outputs::of(shop);
+        let output = |name: &str| outputs.get(name);
         let endpoint = shop.endpoint();
-        let mut shoppers = Self {
-            stop: Arc::default(),
-            threads: Vec::new(),
-            messages: Arc::default(),
-        };
+        let mut shoppers = Self::at_the_worker(shop);
 
         let rest = format!("{endpoint}/_aws/execute-api/{}/prod/orders", output("RestApi"));
         shoppers.send("rest", shop, move |_| Some(answered(get(&rest))));
@@ -54,6 +47,20 @@ impl Shoppers {
                 Err(error) => format!("the connection: {error}"),
             })
         });
+        shoppers
+    }
+
+    /// At queue and schedule only. The embedded cloud fires the schedule when it is told to, not hourly.
+    #[track_caller]
+    pub fn at_the_worker(shop: &Shop) -> Self {
+        let outputs = Outputs::of(shop);
+        let output = |name: &str| outputs.get(name);
+        let endpoint = shop.endpoint();
+        let mut shoppers = Self {
+            stop: Arc::default(),
+            threads: Vec::new(),
+            messages: Arc::default(),
+        };
         let (queue, address) = (output("QueueUrl"), format!("{endpoint}/"));
         let sent = Arc::clone(&shoppers.messages);
         shoppers.send("queue", shop, move |shared| {
@@ -75,19 +82,10 @@ impl Shoppers {
             sent.store(number + 1, Ordering::Relaxed);
             None
         });
-        // What a scheduler does at each firing: an asynchronous call of the alias.
-        let alias = output("LiveWorker");
-        let invoke = format!(
-            "{endpoint}/2015-03-31/functions/{}/invocations",
-            alias.replace(':', "%3A")
-        );
+        let fire = format!("{endpoint}/_aws/local/fire/{}", output("HourlyName"));
         shoppers.send("schedule", shop, move |_| {
-            let headers = [
-                ("Authorization", &*authorization("lambda")),
-                ("X-Amz-Invocation-Type", "Event"),
-            ];
-            let sent = post(&invoke, &headers, &json!({ "what": "firing" }).to_string());
-            (!sent.as_ref().is_ok_and(|(status, _)| *status == 202)).then(|| answered(sent))
+            let fired = post(&fire, &[], "");
+            (!fired.as_ref().is_ok_and(|(status, _)| *status == 200)).then(|| answered(fired))
         });
         shoppers
     }
@@ -140,12 +138,22 @@ pub fn handled(told: &[Told]) -> usize {
 }
 
 /// The outputs of the stack `Shop`.
-#[track_caller]
-fn outputs(shop: &Shop) -> Value {
-    let script = "import boto3, json\n\
-                  stack = boto3.client('cloudformation').describe_stacks(StackName='Shop')['Stacks'][0]\n\
-                  print(json.dumps({o['OutputKey']: o['OutputValue'] for o in stack['Outputs']}))";
-    serde_json::from_str(&crate::witness::boto3(shop, script)).expect("the script prints JSON")
+struct Outputs(Value);
+
+impl Outputs {
+    #[track_caller]
+    fn of(shop: &Shop) -> Self {
+        let script = "import boto3, json\n\
+                      stack = boto3.client('cloudformation').describe_stacks(StackName='Shop')['Stacks'][0]\n\
+                      print(json.dumps({o['OutputKey']: o['OutputValue'] for o in stack['Outputs']}))";
+        Self(serde_json::from_str(&crate::witness::boto3(shop, script)).expect("the script prints JSON"))
+    }
+
+    #[track_caller]
+    fn get(&self, name: &str) -> String {
+        let value = self.0[name].as_str();
+        value.unwrap_or_else(|| panic!("no {name} in {:#}", self.0)).to_owned()
+    }
 }
 
 fn connect(endpoint: &str, api: &str) -> WebSocket<TcpStream> {

@@ -7,21 +7,24 @@ use serde_json::Value;
 
 /// The second step waits for approval, so that the first one lasts until the test has seen what it wants to see.
 const STEPS: &str = "steps = [{ weight = 10, bake = '1s' }, { weight = 100, bake = '1s', approval = true }]\n\
-    gates = { settle = '0s', minimum-requests = 5, \
+    gates = { settle = '0s', minimum-requests = 5, longest-extension = '5m', \
     lambda-error-rate = { fail-above-percent = 10.0, pass-at-most-percent = 5.0 } }";
 /// So many answers of an entry point are certainly asked for after a switch.
 const ENOUGH: usize = 10;
 
-/// Waits until each entry point has answered so often as each of these releases after the first `mark` answers.
+/// Those without an API in front.
+const WORKER: [&str; 2] = ["queue", "schedule"];
+
+/// Waits until each of the entry points has answered so often as each of these releases after the first `mark` answers.
 #[track_caller]
-fn answered(shop: &Shop, mark: usize, releases: &[&str], times: usize) {
+fn answered(shop: &Shop, kinds: &[&str], mark: usize, releases: &[&str], times: usize) {
     shop.told_when(|told| {
         let told = &told[mark..];
         let count = |kind: &str, release: &str| {
             let of = told.iter().filter(|told| told.kind == kind && told.release == release);
             of.take(times).count()
         };
-        KINDS
+        kinds
             .iter()
             .all(|kind| releases.iter().all(|release| count(kind, release) == times))
     });
@@ -29,10 +32,10 @@ fn answered(shop: &Shop, mark: usize, releases: &[&str], times: usize) {
 
 /// All entry points answer as this release and as no other; what was under way in the switch has ended.
 #[track_caller]
-fn assert_all_by(shop: &Shop, release: &str) {
-    answered(shop, shop.told().len(), &[release], ENOUGH);
+fn assert_all_by(shop: &Shop, kinds: &[&str], release: &str) {
+    answered(shop, kinds, shop.told().len(), &[release], ENOUGH);
     let mark = shop.told().len();
-    answered(shop, mark, &[release], ENOUGH);
+    answered(shop, kinds, mark, &[release], ENOUGH);
     let other = |told: &&Told| told.release != release;
     let told = shop.told();
     let others: Vec<&Told> = told[mark..].iter().filter(other).collect();
@@ -82,13 +85,13 @@ fn every_entry_point_is_shifted_promoted_and_turned_back_with_the_others() {
     let shop = Shop::new(STEPS);
     shop.run(&["deploy"]).expect(0);
     let shoppers = Shoppers::start(&shop);
-    assert_all_by(&shop, "one");
+    assert_all_by(&shop, &KINDS, "one");
 
     shop.release("two");
     let deploy = shop
         .start(&["deploy", "--blue-green", "--tag", "v2"])
         .wait_for("WAITING FOR APPROVAL");
-    answered(&shop, shop.told().len(), &["one", "two"], 1);
+    answered(&shop, &KINDS, shop.told().len(), &["one", "two"], 1);
     let shifted = Traffic::of(&shop);
     assert_eq!(
         shifted.stages["Rest/prod"]
@@ -109,12 +112,12 @@ fn every_entry_point_is_shifted_promoted_and_turned_back_with_the_others() {
     }
     shop.run(&["approve", "local"]).expect(0);
     assert!(deploy.wait().success());
-    assert_all_by(&shop, "two");
+    assert_all_by(&shop, &KINDS, "two");
     assert_whole(&shop);
 
     let back = shop.run(&["rollback", "local"]).expect(0);
     assert!(back.stderr.contains("in one switch"), "{}", back.stderr);
-    assert_all_by(&shop, "one");
+    assert_all_by(&shop, &KINDS, "one");
     assert_whole(&shop);
     let took = switch_of_last_rollout(&shop);
     assert!(took < SignedDuration::from_secs(1), "{took}");
@@ -129,7 +132,7 @@ fn every_entry_point_is_shifted_promoted_and_turned_back_with_the_others() {
     shop.release("bad");
     let bad = shop.run(&["deploy", "--blue-green"]).expect(3);
     assert!(bad.stderr.contains("error[LD0504]"), "{}", bad.stderr);
-    assert_all_by(&shop, "one");
+    assert_all_by(&shop, &KINDS, "one");
     assert_whole(&shop);
 
     // The connection that was opened first has lived through it all, nothing was lost, and every message was handled.
@@ -141,6 +144,30 @@ fn every_entry_point_is_shifted_promoted_and_turned_back_with_the_others() {
                 .any(|wrong| told.release.starts_with(wrong))
     });
     assert_eq!(wrong, None);
+    let sent = shoppers.stop();
+    shop.told_when(|told| handled(told) == sent);
+}
+
+#[test]
+fn a_stack_without_a_rest_api_is_released_by_its_live_aliases_alone() {
+    let shop = Shop::new(STEPS);
+    shop.worker_alone();
+    shop.run(&["deploy"]).expect(0);
+    let shoppers = Shoppers::at_the_worker(&shop);
+    assert_all_by(&shop, &WORKER, "one");
+
+    shop.release("two");
+    let deploy = shop.start(&["deploy", "--blue-green"]).wait_for("WAITING FOR APPROVAL");
+    answered(&shop, &WORKER, shop.told().len(), &["one", "two"], 1);
+    shop.run(&["approve", "local"]).expect(0);
+    assert!(deploy.wait().success());
+    assert_all_by(&shop, &WORKER, "two");
+
+    shop.release("bad");
+    let bad = shop.run(&["deploy", "--blue-green"]).expect(3);
+    assert!(bad.stderr.contains("error[LD0504]"), "{}", bad.stderr);
+    assert_all_by(&shop, &WORKER, "two");
+    Traffic::of(&shop).assert_whole();
     let sent = shoppers.stop();
     shop.told_when(|told| handled(told) == sent);
 }
