@@ -24,6 +24,7 @@ impl Hands<'_> {
         if self.divides_nothing(state) {
             // The release is what is live, so nobody is sent to it, and there is nothing to wait for.
             config.minimum_requests = 0;
+            config.function_errors = None;
         }
         let config = &config;
         let metrics = &self.rollouts.ports.metrics;
@@ -72,7 +73,11 @@ impl Hands<'_> {
             .map(|check| self.rollouts.ports.checks.ask(check, &context));
         let checks = join_all(checks).await;
         let samples = samples(&plan, target, &step_data, &api_data, alarms, checks);
-        Ok(judge(&self.circumstances(state, &state.facts.before), samples))
+        let circumstances = Circumstances {
+            config,
+            ..self.circumstances(state, &state.facts.before)
+        };
+        Ok(judge(&circumstances, samples))
     }
 
     pub(super) async fn ask(&self, batch: &Batch) -> Result<Vec<MetricSeries>, PortError> {

@@ -624,19 +624,43 @@ impl Inner {
         let routes = self.routes.iter().rev();
         let mut known = routes.filter(|(since, name, _)| name == FUNCTIONS[0] && *since <= at);
         let version = FunctionVersion::new(function.aliases[&slot].version.to_string());
-        match known.next() {
-            None => f64::from(u8::from(slot == Slot::Blue)),
-            Some((_, _, to)) => {
-                let share = to.share.as_ref();
-                let weight = share.map_or(0.0, |share| share.weight.as_percent() / 100.0);
-                if to.version == version {
-                    1.0 - weight
-                } else if share.is_some_and(|share| share.version == version) {
-                    weight
-                } else {
-                    0.0
-                }
+        let (base, share) = match known.next() {
+            // As the stack made it.
+            None => (FunctionVersion::new("1"), None),
+            Some((_, _, to)) => (to.version.clone(), to.share.as_ref()),
+        };
+        let weight = share.map_or(0.0, |share| share.weight.as_percent() / 100.0);
+        if base == version {
+            1.0 - weight
+        } else if share.is_some_and(|share| share.version == version) {
+            weight
+        } else {
+            0.0
+        }
+    }
+
+    /// Without an API, a version's calls through the live alias are those of the slot that holds it.
+    fn source(&self, asked: &MetricSource) -> MetricSource {
+        let MetricSource::LiveAlias {
+            function,
+            version,
+            metric,
+        } = asked
+        else {
+            return asked.clone();
+        };
+        let known = self.functions.get(function.as_str());
+        let holds = |slot: &Slot| known.is_some_and(|it| it.aliases[slot].version.to_string() == version.as_str());
+        let function = function.clone();
+        match (Slot::BOTH.into_iter().find(holds), metric) {
+            (Some(slot), FunctionMetric::Invocations) if !self.has_apis => {
+                MetricSource::FunctionInvocations { function, slot }
             }
+            (Some(slot), FunctionMetric::Errors) if !self.has_apis => MetricSource::FunctionErrors { function, slot },
+            (Some(slot), FunctionMetric::Duration) if !self.has_apis => {
+                MetricSource::FunctionDuration { function, slot }
+            }
+            _ => asked.clone(),
         }
     }
 
@@ -685,9 +709,10 @@ impl Inner {
         let mut datapoints = Vec::new();
         // Nothing happened before.
         let mut at = from.max(start());
+        let source = self.source(&query.source);
         while at < to.min(self.now) {
             let both = |slot: Slot| self.second(FUNCTIONS[0], slot, at);
-            let value = match &query.source {
+            let value = match &source {
                 MetricSource::FunctionInvocations { function, slot } => {
                     Some(self.second(function.as_str(), *slot, at).0).filter(|count| *count > 0.0)
                 }
