@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use self::operate::{
-    Audit, EnvironmentAndNumber, EnvironmentArgument, Monitor, Request, RequestWithReason, SlotName, Smoke, Switch,
-    SwitchTarget, Traffic, Unlock,
+    Audit, Cleanup, EnvironmentAndNumber, EnvironmentArgument, Monitor, Request, RequestWithReason, SlotName, Smoke,
+    Switch, SwitchTarget, Traffic, Unlock,
 };
 use crate::settings::Approval;
 
@@ -71,6 +71,8 @@ pub enum Command {
     Promote(RequestWithReason),
     /// Turn the open rollout back
     Abort(RequestWithReason),
+    /// Give up the way back to releases that are past their retention, and delete what they left
+    Cleanup(Cleanup),
     /// End the lock of a run that is dead, or has to stop
     Unlock(Unlock),
     /// What is live, since when, by whom, what is going on and what happened last

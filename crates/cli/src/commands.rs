@@ -2,6 +2,7 @@
 
 mod audit;
 mod bootstrap;
+mod cleanup;
 mod deploy;
 mod destroy;
 mod diff;
@@ -53,6 +54,7 @@ pub fn run(arguments: &Arguments, surroundings: &Surroundings, console: &Console
         Command::Approve(options) => request::approved(options, &settings()?, console),
         Command::Promote(options) => request::promote(options, &settings()?, console),
         Command::Abort(options) => request::abort(options, &settings()?, console),
+        Command::Cleanup(options) => cleanup::run(options, &settings()?, console),
         Command::Unlock(options) => unlock::run(options, &settings()?, console),
         Command::Monitor(options) => monitor::run(options, &settings()?, console),
         Command::Smoke(options) => smoke::run(options, &settings()?, console),

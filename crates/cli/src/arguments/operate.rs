@@ -114,6 +114,18 @@ pub struct Unlock {
     pub reason: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub struct Cleanup {
+    #[command(flatten)]
+    pub environment: EnvironmentArgument,
+    /// Also releases whose retention has not ended: the way back is given up
+    #[arg(long)]
+    pub now: bool,
+    /// The environment's name, where nobody can be asked to type it
+    #[arg(long, value_name = "ENV", requires = "now")]
+    pub confirm: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Traffic {
     /// Which slot gets how much of the live traffic, and what the slots hold
