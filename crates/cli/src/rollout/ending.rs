@@ -131,5 +131,19 @@ pub fn failed(error: RolloutError) -> Failure {
         | RolloutError::UnknownRelease { .. }
         | RolloutError::NotRetained { .. } => (Code::ReleaseUnknown, "there is no such release to go back to"),
     };
-    Failure::new(code, message).because(error)
+    let hint = match &error {
+        RolloutError::Lock(LockError::Held { .. }) => Some(
+            "`llama-deploy abort ENV` tells the run that is at work to turn back, `pause` to wait, and `status` says what it \
+             does",
+        ),
+        RolloutError::NothingOpen { .. } => {
+            Some("`llama-deploy status ENV` says what happened last; `rollback` goes back from what is live")
+        }
+        _ => None,
+    };
+    let failure = Failure::new(code, message).because(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }
