@@ -1,6 +1,11 @@
 //! What an operator types while a deploy runs somewhere else, and afterwards: one service, led through its day. Every
 //! verb is another process than the deploy; nothing waits for a clock, only for what the deploy or the journal says.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that is not as it should be"
+)]
+
 use e2e::{Background, Ended, Poller, Project, get, settings};
 use serde_json::Value;
 

@@ -316,3 +316,174 @@ pub fn result(entry: &HistoryEntry) -> String {
         None => format!("is unfinished: {}", entry.state),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use orchestrator::domain::{PerSlot, ReleaseNumber, ReleaseState, Weight};
+    use orchestrator::driver::LastLook;
+    use orchestrator::ledger::Actor;
+    use orchestrator::rollout::{Pause, Reason, RolloutNumber};
+
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-03-01T02:00:00Z".parse().unwrap()
+    }
+
+    fn ago(minutes: i64) -> Timestamp {
+        now() - SignedDuration::from_mins(minutes)
+    }
+
+    fn actor(name: &str) -> Actor {
+        Actor {
+            name: name.to_owned(),
+            host: "runner-7".to_owned(),
+            process_id: 42,
+        }
+    }
+
+    fn release(number: u32, slot: Slot, state: ReleaseState) -> Release {
+        Release {
+            number: ReleaseNumber(number),
+            tag: format!("v1.{number}"),
+            functions: Vec::new(),
+            apis: Vec::new(),
+            slot,
+            template_digest: String::new(),
+            schema_version: Some("0042".to_owned()),
+            created_at: ago(600),
+            previous: Some(ReleaseNumber(number - 1)),
+            state,
+            retained_until: (state == ReleaseState::Retained).then(|| now() + SignedDuration::from_hours(19)),
+        }
+    }
+
+    fn quiet() -> Status {
+        let (six, seven) = (
+            release(6, Slot::Blue, ReleaseState::Retained),
+            release(7, Slot::Green, ReleaseState::Live),
+        );
+        Status {
+            environment: "prod".to_owned(),
+            live: Some(seven.clone()),
+            live_since: Some(ago(300)),
+            live_by: Some(RolloutNumber(9)),
+            live_actor: Some(actor("alice")),
+            slots: PerSlot {
+                blue: Some(six.clone()),
+                green: Some(seven),
+            },
+            apis: Vec::new(),
+            aliases: Vec::new(),
+            open: None,
+            last: Some(HistoryEntry {
+                rollout: RolloutNumber(10),
+                is_rollback: false,
+                release: ReleaseNumber(8),
+                tag: Some("v1.8".to_owned()),
+                before: Some(ReleaseNumber(7)),
+                began: Some(ago(95)),
+                last_record: Some(ago(90)),
+                actor: Some(actor("bob")),
+                ended_by: Some(actor("bob")),
+                state: PhaseName::RolledBack,
+                result: Some(RolloutResult::RolledBack {
+                    reason: Reason::Aborted {
+                        reason: "the wrong ticket".to_owned(),
+                        by: Some(actor("carol")),
+                    },
+                }),
+                problem: None,
+            }),
+            journal_problem: None,
+            lock: None,
+            retained: vec![release(5, Slot::Green, ReleaseState::Retained), six],
+        }
+    }
+
+    fn paused() -> OpenRollout {
+        OpenRollout {
+            rollout: RolloutNumber(11),
+            is_rollback: false,
+            release: ReleaseNumber(9),
+            tag: "v1.9".to_owned(),
+            slot: Some(Slot::Blue),
+            hotfix: Some("invoices are wrong".to_owned()),
+            state: PhaseName::Baking,
+            pending: None,
+            began: Some(ago(12)),
+            began_by: Some(actor("alice")),
+            last_record: Some(ago(1)),
+            actor: Some(actor("alice")),
+            step: Some(0),
+            steps: 2,
+            weight: Some(Weight::from_percent(10.0).unwrap()),
+            bake_since: Some(ago(5)),
+            paused: Some(Pause {
+                by: actor("bob"),
+                since: ago(3),
+            }),
+            approval_of: None,
+            promote_asked: None,
+            waits_until: None,
+            judged: Some(LastLook {
+                at: ago(1),
+                verdict: Verdict::Inconclusive,
+                requests: 12,
+                summary: "traffic of the candidate: 12 calls, at least 20 are needed".to_owned(),
+            }),
+            turning_back: None,
+        }
+    }
+
+    #[test]
+    fn a_quiet_night() {
+        insta::assert_snapshot!(screen(&quiet(), now()), @r#"
+        prod  at 2026-03-01 02:00:00Z
+        live       release 7 (v1.7) in slot green, since 2026-02-28 21:00:00Z (5 h), by alice (rollout 9)
+                   schema 0042
+        idle       slot blue holds release 6 (v1.6), retained
+        way back   release 6 (v1.6), until 21:00:00Z (in 19 h): llama-deploy rollback prod
+        way back   release 5 (v1.5), until 21:00:00Z (in 19 h): llama-deploy rollback prod 5
+        now        nothing is going on, the lock is free
+        last       rollout 10, 1 h 30 min ago, by bob: release 8 (v1.8) was turned back: aborted: the wrong ticket (asked for by carol on runner-7 (process 42))
+        "#);
+    }
+
+    #[test]
+    fn a_rollout_that_nobody_is_at_work_on() {
+        let mut status = quiet();
+        status.slots.blue = Some(release(9, Slot::Blue, ReleaseState::Candidate));
+        status.open = Some(paused());
+        status.journal_problem = Some("the journal is damaged: prod/rollouts/000008/000003.json is missing".to_owned());
+        insta::assert_snapshot!(screen(&status, now()), @r#"
+        prod  at 2026-03-01 02:00:00Z
+        live       release 7 (v1.7) in slot green, since 2026-02-28 21:00:00Z (5 h), by alice (rollout 9)
+                   schema 0042
+        idle       slot blue holds release 9 (v1.9), candidate
+        way back   release 7 (v1.7): llama-deploy abort prod turns rollout 11 back
+        now        rollout 11: release 9 (v1.9), since 01:48:00Z (12 min), by alice on runner-7 (process 42)
+                   baking at 10 %, step 1 of 2, in force since 01:55:00Z (5 min); last heard of 1 min ago
+                   HOTFIX: invoices are wrong
+                   PAUSED by bob, since 01:57:00Z (3 min): llama-deploy resume prod
+        gates      inconclusive 1 min ago: traffic of the candidate: 12 calls, at least 20 are needed
+        lock       free: NOBODY IS AT WORK on rollout 11: llama-deploy resume prod carries it on, llama-deploy rollback prod turns it back
+        last       rollout 10, 1 h 30 min ago, by bob: release 8 (v1.8) was turned back: aborted: the wrong ticket (asked for by carol on runner-7 (process 42))
+        JOURNAL    the journal is damaged: prod/rollouts/000008/000003.json is missing
+                   `llama-deploy audit verify prod` lists all that is wrong
+        "#);
+    }
+
+    #[test]
+    fn before_anything_was_released_the_screen_says_how_to_begin() {
+        let mut status = quiet();
+        (status.live, status.live_since, status.last) = (None, None, None);
+        status.retained.clear();
+        insta::assert_snapshot!(screen(&status, now()), @r#"
+        prod  at 2026-03-01 02:00:00Z
+        live       nothing was released yet: llama-deploy deploy --env prod --blue-green
+        now        nothing is going on, the lock is free
+        "#);
+    }
+}
