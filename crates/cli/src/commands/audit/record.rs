@@ -1,8 +1,10 @@
 //! One record of a journal as lines: what happened, and for a decision everything that it rests on.
 
-use orchestrator::gates::{Finding, Judgement};
+use orchestrator::gates::{Finding, Judgement, Numbers};
 use orchestrator::ledger::Record;
-use orchestrator::rollout::{Event, Goal, Plan};
+use orchestrator::rollout::{Event, Goal, Plan, PlannedStep};
+
+use crate::moment::at;
 
 /// `  12  12:05:03Z  baking            judged step 1: pass …`
 pub fn lines(record: &Record) -> Vec<String> {
@@ -120,7 +122,7 @@ fn event(event: &Event) -> (String, Vec<String>) {
 }
 
 fn planned(plan: &Plan) -> Vec<String> {
-    let step = |(index, step): (usize, &orchestrator::rollout::PlannedStep)| {
+    let step = |(index, step): (usize, &PlannedStep)| {
         let approval = if step.approval { ", after approval" } else { "" };
         format!(
             "step {}: {} for {:#}, settling {:#}, extended by at most {:#}{approval}",
@@ -134,17 +136,25 @@ fn planned(plan: &Plan) -> Vec<String> {
     plan.steps.iter().enumerate().map(step).collect()
 }
 
-/// Verdict, bounds and numbers of every gate, and the window that they were asked for. The samples as such are in the
-/// JSON.
+/// Verdict, numbers and bounds of every gate, what was asked, and for which window. The samples by period are in the JSON.
 fn decided(judgement: &Judgement) -> Vec<String> {
     let mut lines: Vec<String> = judgement.findings.iter().map(found).collect();
-    lines.push(match &judgement.samples {
-        Some(samples) => format!("samples from {} to {}", samples.from, samples.to),
-        None => "the metrics could not be read".to_owned(),
-    });
+    match &judgement.samples {
+        Some(samples) => {
+            lines.push(format!("samples from {} to {}", at(samples.from), at(samples.to)));
+            lines.extend(samples.queries.iter().map(|query| format!("asked: {query}")));
+        }
+        None => lines.push("the metrics could not be read".to_owned()),
+    }
     lines
 }
 
 fn found(finding: &Finding) -> String {
-    format!("{:12} {finding}", finding.verdict.to_string())
+    let bounds = match &finding.numbers {
+        Some(Numbers::Rate { lower, upper, .. }) => {
+            format!("; above {lower} % for 99 % sure, below {upper} % for 95 % sure")
+        }
+        _ => String::new(),
+    };
+    format!("{:12} {finding}{bounds}", finding.verdict.to_string())
 }
