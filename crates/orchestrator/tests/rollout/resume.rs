@@ -62,33 +62,32 @@ async fn every_crash_is_carried_on(releases: usize, command: Command) {
     let calls = calls_of(&prepared, command).await;
     let mut carried_on = 0;
     for call in 0..calls {
-        for when in [When::Before, When::After] {
-            let context = format!("{command:?} crashed {when:?} call {call}");
-            let world = prepared.fork();
-            world.lock().crash_at = Some((call, when));
-            run(&world, command).await;
-            world.lock().crash_at = None;
-            match resume(&world).await {
-                Ok(Answer::CarriedOn { end }) => {
-                    assert!(end.is_promoted(), "{context}: {end:?}");
-                    carried_on += 1;
-                }
-                // It crashed before it began, or after it had ended.
-                Err(RolloutError::NothingOpen { .. }) => {}
-                other => panic!("{context}: {other:?}"),
+        // A crash after a call is one before the next: in between nothing leaves the run.
+        let context = format!("{command:?} crashed before call {call}");
+        let world = prepared.fork();
+        world.lock().crash_at = Some((call, When::Before));
+        run(&world, command).await;
+        world.lock().crash_at = None;
+        match resume(&world).await {
+            Ok(Answer::CarriedOn { end }) => {
+                assert!(end.is_promoted(), "{context}: {end:?}");
+                carried_on += 1;
             }
-            nothing_is_open(&world, &context).await;
-            world.assert_settled(&context).await;
-            let mutations = world.lock().mutations.len();
-            assert!(
-                matches!(resume(&world).await, Err(RolloutError::NothingOpen { .. })),
-                "{context}"
-            );
-            assert_eq!(world.lock().mutations.len(), mutations, "{context}");
+            // It crashed before it began, or after it had ended.
+            Err(RolloutError::NothingOpen { .. }) => {}
+            other => panic!("{context}: {other:?}"),
         }
+        nothing_is_open(&world, &context).await;
+        world.assert_settled(&context).await;
+        let mutations = world.lock().mutations.len();
+        assert!(
+            matches!(resume(&world).await, Err(RolloutError::NothingOpen { .. })),
+            "{context}"
+        );
+        assert_eq!(world.lock().mutations.len(), mutations, "{context}");
     }
     assert!(
-        carried_on > calls,
+        carried_on > calls / 2,
         "{carried_on} of {calls} calls are too few to be true"
     );
 }
