@@ -14,6 +14,7 @@ mod fuzz;
 mod parity;
 mod schema;
 mod shell;
+mod simulate;
 mod soak;
 mod test;
 mod tidy;
@@ -30,6 +31,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   schema              make the snapshot of CloudFormation's schema again
   bench [NAME …]      measure what the README claims
   characteristics     simulate the gates, and make the table and the plot in docs/gates.md again
+  simulate [--seeds N] [--seed S]
+                      rollouts under every fault, from seeds; one seed alone prints its trace
   fuzz [SECONDS]      the readers and the differ over arbitrary input, with other seeds each time (60)
   soak [--rollouts N] [--seed S]  rollouts in a row with random faults under constant traffic (200)
 ";
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(rest),
         "characteristics" => characteristics::run(rest),
         "fuzz" => fuzz::run(rest),
+        "simulate" => simulate::run(rest),
         "soak" => soak::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

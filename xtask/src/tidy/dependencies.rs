@@ -27,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("api-key-authorizer", &["platform"]),
     ("parity", &["stack", "cfn"]),
     ("e2e", &["stack", "cfn"]),
+    ("simulation", &["orchestrator"]),
     ("test-postgres", &[]),
     ("xtask", &[]),
 ];

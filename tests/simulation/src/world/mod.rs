@@ -1,0 +1,410 @@
+//! A small cloud in memory: functions with versions and aliases, APIs with stages, a database's schema, metrics made of
+//! the traffic, and the ledger.
+//!
+//! It knows what is true: what each entry point does and since when that is in force, which smoke tests ran, which
+//! process did what under which taking of the lock. Every effect is a [`Happening`], and after each one all invariants
+//! are checked. The driver sees none of this but through the ports.
+
+mod cloud;
+mod metrics;
+mod traffic;
+mod truth;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use object_store::memory::InMemory;
+use orchestrator::config::{GateConfig, RolloutConfig, StepConfig};
+use orchestrator::domain::{AliasState, ApiTraffic, FunctionVersion, ServedEntry, Slot, VersionSettings, Weight};
+use orchestrator::driver::{RolloutEvent, Rollouts};
+use orchestrator::ledger::{Standing, read_standing};
+use orchestrator::ports::AlarmObservation;
+
+pub use cloud::stage;
+pub use traffic::{Entry, Place, Split};
+pub use truth::{Composition, Foreign, Happening, Level, Measured, RolloutTruth, Shown, Truth, What};
+
+use crate::executor::Time;
+use crate::faults::{Fault, Faults, When};
+use crate::process::{Process, ProcessId, ProcessState};
+use crate::random::mix;
+use crate::trace::Trace;
+
+pub const APIS: [&str; 2] = ["api-one", "api-two"];
+pub const FUNCTIONS: [&str; 2] = ["analytics", "health"];
+
+pub fn seconds(count: i64) -> SignedDuration {
+    SignedDuration::from_secs(count)
+}
+
+/// What the stacks hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// How many of [`APIS`].
+    pub apis: usize,
+    /// Whether each function has a live alias besides, which queues and HTTP APIs call.
+    pub aliases: bool,
+}
+
+impl Default for Shape {
+    fn default() -> Shape {
+        Shape {
+            apis: APIS.len(),
+            aliases: true,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Alias {
+    pub version: usize,
+    pub revision: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Function {
+    pub latest: String,
+    /// The code of each version; version 1 is the first.
+    pub versions: Vec<String>,
+    pub deleted: BTreeSet<usize>,
+    pub aliases: BTreeMap<Slot, Alias>,
+    /// The live alias; without a meaning where the shape has none.
+    pub live: AliasState,
+    /// What each slot's alias was at, and since when.
+    pub history: BTreeMap<Slot, Vec<(Timestamp, usize)>>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// Client tokens, by the deployment's index.
+    pub deployments: Vec<String>,
+    pub deleted: BTreeSet<String>,
+    pub live: ApiTraffic,
+    pub before: ApiTraffic,
+    pub previews: BTreeMap<Slot, ApiTraffic>,
+}
+
+/// How latency is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Latency {
+    /// A few milliseconds, always the same.
+    Calm,
+    /// Depends on the call: mostly little, now and then much.
+    Drawn { seed: u64 },
+}
+
+/// Everything that the world is, under one lock.
+#[derive(Debug, Clone)]
+pub struct Inner {
+    pub time: Time,
+    pub trace: Trace,
+    pub truth: Truth,
+    pub processes: Vec<ProcessState>,
+    /// How many calls left a process so far.
+    pub calls: u64,
+    pub faults: Faults,
+    /// The faults that struck, as a list that can be given again.
+    pub struck: Vec<(u64, Fault)>,
+    /// The calls that change something.
+    pub writes: Vec<u64>,
+    /// Faults strike the ports only.
+    pub spares_ledger: bool,
+    /// The processes that faults strike; all of them where `None`.
+    pub struck_processes: Option<Vec<ProcessId>>,
+    /// Milliseconds that a change which nothing protects may be under way at most; `None`: any time.
+    pub longest_flight: Option<u32>,
+    pub latency: Latency,
+    /// A process crashed since somebody looked.
+    pub crashed: bool,
+    pub shape: Shape,
+    pub is_deployed: bool,
+    pub template: String,
+    pub functions: BTreeMap<String, Function>,
+    pub apis: BTreeMap<String, Api>,
+    /// What each live stage was, and since when.
+    pub timeline: Vec<(Timestamp, String, ApiTraffic)>,
+    pub mutations: Vec<String>,
+    /// How long a change takes until requests meet it, at most.
+    pub propagation: SignedDuration,
+    /// Errors of a hundred calls, by the code.
+    pub error_percent: BTreeMap<String, f64>,
+    pub throttle_percent: BTreeMap<String, f64>,
+    /// Milliseconds that a call takes, by the code; 20 where nothing is said.
+    pub duration: BTreeMap<String, f64>,
+    pub requests_per_second: f64,
+    pub metrics_down: bool,
+    /// How much later than its second a figure can be read.
+    pub metrics_delay: SignedDuration,
+    /// For how long after that figures are too low and hold no errors: they are revised then.
+    pub metrics_revised_after: SignedDuration,
+    pub functions_down: bool,
+    pub ledger_down: bool,
+    /// What each live alias was told, and when.
+    pub routes: Vec<(Timestamp, String, AliasState)>,
+    /// Role and dead letters of versions that differ from the others.
+    pub odd_settings: BTreeMap<(String, FunctionVersion), VersionSettings>,
+    pub not_permitted: Vec<ServedEntry>,
+    /// Live aliases that cannot be changed.
+    pub stuck_aliases: BTreeSet<String>,
+    pub alarms: BTreeMap<String, AlarmObservation>,
+    pub smoke_fails: bool,
+    /// Codes that fail their smoke test.
+    pub failing_smoke: Vec<String>,
+    pub deploy_fails: bool,
+    /// The newest migration that the template brings; `None` without a database.
+    pub migrations: Option<u32>,
+    pub schema: Option<u32>,
+    /// The schema that a code needs at least; 0 where nothing is said.
+    pub needs_schema: BTreeMap<String, u32>,
+    pub events: Vec<RolloutEvent>,
+    /// How many probes say that a change is not in force yet.
+    pub slow_probes: u32,
+}
+
+#[derive(Debug)]
+pub struct World {
+    inner: Mutex<Inner>,
+    pub store: Arc<InMemory>,
+    pub time: Time,
+}
+
+pub fn config() -> RolloutConfig {
+    let step = |percent: f64, bake: i64| StepConfig {
+        weight_percent: Weight::from_percent(percent).expect("it is between 0 and 100"),
+        bake: seconds(bake),
+        approval: false,
+    };
+    RolloutConfig {
+        steps: vec![step(10.0, 10), step(50.0, 10), step(100.0, 10)],
+        gates: GateConfig {
+            metric_period: seconds(1),
+            settle: seconds(1),
+            longest_extension: seconds(20),
+            longest_blindness: seconds(5),
+            ..GateConfig::default()
+        },
+        poll_interval: seconds(1),
+        lock_lease: seconds(12),
+        lock_margin: seconds(2),
+        websocket_drain: seconds(2),
+        ..RolloutConfig::default()
+    }
+}
+
+/// With bakes of two seconds, for those who run hundreds of rollouts.
+pub fn quick_config() -> RolloutConfig {
+    let mut config = config();
+    for step in &mut config.steps {
+        step.bake = seconds(2);
+    }
+    config.gates.minimum_requests = 5;
+    config
+}
+
+impl World {
+    /// Two REST APIs and two functions, which the first deploy makes.
+    pub fn new() -> Arc<World> {
+        World::shaped(Shape::default())
+    }
+
+    pub fn shaped(shape: Shape) -> Arc<World> {
+        let time = Time::current();
+        Arc::new(World {
+            inner: Mutex::new(Inner {
+                trace: Trace::new(time.clone()),
+                time: time.clone(),
+                truth: Truth::default(),
+                processes: Vec::new(),
+                calls: 0,
+                faults: Faults::None,
+                struck: Vec::new(),
+                writes: Vec::new(),
+                spares_ledger: false,
+                struck_processes: None,
+                longest_flight: None,
+                latency: Latency::Calm,
+                crashed: false,
+                shape,
+                is_deployed: false,
+                template: "template".to_owned(),
+                functions: BTreeMap::new(),
+                apis: BTreeMap::new(),
+                timeline: Vec::new(),
+                mutations: Vec::new(),
+                propagation: SignedDuration::ZERO,
+                error_percent: BTreeMap::new(),
+                throttle_percent: BTreeMap::new(),
+                duration: BTreeMap::new(),
+                requests_per_second: 30.0,
+                metrics_down: false,
+                metrics_delay: SignedDuration::ZERO,
+                metrics_revised_after: SignedDuration::ZERO,
+                functions_down: false,
+                ledger_down: false,
+                routes: Vec::new(),
+                odd_settings: BTreeMap::new(),
+                not_permitted: Vec::new(),
+                stuck_aliases: BTreeSet::new(),
+                alarms: BTreeMap::new(),
+                smoke_fails: false,
+                failing_smoke: Vec::new(),
+                deploy_fails: false,
+                migrations: Some(1),
+                schema: None,
+                needs_schema: BTreeMap::new(),
+                events: Vec::new(),
+                slow_probes: 0,
+            }),
+            store: Arc::new(InMemory::new()),
+            time,
+        })
+    }
+
+    /// A world of its own that is now as this one, on the same clock.
+    pub fn fork(&self) -> Arc<World> {
+        Arc::new(World {
+            inner: Mutex::new(self.lock().clone()),
+            store: Arc::new(self.store.fork()),
+            time: self.time.clone(),
+        })
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.time.now()
+    }
+
+    /// The code that the next deploy brings.
+    pub fn new_code(&self, code: &str) {
+        self.lock().template = code.to_owned();
+    }
+
+    pub fn rollouts(self: &Arc<World>) -> Rollouts {
+        self.rollouts_with(config())
+    }
+
+    pub fn quick_rollouts(self: &Arc<World>) -> Rollouts {
+        self.rollouts_with(quick_config())
+    }
+
+    /// As a new process carries them out, whose clock is right.
+    pub fn rollouts_with(self: &Arc<World>, config: RolloutConfig) -> Rollouts {
+        Process::new(self, SignedDuration::ZERO, &config).rollouts(config)
+    }
+
+    /// Runs until it ends or any process crashes; `None` for a crash.
+    pub async fn or_crash<T>(&self, run: impl Future<Output = T>) -> Option<T> {
+        let mut run = Box::pin(run);
+        std::future::poll_fn(|context| {
+            let polled = run.as_mut().poll(context);
+            if std::mem::take(&mut self.lock().crashed) {
+                return std::task::Poll::Ready(None);
+            }
+            polled.map(Some)
+        })
+        .await
+    }
+
+    /// The one call of this number crashes its process.
+    pub fn crash_at(&self, call: u64, when: When) {
+        self.fault_at(call, Fault::Crash(when));
+    }
+
+    pub fn fault_at(&self, call: u64, fault: Fault) {
+        self.lock().faults = Faults::Listed([(call, fault)].into());
+    }
+
+    /// No more faults.
+    pub fn calm(&self) {
+        self.lock().faults = Faults::None;
+    }
+
+    pub async fn standing(&self) -> Standing {
+        read_standing(&*self.store, &"test".into())
+            .await
+            .expect("the ledger is in memory")
+    }
+
+    /// What each live stage did, in order: its canary's weight without repetitions, -1 for none.
+    pub fn weights(&self, api: &str) -> Vec<f64> {
+        let mut weights = Vec::new();
+        for (_, name, traffic) in &self.lock().timeline {
+            if name == api {
+                let weight = traffic
+                    .canary
+                    .as_ref()
+                    .map_or(-1.0, |canary| canary.weight.as_percent());
+                if weights.last() != Some(&weight) {
+                    weights.push(weight);
+                }
+            }
+        }
+        weights
+    }
+
+    /// The code that the first function's live traffic meets.
+    pub fn live_code(&self) -> String {
+        self.lock().live_code()
+    }
+
+    /// What is wrong where nothing is open any more: not one slot, a canary, not as the ledger says.
+    pub async fn problem(&self) -> Option<String> {
+        let standing = self.standing().await;
+        let inner = self.lock();
+        if let Some(violation) = inner.truth.violations.first() {
+            return Some(violation.to_string());
+        }
+        inner.unsettled(&standing)
+    }
+
+    /// # Panics
+    /// With [`World::problem`].
+    pub async fn assert_settled(&self, context: &str) {
+        if let Some(problem) = self.problem().await {
+            panic!("{context}: {problem}");
+        }
+    }
+}
+
+impl Inner {
+    pub fn now(&self) -> Timestamp {
+        self.time.now()
+    }
+
+    pub fn is_struck(&self, process: ProcessId) -> bool {
+        self.struck_processes
+            .as_ref()
+            .is_none_or(|struck| struck.contains(&process))
+    }
+
+    /// How long a call takes on the way there (0) or back (1).
+    pub fn latency(&self, call: u64, leg: u64) -> SignedDuration {
+        match self.latency {
+            Latency::Calm => SignedDuration::from_millis(3),
+            Latency::Drawn { seed } => {
+                let roll = mix(seed ^ 0x1A7E, call * 2 + leg);
+                let (size, kind) = (roll >> 32, roll % 100);
+                let milliseconds = match kind {
+                    0..80 => 1 + size % 20,
+                    80..97 => 20 + size % 100,
+                    _ => 100 + size % 400,
+                };
+                SignedDuration::from_millis(i64::try_from(milliseconds).unwrap_or(0))
+            }
+        }
+    }
+
+    /// What a fault can cost a run at most, the wait before the next attempt included.
+    pub fn note_delay(&mut self, process: ProcessId, fault: Fault) {
+        let state = &mut self.processes[process.0];
+        let own = match fault {
+            Fault::Late { milliseconds } | Fault::Stall { milliseconds, .. } => milliseconds.into(),
+            _ => 0,
+        };
+        state.delayed += state.config.convergence.longest_wait + seconds(2) + SignedDuration::from_millis(own);
+    }
+}
