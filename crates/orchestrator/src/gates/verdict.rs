@@ -53,7 +53,9 @@ pub enum Numbers {
         lower: f64,
         /// One-sided, 95 %.
         upper: f64,
+        #[serde(rename = "limit")]
         fail_above: f64,
+        #[serde(rename = "pass")]
         pass_at_most: f64,
     },
     Count {
@@ -61,6 +63,7 @@ pub enum Numbers {
         fail_above: u64,
     },
     Comparison {
+        #[serde(rename = "seen")]
         candidate: Tally,
         live: Tally,
         /// Anytime-valid.
