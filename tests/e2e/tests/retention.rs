@@ -4,7 +4,7 @@
 use e2e::{Shop, Traffic, get};
 use serde_json::Value;
 
-const STEPS: &str = "steps = [{ weight = 50, bake = '1s' }, { weight = 100, bake = '1s' }]\n\
+const STEPS: &str = "steps = [{ weight = 100, bake = '1s' }]\n\
     gates = { settle = '0s', minimum-requests = 5, longest-extension = '5m', \
     lambda-error-rate = { fail-above-percent = 40.0, pass-at-most-percent = 10.0 } }";
 
