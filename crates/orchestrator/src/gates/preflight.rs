@@ -15,7 +15,7 @@ use crate::rollout::PlannedStep;
 /// A candidate without any error is shown to be below a limit p after ln(0.05)/ln(1-p) calls.
 const CLEARED: f64 = 0.05;
 /// The most calls of a candidate that are tried; what needs more is out of reach.
-const MOST_CALLS: u64 = 1 << 24;
+const MOST_CALLS: u64 = 1 << 17;
 
 /// A gate that needs more traffic than there was: `gate errors of all functions needs 3.0 requests a second in step 1
 /// (10 % for 5m): the last hour had 0.4`.
@@ -113,6 +113,9 @@ fn to_compare(
     let tolerated = config.against_live.errors?;
     let bad = config.function_errors.as_ref()?.fail_above_percent / 100.0;
     let usual = Tally::new(function.calls, function.errors).percent() / 100.0;
+    if usual >= bad {
+        return None;
+    }
     let evidence = (1.0 / alpha(about, before.functions.len())).ln();
     let mut calls: u64 = 16;
     while calls <= MOST_CALLS {

@@ -1,9 +1,8 @@
-//! Properties of the state machine: whatever events are offered, only those that are legal are taken, and the
-//! invariants of a rollout hold over all that were.
+//! Rollouts made of random moves, and what must hold over them.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use orchestrator::config::{LowTraffic, RolloutConfig};
-use orchestrator::domain::{ApiDeployment, PerSlot, Release, ReleaseNumber, ReleaseState, RolloutTarget, Slot, Weight};
+use orchestrator::domain::{ApiDeployment, Release, ReleaseNumber, ReleaseState, RolloutTarget, Slot, Weight};
 use orchestrator::gates::{Before, Judgement, Verdict};
 use orchestrator::ledger::Actor;
 use orchestrator::ports::{Deployed, Expanded};
@@ -12,13 +11,12 @@ use orchestrator::rollout::{
     open, replay, step,
 };
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 
-fn at(second: i64) -> Timestamp {
+pub fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).expect("a time of this century")
 }
 
-fn release(number: u32, slot: Slot) -> Release {
+pub fn release(number: u32, slot: Slot) -> Release {
     Release {
         number: ReleaseNumber(number),
         tag: format!("release-{number}"),
@@ -37,7 +35,7 @@ fn release(number: u32, slot: Slot) -> Release {
     }
 }
 
-fn live() -> LiveRelease {
+pub fn live() -> LiveRelease {
     let release = release(1, Slot::Blue);
     LiveRelease {
         number: release.number,
@@ -47,7 +45,7 @@ fn live() -> LiveRelease {
     }
 }
 
-fn deployed() -> Deployed {
+pub fn deployed() -> Deployed {
     let target = RolloutTarget {
         functions: Vec::new(),
         apis: Vec::new(),
@@ -60,7 +58,7 @@ fn deployed() -> Deployed {
     }
 }
 
-fn judgement(verdict: Verdict) -> Judgement {
+pub fn judgement(verdict: Verdict) -> Judgement {
     Judgement {
         verdict,
         requests: 100,
@@ -69,7 +67,7 @@ fn judgement(verdict: Verdict) -> Judgement {
     }
 }
 
-fn deploy_plan() -> Plan {
+pub fn deploy_plan() -> Plan {
     let config = RolloutConfig::default();
     Plan::deploy(
         RolloutNumber(2),
@@ -82,7 +80,7 @@ fn deploy_plan() -> Plan {
 }
 
 /// Every step has to be approved, and a bake without a verdict waits for somebody.
-fn careful_plan() -> Plan {
+pub fn careful_plan() -> Plan {
     let mut config = RolloutConfig::default();
     for step in &mut config.steps {
         step.approval = true;
@@ -98,7 +96,7 @@ fn careful_plan() -> Plan {
     )
 }
 
-fn operator() -> Actor {
+pub fn operator() -> Actor {
     Actor {
         name: "operator".to_owned(),
         host: "elsewhere".to_owned(),
@@ -106,7 +104,7 @@ fn operator() -> Actor {
     }
 }
 
-fn request(kind: u8) -> Request {
+pub fn request(kind: u8) -> Request {
     match kind {
         0 => Request::Pause,
         1 => Request::Resume,
@@ -118,12 +116,12 @@ fn request(kind: u8) -> Request {
     }
 }
 
-fn rollback_plan(repoint: bool) -> Plan {
+pub fn rollback_plan(repoint: bool) -> Plan {
     Plan::rollback(RolloutNumber(3), ReleaseNumber(1), release(0, Slot::Green), repoint)
 }
 
 /// The outcome that belongs to an effect; `variant` chooses among them.
-fn outcome(effect: &Effect, variant: u8, now: i64) -> Event {
+pub fn outcome(effect: &Effect, variant: u8, now: i64) -> Event {
     if variant == 0 && effect.has_intent() {
         let reason = Reason::EffectFailed {
             effect: effect.clone(),
@@ -194,7 +192,7 @@ fn outcome(effect: &Effect, variant: u8, now: i64) -> Event {
 
 /// A step of a random history: usually what is due, sometimes something else.
 #[derive(Debug, Clone)]
-enum Move {
+pub enum Move {
     Due { variant: u8, seconds: i64 },
     Recover { promoted: bool, resume: bool },
     Request { kind: u8 },
@@ -203,7 +201,7 @@ enum Move {
     OutOfPlace { effect: usize, variant: u8 },
 }
 
-fn moves() -> impl Strategy<Value = Vec<Move>> {
+pub fn moves() -> impl Strategy<Value = Vec<Move>> {
     let one = prop_oneof![
         30 => (0_u8..30, 0_i64..400).prop_map(|(variant, seconds)| Move::Due { variant, seconds }),
         1 => any::<(bool, bool)>().prop_map(|(promoted, resume)| Move::Recover { promoted, resume }),
@@ -216,7 +214,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
     proptest::collection::vec(one, 1..120)
 }
 
-fn all_effects() -> Vec<Effect> {
+pub fn all_effects() -> Vec<Effect> {
     let slot = Slot::Green;
     vec![
         Effect::Prepare,
@@ -241,7 +239,7 @@ fn all_effects() -> Vec<Effect> {
 }
 
 /// Plays the moves; gives the events that were taken, each with the state after it.
-fn play(plan: &Plan, moves: &[Move]) -> Vec<(Event, State)> {
+pub fn play(plan: &Plan, moves: &[Move]) -> Vec<(Event, State)> {
     let mut state = open(plan);
     let mut taken = vec![(Event::Opened { plan: plan.clone() }, state.clone())];
     let mut now = 0;
@@ -308,7 +306,7 @@ fn play(plan: &Plan, moves: &[Move]) -> Vec<(Event, State)> {
     taken
 }
 
-fn check(plan: &Plan, taken: &[(Event, State)]) -> Result<(), TestCaseError> {
+pub fn check(plan: &Plan, taken: &[(Event, State)]) -> Result<(), TestCaseError> {
     let mut weight = Weight::ZERO;
     let mut in_force = None;
     for pair in taken.windows(2) {
@@ -414,350 +412,4 @@ fn check(plan: &Plan, taken: &[(Event, State)]) -> Result<(), TestCaseError> {
         prop_assert_eq!(&replayed, &taken[length - 1].1);
     }
     Ok(())
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000,
-        rng_seed: RngSeed::Fixed(15), failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_deploy_keeps_the_invariants(moves in moves()) {
-        let plan = deploy_plan();
-        check(&plan, &play(&plan, &moves))?;
-    }
-
-    #[test]
-    fn a_careful_deploy_keeps_the_invariants(moves in moves()) {
-        let plan = careful_plan();
-        check(&plan, &play(&plan, &moves))?;
-    }
-
-    #[test]
-    fn a_rollback_keeps_the_invariants(repoint in any::<bool>(), moves in moves()) {
-        let plan = rollback_plan(repoint);
-        check(&plan, &play(&plan, &moves))?;
-    }
-}
-
-/// A history in which everything passes and everybody approves at once.
-fn smooth(plan: &Plan) -> Vec<(Event, State)> {
-    let moves: Vec<Move> = (0..80)
-        .flat_map(|_| {
-            [
-                Move::Request { kind: 2 },
-                Move::Due {
-                    variant: 3,
-                    seconds: 700,
-                },
-            ]
-        })
-        .collect();
-    play(plan, &moves)
-}
-
-/// From wherever a history stops, carrying it on comes to a promotion; only what was being turned back is not.
-#[test]
-fn from_every_state_carrying_on_comes_to_the_promotion() {
-    for plan in [deploy_plan(), careful_plan(), rollback_plan(false), rollback_plan(true)] {
-        for (_, state) in smooth(&plan).iter().filter(|(_, state)| !state.phase.name().is_end()) {
-            for promoted in [false, true] {
-                let resumed = Event::Recovered {
-                    epoch: 9,
-                    promoted,
-                    resume: true,
-                };
-                let mut state = step(state, &resumed).expect("it may be carried on").0;
-                assert_eq!(state.pending, None);
-                let mut now = 100_000;
-                let mut sequence = 1000;
-                for _ in 0..60 {
-                    let Some(effect) = state.next_effect() else { break };
-                    now += 700;
-                    if effect.has_intent() {
-                        let intent = Event::Intended {
-                            effect: effect.clone(),
-                            expected: String::new(),
-                        };
-                        state = step(&state, &intent).expect("due").0;
-                    }
-                    state = step(&state, &outcome(&effect, 3, now)).expect("its outcome").0;
-                    if state.phase.name() == PhaseName::AwaitingApproval {
-                        sequence += 1;
-                        let approved = Event::Requested {
-                            sequence,
-                            at: at(now),
-                            by: operator(),
-                            request: Request::Approve,
-                        };
-                        state = step(&state, &approved).expect("it is waited for").0;
-                    }
-                }
-                assert_eq!(state.phase, Phase::Retained);
-            }
-        }
-    }
-}
-
-#[test]
-fn an_operators_promotion_skips_steps_and_approvals_but_no_verdict() {
-    let plan = careful_plan();
-    let taken = smooth(&plan);
-    let (_, waiting) = taken
-        .iter()
-        .find(|(_, state)| matches!(&state.phase, Phase::AwaitingApproval { watched: Some(_), .. }))
-        .expect("the second step is asked about");
-    let asked = at(50_000);
-    let promote = Event::Requested {
-        sequence: 1,
-        at: asked,
-        by: operator(),
-        request: Request::Promote {
-            reason: Some("it is good".to_owned()),
-        },
-    };
-    let promoting = step(waiting, &promote).expect("it may be asked for").0;
-    let look = |verdict| {
-        let event = Event::Judged {
-            step: 0,
-            at: asked,
-            judgement: judgement(verdict),
-        };
-        step(&promoting, &event).expect("a look").1
-    };
-    assert_eq!(look(Verdict::Pass), Some(Effect::Promote));
-    assert_eq!(look(Verdict::Inconclusive), Some(Effect::Judge { step: 0 }));
-    assert_eq!(look(Verdict::Fail), Some(Effect::Withdraw));
-    let abort = Event::Requested {
-        sequence: 2,
-        at: asked,
-        by: operator(),
-        request: request(4),
-    };
-    assert_eq!(step(&promoting, &abort).expect("it outranks").1, Some(Effect::Withdraw));
-}
-
-#[test]
-fn a_paused_bake_is_watched_and_goes_nowhere() {
-    let plan = deploy_plan();
-    let taken = smooth(&plan);
-    let (_, baking) = taken
-        .iter()
-        .find(|(_, state)| state.phase.name() == PhaseName::Baking)
-        .expect("it bakes");
-    let ask = |state: &State, sequence, seconds, kind| {
-        let event = Event::Requested {
-            sequence,
-            at: at(seconds),
-            by: operator(),
-            request: request(kind),
-        };
-        step(state, &event)
-    };
-    let look = |state: &State, seconds, verdict| {
-        let event = Event::Judged {
-            step: 0,
-            at: at(seconds),
-            judgement: judgement(verdict),
-        };
-        step(state, &event).expect("a look")
-    };
-    let since = baking.phase.bake().expect("it bakes").since.as_second() - at(0).as_second();
-    let paused = ask(baking, 1, since, 0).expect("it can be paused").0;
-    let late = since + 90_000;
-    for verdict in [Verdict::Pass, Verdict::Inconclusive] {
-        assert_eq!(
-            look(&paused, late, verdict).1,
-            Some(Effect::Judge { step: 0 }),
-            "{verdict}"
-        );
-    }
-    assert_eq!(look(&paused, late, Verdict::Fail).1, Some(Effect::Withdraw));
-    assert_eq!(
-        ask(&paused, 2, late, 0).expect_err("twice is once").detail,
-        "it is paused already"
-    );
-    // It goes on with an extension of its own, however long the pause was.
-    let resumed = ask(&paused, 2, late, 1).expect("it can go on").0;
-    assert_eq!(
-        look(&resumed, late + 1, Verdict::Inconclusive).1,
-        Some(Effect::Judge { step: 0 })
-    );
-    assert_eq!(
-        look(&resumed, late + 1, Verdict::Pass).1,
-        Some(Effect::Shift {
-            step: 1,
-            weight: plan.steps[1].weight
-        })
-    );
-}
-
-/// 2: from wherever a history stops, taking over and then doing what is due without failures comes to an end.
-#[test]
-fn from_every_state_taking_over_comes_to_an_end() {
-    for plan in [deploy_plan(), careful_plan(), rollback_plan(false), rollback_plan(true)] {
-        let taken = smooth(&plan);
-        let ends = taken.last().map(|(_, state)| state.phase.name());
-        assert_eq!(ends, Some(PhaseName::Retained), "{plan:?}");
-        let mut ended = Vec::new();
-        for (_, state) in taken.iter().skip(1).filter(|(_, state)| !state.phase.name().is_end()) {
-            for promoted in [false, true] {
-                let mut state = step(
-                    state,
-                    &Event::Recovered {
-                        epoch: 9,
-                        promoted,
-                        resume: false,
-                    },
-                )
-                .expect("it may be taken over")
-                .0;
-                for _ in 0..10 {
-                    let Some(effect) = state.next_effect() else { break };
-                    state = step(
-                        &state,
-                        &Event::Intended {
-                            effect: effect.clone(),
-                            expected: String::new(),
-                        },
-                    )
-                    .expect("due")
-                    .0;
-                    state = step(&state, &outcome(&effect, 3, 0)).expect("its outcome").0;
-                }
-                assert!(state.phase.name().is_end(), "{:?}", state.phase);
-                ended.push(state.phase.name());
-            }
-        }
-        assert!(ended.contains(&PhaseName::RolledBack) && ended.contains(&PhaseName::Retained));
-    }
-}
-
-#[test]
-fn an_inconclusive_bake_is_extended_and_then_turned_back() {
-    let plan = deploy_plan();
-    let smooth: Vec<Move> = (0..60).map(|_| Move::Due { variant: 3, seconds: 0 }).collect();
-    let taken = play(&plan, &smooth);
-    let (_, baking) = taken
-        .iter()
-        .find(|(_, state)| state.phase.name() == PhaseName::Baking)
-        .expect("it bakes");
-    let planned = &plan.steps[0];
-    let passes_from = planned.bake + planned.settle;
-    let look = |after: SignedDuration, verdict| {
-        let event = Event::Judged {
-            step: 0,
-            at: at(0) + after,
-            judgement: judgement(verdict),
-        };
-        step(baking, &event).expect("a look").0.phase
-    };
-    let early = look(passes_from - SignedDuration::from_secs(1), Verdict::Pass);
-    assert!(
-        matches!(early, Phase::Baking { passed: false, .. }),
-        "a pass before the time is none"
-    );
-    assert!(matches!(
-        look(passes_from, Verdict::Pass),
-        Phase::Baking { passed: true, .. }
-    ));
-    assert!(matches!(
-        look(passes_from, Verdict::Inconclusive),
-        Phase::Baking { passed: false, .. }
-    ));
-    let bound = passes_from + planned.longest_extension;
-    assert!(matches!(look(bound, Verdict::Pass), Phase::Baking { passed: true, .. }));
-    let Phase::RollingBack {
-        reason: Reason::Inconclusive { step: 0, .. },
-    } = look(bound, Verdict::Inconclusive)
-    else {
-        panic!("it has to turn back at the bound");
-    };
-    assert!(matches!(
-        look(SignedDuration::ZERO, Verdict::Fail),
-        Phase::RollingBack {
-            reason: Reason::GateBreached { .. }
-        }
-    ));
-}
-
-#[test]
-fn an_inconclusive_bake_waits_for_somebody_where_the_plan_says_so() {
-    let plan = careful_plan();
-    let taken = smooth(&plan);
-    let (_, baking) = taken
-        .iter()
-        .find(|(_, state)| state.phase.name() == PhaseName::Baking)
-        .expect("it bakes");
-    let ends_at = baking.bake_times().expect("it bakes").ends_at;
-    let look = |state: &State, at, verdict| {
-        let event = Event::Judged {
-            step: 0,
-            at,
-            judgement: judgement(verdict),
-        };
-        step(state, &event).expect("a look").0
-    };
-    let waiting = look(baking, ends_at, Verdict::Inconclusive);
-    assert_eq!(waiting.phase.name(), PhaseName::Inconclusive);
-    let until = waiting.waits_until().expect("not for ever");
-    assert_eq!(until, ends_at + plan.approval_timeout);
-    assert_eq!(
-        look(&waiting, ends_at, Verdict::Inconclusive).phase.name(),
-        PhaseName::Inconclusive
-    );
-    assert!(matches!(
-        look(&waiting, ends_at, Verdict::Pass).phase,
-        Phase::Baking { passed: true, .. }
-    ));
-    assert_eq!(
-        look(&waiting, ends_at, Verdict::Fail).phase.name(),
-        PhaseName::RollingBack
-    );
-    assert!(step(&waiting, &Event::TimedOut { at: ends_at }).is_err(), "too early");
-    let gone = step(&waiting, &Event::TimedOut { at: until }).expect("in time").0;
-    assert!(matches!(
-        gone.phase,
-        Phase::RollingBack {
-            reason: Reason::Inconclusive { step: 0, .. }
-        }
-    ));
-    let approve = Event::Requested {
-        sequence: 50,
-        at: ends_at,
-        by: operator(),
-        request: Request::Approve,
-    };
-    assert!(
-        step(&waiting, &approve).is_err(),
-        "nobody can approve what was not decided"
-    );
-}
-
-#[test]
-fn another_release_than_the_tested_one_gets_no_weight() {
-    let plan = deploy_plan();
-    let smooth: Vec<Move> = (0..60).map(|_| Move::Due { variant: 3, seconds: 0 }).collect();
-    let taken = play(&plan, &smooth);
-    let (_, smoked) = taken
-        .iter()
-        .find(|(_, state)| state.phase == Phase::Smoked)
-        .expect("it is smoke-tested");
-    let mut other = smoked.clone();
-    other.facts.candidate = Some(release(7, Slot::Green));
-    let effect = other.next_effect().expect("the first shift");
-    let error = step(
-        &other,
-        &Event::Intended {
-            effect,
-            expected: String::new(),
-        },
-    )
-    .expect_err("it was not tested");
-    assert_eq!(error.detail, "the candidate's smoke test is missing");
-}
-
-#[test]
-fn pairs_hold_one_value_for_each_slot() {
-    let pair = PerSlot { blue: 1, green: 2 };
-    assert_eq!((*pair.get(Slot::Blue), *pair.get(Slot::Green)), (1, 2));
 }
