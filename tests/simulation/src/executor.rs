@@ -23,7 +23,7 @@ pub fn start() -> Timestamp {
 }
 
 /// What a run may take at most: a simulation that turns in circles is a mistake and has to end, too.
-const MOST_POLLS: u64 = 20_000_000;
+const MOST_POLLS: u64 = 2_000_000;
 
 thread_local! {
     static CURRENT: RefCell<Option<Handle>> = const { RefCell::new(None) };
