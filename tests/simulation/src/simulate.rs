@@ -327,7 +327,7 @@ fn bring(world: &World, code: &str) {
         Quality::FailsSmoke => inner.failing_smoke.push(code.to_owned()),
     }
     // Now and then a release brings a migration that it cannot do without.
-    if inner.migrations.is_some() && mix(0x5C4E, code.len() as u64 + inner.calls) % 3 == 0 {
+    if inner.migrations.is_some() && mix(0x5C4E, code.len() as u64 + inner.calls).is_multiple_of(3) {
         let next = inner.migrations.unwrap_or(0) + 1;
         inner.migrations = Some(next);
         inner.needs_schema.insert(code.to_owned(), next);

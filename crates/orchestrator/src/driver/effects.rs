@@ -5,7 +5,7 @@ use super::live_aliases::without_new_aliases;
 use super::plan::belongs;
 use super::run::{EffectFailure, Hands};
 use crate::domain::{ApiDeployment, Release, ReleaseNumber, ReleaseState, RolloutTarget, Slot};
-use crate::ledger::{read_standing, write_standing};
+use crate::ledger::{Standing, read_standing, write_standing};
 use crate::ports::{AlarmState, Deployed, PortError, PortErrorKind, SmokeCheckResult};
 use crate::rollout::{Effect, Event, LiveRelease, NotedAlarm, Reason, State};
 
@@ -45,19 +45,13 @@ impl Hands<'_> {
                 self.drain(state).await;
                 let current = read_standing(&*ports.ledger, &self.rollouts.environment).await?;
                 let next = current.promoted(state, self.now(), self.rollouts.config.retention);
-                write_standing(&*ports.ledger, &self.rollouts.environment, &current, next).await?;
+                self.record_standing(&current, next).await?;
                 Ok(Event::Retained)
             }
             Effect::Withdraw => {
                 let moved = self.withdraw(state).await?;
                 let current = read_standing(&*ports.ledger, &self.rollouts.environment).await?;
-                write_standing(
-                    &*ports.ledger,
-                    &self.rollouts.environment,
-                    &current,
-                    current.turned_back(state),
-                )
-                .await?;
+                self.record_standing(&current, current.turned_back(state)).await?;
                 if moved {
                     self.drain(state).await;
                 }
@@ -67,6 +61,13 @@ impl Hands<'_> {
                 Err(impossible("a look has its own way").into())
             }
         }
+    }
+
+    /// Writes what stands now. The sequence of standings tells only of others who wrote one, so the lease has to be sure.
+    async fn record_standing(&self, current: &Standing, next: Standing) -> Result<(), EffectFailure> {
+        self.may_change().await?;
+        write_standing(&*self.rollouts.ports.ledger, &self.rollouts.environment, current, next).await?;
+        Ok(())
     }
 
     async fn prepare(&self, state: &State) -> Result<Event, EffectFailure> {
@@ -180,13 +181,7 @@ impl Hands<'_> {
                 // A run that was interrupted here may have written it already.
                 if standing.live() != Some(live.clone()) {
                     let next = standing.with_baseline(baseline, deployed.target.clone(), self.now());
-                    write_standing(
-                        &*self.rollouts.ports.ledger,
-                        &self.rollouts.environment,
-                        &standing,
-                        next,
-                    )
-                    .await?;
+                    self.record_standing(&standing, next).await?;
                 }
                 live
             }

@@ -11,7 +11,7 @@ use super::run::{Hands, Run};
 use super::{InterruptHandle, Observer, RolloutError, RolloutEvent};
 use crate::config::RolloutConfig;
 use crate::domain::{EnvironmentName, ReleaseNumber};
-use crate::ledger::{Actor, Lease, LockError, OpenJournal, newest_request};
+use crate::ledger::{Actor, Lease, LockError, OpenJournal, head, newest_request};
 use crate::ports::{Checks, Clock, Infrastructure, Metrics, Migrations, Slots, Smoke, Traffic};
 use crate::rollout::{Goal, Phase, Plan, Reason, RolloutNumber, State};
 
@@ -171,6 +171,9 @@ impl Rollouts {
         self.tell(RolloutEvent::Planned { plan: plan.clone() });
         // Those are for rollouts before this one.
         let requests_read = newest_request(&*self.ports.ledger, &self.environment).await?;
+        let before = head(&*self.ports.ledger, &self.environment).await?;
+        // Whoever stalled until here and was taken over must not begin.
+        lease.renew(&*self.ports.ledger, &self.environment, self.now()).await?;
         let journal = OpenJournal::open(
             &*self.ports.ledger,
             &self.environment,
@@ -179,6 +182,7 @@ impl Rollouts {
             self.now(),
             &self.actor,
             &self.tool_version,
+            before,
         )
         .await?;
         self.finish(journal, lease, requests_read).await

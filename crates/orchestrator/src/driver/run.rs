@@ -283,15 +283,12 @@ impl Run<'_> {
     async fn look_at_the_gates(&mut self, step: usize) -> Result<(), RolloutError> {
         let hands = self.hands;
         let state = self.journal.state().clone();
+        // An answer that comes late is of when it was asked for: it must not pass for one of the bake's end.
+        let at = hands.now();
         let looks = join(hands.ask_the_gates(&state), hands.looks_unmoved(&state));
         let (judgement, is_unmoved) = self.keep_alive(looks).await?;
         self.hands.tell_baking(&state, &judgement);
-        self.record(Event::Judged {
-            step,
-            at: self.hands.now(),
-            judgement,
-        })
-        .await?;
+        self.record(Event::Judged { step, at, judgement }).await?;
         self.until_next_look(is_unmoved).await
     }
 

@@ -193,7 +193,12 @@ fn damaged(object: String, flaw: &Flaw) -> JournalError {
 }
 
 impl<'a> OpenJournal<'a> {
-    /// Begins the journal of `plan.rollout`, linked to the one before.
+    /// Begins the journal of `plan.rollout`, linked to the one before: `before` is what [`head`] found. The caller makes
+    /// sure of its lease after that, because nothing fences the first record of a journal.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a journal is opened in one place, and each says what a record holds"
+    )]
     pub async fn open(
         store: &'a dyn ObjectStore,
         environment: &EnvironmentName,
@@ -202,8 +207,8 @@ impl<'a> OpenJournal<'a> {
         now: Timestamp,
         actor: &'a Actor,
         tool_version: &'a str,
+        before: Option<Link>,
     ) -> Result<OpenJournal<'a>, JournalError> {
-        let before = head(store, environment).await?;
         let mut journal = OpenJournal {
             sequence: sequence(store, environment, plan.rollout),
             actor,
