@@ -67,6 +67,8 @@ impl Hands<'_> {
             }
             Goal::Rollback { to, .. } => Release { slot, ..(**to).clone() },
         };
+        // Somebody may have moved the traffic into this slot since it was looked at: what is live is never filled.
+        self.verify_live(live, target(state)?, |_| None).await?;
         for function in &release.functions {
             self.point_alias(&function.name, slot, &function.version).await?;
         }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use orchestrator::domain::{ApiTraffic, Canary, ReleaseNumber, Slot, Weight};
-use orchestrator::driver::{DeployOptions, RolloutError, RolloutResult};
+use orchestrator::driver::{DeployOptions, RolloutError, RolloutEvent, RolloutResult};
+use orchestrator::rollout::Effect;
 
-use crate::world::{APIS, World, seconds};
+use crate::script::scripted;
+use crate::world::{APIS, FUNCTIONS, World, config, seconds};
 
 async fn with_one_release() -> Arc<World> {
     let world = World::new();
@@ -167,4 +169,30 @@ async fn an_environment_that_was_deleted_begins_with_a_new_baseline() {
     world.assert_settled("after a new beginning").await;
     let error = world.rollouts().rollback(Some(ReleaseNumber(1))).await.unwrap_err();
     assert!(error.to_string().contains("retired"), "{error}");
+}
+
+#[tokio::test]
+async fn a_slot_that_somebody_made_live_is_not_filled() {
+    let world = with_one_release().await;
+    // Release 1 is live in green; the idle slot holds what was there before.
+    let idle = world.standing().await.live_release().unwrap().slot.other();
+    let rollouts = scripted(&world, config(), move |world, event, _| {
+        if let RolloutEvent::EffectBegins {
+            effect: Effect::Release { .. },
+        } = event
+        {
+            for api in APIS {
+                world.lock().apis.get_mut(api).unwrap().live = stage(&format!("{api}-d0"), idle);
+            }
+        }
+    });
+    let before = world.lock().functions[FUNCTIONS[0]].aliases[&idle].version;
+    let end = rollouts.deploy_blue_green(DeployOptions::default()).await;
+    let stopped = match &end {
+        Err(RolloutError::ForeignChange { .. }) => true,
+        Ok(end) => matches!(end.result, RolloutResult::NeedsHuman { .. }),
+        Err(_) => false,
+    };
+    assert!(stopped, "{end:?}");
+    assert_eq!(world.lock().functions[FUNCTIONS[0]].aliases[&idle].version, before);
 }
