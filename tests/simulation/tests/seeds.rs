@@ -14,3 +14,16 @@ fn the_same_seed_gives_the_same_trace() {
         assert_ne!(first.hash, simulate(seed + 1, None, false).hash);
     }
 }
+
+/// `cargo xtask simulate` runs more of them, optimized.
+#[test]
+fn a_fixed_set_of_seeds_holds_all_invariants() {
+    for seed in 1..=100 {
+        let outcome = simulate(seed, None, false);
+        assert!(
+            outcome.violations.is_empty(),
+            "seed {seed:#x}: {}; again, with its trace: cargo xtask simulate --seed {seed:#x}",
+            outcome.violations[0]
+        );
+    }
+}

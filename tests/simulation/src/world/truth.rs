@@ -277,8 +277,14 @@ impl Inner {
                 };
                 if let Some(state) = state {
                     let baking_since = match state.phase {
+                        // Once begun it stays: what somebody changes meanwhile is no bake of ours.
                         Phase::Baking { .. } | Phase::AwaitingApproval { .. } | Phase::Inconclusive { .. } => {
-                            self.all_in_force_since().or(Some(now))
+                            let before = self.truth.rollouts.get(rollout);
+                            let begun = before.filter(|before| before.state.phase.bake().is_some());
+                            begun
+                                .and_then(|before| before.baking_since)
+                                .or_else(|| self.all_in_force_since())
+                                .or(Some(now))
                         }
                         // The raise itself rests on the bake that was.
                         Phase::Shifting { .. } | Phase::Promoting => {
@@ -304,11 +310,13 @@ impl Inner {
                 entry, after, before, ..
             } => {
                 if happening.by.is_none() {
+                    // Of several changes by hand the first says how it was.
+                    let earlier = self.truth.foreign.get(entry).map(|earlier| earlier.before.clone());
                     self.truth.foreign.insert(
                         entry.clone(),
                         Foreign {
                             at: now,
-                            before: before.clone(),
+                            before: earlier.unwrap_or_else(|| before.clone()),
                             split: after.clone(),
                         },
                     );
