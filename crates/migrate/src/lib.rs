@@ -37,6 +37,7 @@ mod progress;
 mod refusals;
 mod repair;
 mod session;
+mod sql;
 mod statements;
 mod status;
 mod up;

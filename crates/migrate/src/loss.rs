@@ -8,6 +8,7 @@ use squawk_syntax::ast::{self, AstNode};
 
 use crate::error::MigrateError;
 use crate::lint::{line_of, plain_name};
+use crate::sql::quoted;
 
 /// Something that a down file takes away and that no up file brings back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +60,7 @@ pub(crate) async fn losses(connection: &mut PgConnection, file: &str, sql: &str)
                     format!("drops {table} with {count} rows")
                 }
                 Takes::Column { table, column } => {
-                    let quoted = format!("\"{}\" IS NOT NULL", column.replace('"', "\"\""));
+                    let quoted = format!("{} IS NOT NULL", quoted(&column));
                     let count = held(connection, &table, &quoted).await?;
                     if count == 0 {
                         continue;

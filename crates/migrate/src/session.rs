@@ -156,7 +156,16 @@ async fn sessions(watcher: &mut PgConnection, condition: &'static str, pid: i32)
 
 /// Between half and one and a half of the time, so that several runners do not march in step.
 pub(crate) fn jittered(time: Duration) -> Duration {
-    // The standard library's only randomness: the keys of a new hasher.
-    let share = RandomState::new().hash_one(0) % 1000;
+    let share = random() % 1000;
     time / 2 + time.mul_f64(share as f64 / 1000.0)
+}
+
+/// Eight digits for the name of something that exists for a while.
+pub(crate) fn mark() -> String {
+    format!("{:08x}", random() & 0xffff_ffff)
+}
+
+/// The standard library's only randomness: the keys of a new hasher.
+fn random() -> u64 {
+    RandomState::new().hash_one(0)
 }

@@ -4,7 +4,6 @@
 //! a lock on the database that lets nobody new in, and waits for those inside, whom another session sends away meanwhile.
 //! Whoever dies before its end leaves the old database serving.
 
-use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use super::{Backup, BackupError, Server};
 use crate::database::Database;
 use crate::error::MigrateError;
 use crate::session;
+use crate::sql::{literal, quoted};
 
 /// How often the sessions inside are sent away while the server waits for them to leave.
 const DISMISSALS: Duration = Duration::from_millis(100);
@@ -80,7 +80,7 @@ async fn restore_from(
 ) -> Result<Restored, BackupError> {
     let server = Server::ask(connection).await?;
     let client = client::find(options.programs.as_deref(), server.major).await?;
-    let mark = format!("{:08x}", RandomState::new().hash_one(0) & 0xffff_ffff);
+    let mark = session::mark();
     let beside = Database {
         name: name_beside(&database.name, "restore", &mark),
         ..database.clone()
@@ -190,14 +190,6 @@ fn name_beside(name: &str, what: &str, mark: &str) -> String {
         room -= 1;
     }
     format!("{}_{what}_{mark}", &name[..room.min(name.len())])
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 #[cfg(test)]

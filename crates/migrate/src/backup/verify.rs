@@ -3,7 +3,6 @@
 //! `pg_restore --list` is content with a truncated dump and with a missing file, so nothing less than a restore counts.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -57,7 +56,7 @@ pub async fn verify(backup: &Backup, server: &Database, options: &VerifyOptions)
         let about = Server::ask(&mut connection).await?;
         let client = client::find(options.programs.as_deref(), about.major).await?;
         let scratch = Database {
-            name: format!("llama_verify_{:08x}", RandomState::new().hash_one(0) & 0xffff_ffff),
+            name: format!("llama_verify_{}", session::mark()),
             ..server.clone()
         };
         execute(

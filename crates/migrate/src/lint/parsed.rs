@@ -7,6 +7,7 @@ use squawk_syntax::{Parse, SourceFile, SyntaxKind, SyntaxNode};
 
 use crate::files::MigrationFile;
 use crate::phase::Phase;
+use crate::sql::line_at;
 
 pub(super) struct Parsed {
     pub file: String,
@@ -46,7 +47,7 @@ impl Parsed {
 
     /// The line that the byte at `offset` lies in, from 1.
     pub fn line(&self, offset: usize) -> usize {
-        1 + self.sql.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+        line_at(&self.sql, offset)
     }
 
     /// The line where the node's first word stands.
@@ -71,7 +72,7 @@ pub(crate) fn line_of(sql: &str, node: &SyntaxNode) -> usize {
         .filter_map(|element| element.into_token())
         .find(|token| !token.kind().is_trivia())
         .map_or_else(|| node.text_range().start(), |token| token.text_range().start());
-    1 + sql.bytes().take(begin.into()).filter(|byte| *byte == b'\n').count()
+    line_at(sql, begin.into())
 }
 
 /// The table that a statement changes, locks or builds an index on.

@@ -1,25 +1,11 @@
 //! What somebody else changes stops a rollout and is not overwritten.
 
-use std::sync::Arc;
-
 use orchestrator::domain::{ApiTraffic, Canary, ReleaseNumber, Slot, Weight};
 use orchestrator::driver::{DeployOptions, RolloutError, RolloutEvent, RolloutResult};
 use orchestrator::rollout::Effect;
 
-use crate::script::scripted;
-use crate::world::{APIS, FUNCTIONS, World, config, seconds};
-
-async fn with_one_release() -> Arc<World> {
-    let world = World::new();
-    world.new_code("one");
-    world
-        .rollouts()
-        .deploy_blue_green(DeployOptions::default())
-        .await
-        .unwrap();
-    world.new_code("two");
-    world
-}
+use crate::script::{scripted, with_one_release};
+use crate::world::{APIS, FUNCTIONS, config, seconds};
 
 fn stage(deployment: &str, slot: Slot) -> ApiTraffic {
     ApiTraffic {

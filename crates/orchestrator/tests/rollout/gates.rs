@@ -1,18 +1,12 @@
 //! Gates that turn a rollout back, and that let it pass.
 
 use jiff::Timestamp;
-use orchestrator::driver::{DeployOptions, RolloutEnd, RolloutEvent, RolloutResult};
+use orchestrator::driver::{DeployOptions, RolloutEvent};
 use orchestrator::ports::{AlarmName, AlarmObservation, AlarmState};
 use orchestrator::rollout::Reason;
 
+use crate::script::reason;
 use crate::world::{APIS, World, config, seconds, start};
-
-fn reason(end: &RolloutEnd) -> Reason {
-    match &end.result {
-        RolloutResult::RolledBack { reason } => reason.clone(),
-        other => panic!("it ended {other:?}"),
-    }
-}
 
 #[tokio::test]
 async fn a_tenth_of_failing_requests_never_gets_through() {

@@ -1,6 +1,6 @@
 //! Tables of the gates' verdicts.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use orchestrator::config::{
     AgainstLive, CacheHits, CheckKind, CountLimit, GateCheck, GateConfig, TableThrottles, WebSocketErrors,
     WebSocketStage,
@@ -13,9 +13,7 @@ use orchestrator::gates::{
 use orchestrator::ports::{AlarmName, AlarmObservation, AlarmState, CheckAnswer};
 use orchestrator::rollout::NotedAlarm;
 
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_800_000_000 + second).expect("a time of this century")
-}
+use crate::{at, circumstances, judged};
 
 fn function(invocations: u64, errors: Option<u64>, throttles: Option<u64>) -> FunctionSample {
     FunctionSample {
@@ -45,20 +43,6 @@ fn samples(function: FunctionSample, server_errors: Option<u64>) -> Samples {
 
 fn good() -> Samples {
     samples(function(1000, Some(0), Some(0)), Some(0))
-}
-
-fn circumstances<'a>(config: &'a GateConfig, before: &'a Before) -> Circumstances<'a> {
-    Circumstances {
-        config,
-        noted: &[],
-        before,
-        compared_steps: 2,
-        hotfix: false,
-    }
-}
-
-fn judged(config: &GateConfig, samples: Samples) -> Judgement {
-    judge(&circumstances(config, &Before::default()), samples)
 }
 
 #[test]

@@ -8,23 +8,7 @@ use orchestrator::gates::{samples as read, *};
 use orchestrator::ports::*;
 use orchestrator::rollout::*;
 
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_800_000_000 + second).expect("a time of this century")
-}
-
-fn circumstances<'a>(config: &'a GateConfig, before: &'a Before) -> Circumstances<'a> {
-    Circumstances {
-        config,
-        noted: &[],
-        before,
-        compared_steps: 2,
-        hotfix: false,
-    }
-}
-
-fn judged(config: &GateConfig, samples: Samples) -> Judgement {
-    judge(&circumstances(config, &Before::default()), samples)
-}
+use crate::{at, circumstances, judged};
 
 fn target() -> RolloutTarget {
     RolloutTarget {
