@@ -31,7 +31,7 @@ pub(crate) async fn run(
     progress::prepare(connection).await?;
     let before = progress::read(connection, file.version).await?;
     let (mut cursor, earlier) = match before {
-        Some(before) if before.checksum == file.checksum => (before.cursor, before.keys),
+        Some(before) if file.matches(&before.checksum) => (before.cursor, before.keys),
         // Never begun, or begun with another text: from the start.
         _ => {
             progress::begin(connection, file).await?;

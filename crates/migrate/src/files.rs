@@ -36,18 +36,23 @@ pub struct MigrationFile {
     pub no_transaction: bool,
     /// How it goes through a table, if it is a backfill in batches.
     pub batch: Option<Batch>,
-    /// SHA-384 of the text without carriage returns and byte order mark, which for a plain file is sqlx's checksum.
+    /// SHA-384 of the file's bytes, which is sqlx's checksum and what is recorded: sqlx-cli on the same files agrees.
     pub checksum: Vec<u8>,
-    /// SHA-384 of the bytes, which sqlx records of a file with either.
-    raw_checksum: Vec<u8>,
+    /// Without byte order mark and carriage returns.
     sql: String,
     migration_type: MigrationType,
 }
 
 impl MigrationFile {
-    /// Whether this is the text that was applied under `checksum`, whatever line ends it had then.
+    /// Whether this is the text that was applied under `checksum`, whatever line ends it had then, and with a byte order
+    /// mark or without: the same commit has others on another machine (sqlx#2659).
     pub(crate) fn matches(&self, checksum: &[u8]) -> bool {
-        checksum == self.checksum || checksum == self.raw_checksum
+        let is = |text: &str| Sha384::digest(text).as_slice() == checksum;
+        if checksum == self.checksum || is(&self.sql) {
+            return true;
+        }
+        let carriage_returns = self.sql.replace('\n', "\r\n");
+        is(&carriage_returns) || is(&format!("\u{feff}{}", self.sql)) || is(&format!("\u{feff}{carriage_returns}"))
     }
 
     pub(crate) fn sql(&self) -> &str {
@@ -249,8 +254,7 @@ fn read(name: Name, path: &Path, down: Option<Down>) -> Result<MigrationFile, Lo
         down,
         no_transaction: head.no_transaction,
         batch,
-        checksum: Sha384::digest(&sql).to_vec(),
-        raw_checksum: Sha384::digest(&raw).to_vec(),
+        checksum: Sha384::digest(&raw).to_vec(),
         sql,
         migration_type: name.migration_type,
         file: name.file,
@@ -396,11 +400,21 @@ mod tests {
         let file = &migrator.files()[0];
         assert_eq!((file.phase, file.no_transaction), (Some(Phase::Expand), true));
         assert!(file.sql().starts_with("-- Copyright\n"));
-        assert!(file.matches(&Sha384::digest(text)), "what sqlx recorded");
-        assert!(
-            file.matches(&Sha384::digest(text.replace(['\r', '\u{feff}'], ""))),
-            "the same file with plain line ends"
-        );
+        assert_eq!(file.checksum, Sha384::digest(text).to_vec(), "what sqlx records");
+        let plain = text.replace(['\r', '\u{feff}'], "");
+        let spellings = [
+            text.to_owned(),
+            text.replace('\r', ""),
+            text.replace('\u{feff}', ""),
+            plain.clone(),
+        ];
+        let other_machine = load(&[("1_a.sql", &plain)]).unwrap();
+        for spelling in spellings {
+            let recorded = Sha384::digest(&spelling);
+            assert!(file.matches(&recorded), "{spelling:?}");
+            assert!(other_machine.files()[0].matches(&recorded), "{spelling:?}");
+        }
+        assert!(!file.matches(&Sha384::digest(plain.replace("-- Copyright", "-- copyright"))));
         let late = load(&[("1_a.expand.sql", "SELECT 1;\n-- no-transaction\n")]).unwrap();
         assert!(!late.files()[0].no_transaction);
     }

@@ -246,7 +246,7 @@ impl Runner<'_> {
     ) -> Result<Duration, MigrateError> {
         progress::prepare(self.connection).await?;
         let begun = progress::read(self.connection, file.version).await?;
-        let ours = begun.is_some_and(|begun| begun.checksum == file.checksum);
+        let ours = begun.is_some_and(|begun| file.matches(&begun.checksum));
         match index.state(self.connection).await? {
             IndexState::Valid if ours => {
                 self.connection

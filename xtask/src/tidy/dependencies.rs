@@ -29,6 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("e2e", &["stack", "cfn"]),
     ("simulation", &["orchestrator"]),
     ("test-postgres", &[]),
+    ("migrations", &["migrate", "test-postgres"]),
     ("xtask", &[]),
 ];
 
