@@ -56,6 +56,7 @@ pub enum Code {
     SlotUnsuitable,
     MigrationFailed,
     DatabaseUnavailable,
+    ContractRefused,
     CloudDenied,
     CloudUnavailable,
     Interrupted,
@@ -64,7 +65,7 @@ pub enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub const ALL: [Code; 52] = [
+    pub const ALL: [Code; 53] = [
         Code::ConfigMissing,
         Code::ConfigInvalid,
         Code::EnvironmentUnknown,
@@ -113,6 +114,7 @@ impl Code {
         Code::SlotUnsuitable,
         Code::MigrationFailed,
         Code::DatabaseUnavailable,
+        Code::ContractRefused,
         Code::CloudDenied,
         Code::CloudUnavailable,
         Code::Interrupted,
@@ -170,6 +172,7 @@ impl Code {
             Code::SlotUnsuitable => "LD0515",
             Code::MigrationFailed => "LD0601",
             Code::DatabaseUnavailable => "LD0602",
+            Code::ContractRefused => "LD0603",
             Code::CloudDenied => "LD0701",
             Code::CloudUnavailable => "LD0702",
             Code::Interrupted => "LD0801",
@@ -209,6 +212,7 @@ impl Code {
             | Code::ReleaseUnknown
             | Code::NothingToRelease
             | Code::RequestRefused
+            | Code::ContractRefused
             | Code::NothingOpen
             | Code::SlotUnsuitable => 2,
             Code::SmokeFailed | Code::RolledBack => 3,

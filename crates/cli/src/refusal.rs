@@ -3,6 +3,7 @@
 use aws::assets::{AssetError, ManifestError};
 use aws::stacks::{StackError, advice};
 use aws::{ConnectError, Failure as CallFailure};
+use migrate::MigrateError;
 use orchestrator::ports::PortErrorKind;
 
 use crate::failure::{Code, Failure};
@@ -97,6 +98,17 @@ pub fn destroying(error: StackError) -> Failure {
         _ => return deploying(error),
     };
     Failure::new(code, message).because(error).hint(hint)
+}
+
+pub fn migrating(error: MigrateError) -> Failure {
+    let (code, message) = match &error {
+        MigrateError::Connect { .. } | MigrateError::Unreachable { .. } => {
+            (Code::DatabaseUnavailable, "no connection to the database")
+        }
+        MigrateError::LockHeld { .. } => (Code::LockHeld, "another run migrates this database"),
+        _ => (Code::MigrationFailed, "the database was not migrated"),
+    };
+    Failure::new(code, message).because(error)
 }
 
 pub fn code_of(kind: PortErrorKind) -> Code {

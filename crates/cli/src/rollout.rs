@@ -2,6 +2,7 @@
 
 mod checks;
 mod clock;
+pub mod contract;
 mod ending;
 mod gate_checks;
 mod migrations;

@@ -13,7 +13,7 @@ use orchestrator::domain::Weight;
 use orchestrator::ledger::Actor;
 
 pub use duration::{Span, parse as parse_duration};
-pub use file::{Approval, Backup, CheckTable as Check, TrafficTable as Traffic};
+pub use file::{Approval, Backup, CheckTable as Check, Contract, TrafficTable as Traffic};
 
 use crate::cargo_build::CargoBuild;
 use crate::failure::{Code, Failure, Outcome};
@@ -69,6 +69,7 @@ pub struct Environment {
 pub struct Database {
     pub secret_output: String,
     pub migrations: PathBuf,
+    pub contract: Contract,
 }
 
 impl Environment {
@@ -122,6 +123,7 @@ impl Settings {
         let database = parsed.database.map(|table| Database {
             secret_output: table.secret_output,
             migrations: root.join(table.migrations),
+            contract: table.contract,
         });
         let mut environments = BTreeMap::new();
         for (name, table) in parsed.environments {

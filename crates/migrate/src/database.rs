@@ -121,6 +121,21 @@ impl Database {
         self
     }
 
+    /// The text with `***` for the password, as it is and as a URL writes it.
+    pub fn mask(&self, text: &str) -> String {
+        let password = self.password.reveal();
+        if password.is_empty() {
+            return text.to_owned();
+        }
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+        let encoded = |byte: u8| match plain(byte) {
+            true => char::from(byte).to_string(),
+            false => format!("%{byte:02X}"),
+        };
+        let in_url: String = password.bytes().map(encoded).collect();
+        text.replace(password, "***").replace(&in_url, "***")
+    }
+
     pub fn tls(&self) -> &Tls {
         &self.tls
     }

@@ -76,6 +76,8 @@ pub enum MigrateError {
     NoPhase { file: String },
     #[error("{file} is a contract and must not run before {before}, which is pending")]
     ContractTooEarly { file: String, before: String },
+    #[error("leave to run contracts was given for another database than {database}")]
+    PermitElsewhere { database: String },
     #[error("{file} builds the index {index}, of which an earlier try left an invalid one that could not be dropped")]
     InvalidIndex {
         file: String,
@@ -129,6 +131,7 @@ impl MigrateError {
             Self::History { .. } => "history",
             Self::NoPhase { .. } => "no_phase",
             Self::ContractTooEarly { .. } => "contract_too_early",
+            Self::PermitElsewhere { .. } => "permit_elsewhere",
             Self::InvalidIndex { .. } => "invalid_index",
             Self::UnknownVersion { .. } => "unknown_version",
             Self::NotNew { .. } => "not_new",

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::contract::ContractPermit;
+use crate::database::Database;
 use crate::error::MigrateError;
 use crate::files::MigrationFile;
 use crate::phase::Phase;
@@ -11,7 +13,7 @@ use crate::phase::Phase;
 #[derive(Clone, Debug)]
 pub struct Options {
     /// What may run now; the rest is held.
-    pub phases: BTreeSet<Phase>,
+    pub phases: Phases,
     /// At most this many migrations.
     pub steps: Option<usize>,
     /// How long to wait for another run to end.
@@ -29,7 +31,7 @@ impl Options {
     /// Before the traffic shifts: only what both versions survive.
     pub fn rollout() -> Self {
         Self {
-            phases: BTreeSet::from([Phase::Expand]),
+            phases: Phases::of([Phase::Expand]),
             steps: None,
             lock_wait: Duration::from_secs(60),
             lock_timeout: Duration::from_secs(1),
@@ -38,16 +40,64 @@ impl Options {
         }
     }
 
-    /// By a person: expands and backfills. Contracts still need [`Options::allowing`].
+    /// By a person: expands and backfills. Contracts still need [`Options::contracting`].
     pub fn by_hand() -> Self {
         Self::rollout().allowing(Phase::Backfill)
     }
 
-    /// Also applies this phase. For [`Phase::Contract`] the caller vouches that the old version is gone.
+    /// Also applies this phase; [`Phase::Contract`] stays held, it needs [`Options::contracting`].
     #[must_use]
     pub fn allowing(mut self, phase: Phase) -> Self {
-        self.phases.insert(phase);
+        self.phases.free.insert(phase);
         self
+    }
+
+    /// Applies this phase alone; [`Phase::Contract`] stays held, it needs [`Options::contracting`].
+    #[must_use]
+    pub fn only(mut self, phase: Phase) -> Self {
+        self.phases = Phases::of([phase]);
+        self
+    }
+
+    /// Also applies contracts: the permit says that the old version is gone, and which backup stands behind them.
+    #[must_use]
+    pub fn contracting(mut self, permit: ContractPermit) -> Self {
+        self.phases.contract = Some(permit);
+        self
+    }
+}
+
+/// The phases that a run may apply. [`Phase::Contract`] gets among them by [`Options::contracting`] alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Phases {
+    /// A contract in here allows nothing.
+    free: BTreeSet<Phase>,
+    contract: Option<ContractPermit>,
+}
+
+impl Phases {
+    pub fn of(phases: impl IntoIterator<Item = Phase>) -> Self {
+        Self {
+            free: phases.into_iter().collect(),
+            contract: None,
+        }
+    }
+
+    pub fn contains(&self, phase: Phase) -> bool {
+        match phase {
+            Phase::Contract => self.contract.is_some(),
+            other => self.free.contains(&other),
+        }
+    }
+
+    /// Refuses a permit that was given for another database.
+    pub(crate) fn check(&self, database: &Database) -> Result<(), MigrateError> {
+        match &self.contract {
+            Some(permit) if !permit.is_for(database) => Err(MigrateError::PermitElsewhere {
+                database: database.to_string(),
+            }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -82,7 +132,7 @@ impl Plan {
             let phase = file.phase.ok_or_else(|| MigrateError::NoPhase {
                 file: file.file.clone(),
             })?;
-            if !options.phases.contains(&phase) {
+            if !options.phases.contains(phase) {
                 plan.held.push(Held {
                     file: file.file.clone(),
                     phase,
@@ -119,7 +169,9 @@ fn reason(phase: Phase) -> &'static str {
     match phase {
         Phase::Expand => "expands were not asked for",
         Phase::Backfill => "a backfill runs after all traffic is on the new version",
-        Phase::Contract => "a contract takes away what the old version needs: allow it when that version is gone",
+        Phase::Contract => {
+            "a contract takes away what the old version needs: it runs when that version is gone and a backup is proven"
+        }
         Phase::Seed => "seeds are for environments that ask for them",
     }
 }

@@ -52,6 +52,7 @@ impl Migrator {
         options: &Options,
         events: &dyn Events,
     ) -> Result<Report, MigrateError> {
+        options.phases.check(database)?;
         let mut connection = session::open(database).await?;
         let result = self.up_on(&mut connection, database, options, events).await;
         session::finish(connection, result).await

@@ -25,9 +25,19 @@ pub fn run(options: &Options, settings: &Settings, console: &Console) -> Outcome
         .runtime
         .block_on(rollouts.cleanup(options.now))
         .map_err(rollout::failed)?;
+    let contracts = session
+        .runtime
+        .block_on(rollout::contract::contract_on_cleanup(&session, console))?;
     console.clear();
     console.print(&said(&done, &environment.name));
-    console.print_json(&json!({ "environment": environment.name, "cleanup": done }));
+    for file in &contracts.applied {
+        console.print(&format!("contracted: {file}"));
+    }
+    if let Some(because) = &contracts.because {
+        let files = contracts.waiting.join(", ");
+        console.say(&format!("warning: {files} waits: {because}"));
+    }
+    console.print_json(&json!({ "environment": environment.name, "cleanup": done, "contracts": contracts }));
     Ok(0)
 }
 

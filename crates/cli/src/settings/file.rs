@@ -70,6 +70,19 @@ pub struct DatabaseTable {
     pub secret_output: String,
     /// The folder of migrations.
     pub migrations: String,
+    #[serde(default)]
+    pub contract: Contract,
+}
+
+/// When migrations of the phase `contract` run.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Contract {
+    /// By `migrate up --phase contract`.
+    #[default]
+    ByHand,
+    /// After `cleanup` retired the old slot, as soon as nothing is in the way.
+    OnCleanup,
 }
 
 /// One HTTP request and what its answer must look like; a smoke check, or one kind of synthetic traffic.

@@ -5,6 +5,7 @@
 mod backfills;
 mod backups;
 mod contention;
+mod contracts;
 mod crashes;
 mod disagreements;
 mod downs;

@@ -125,7 +125,7 @@ async fn phases_run_when_they_may() {
         report.held[1].reason
     );
 
-    let early = world.up(&hasty().allowing(Phase::Contract)).await.unwrap_err();
+    let early = world.up(&hasty().contracting(world.permit().await)).await.unwrap_err();
     assert_eq!(
         early.to_string(),
         "30_drop.contract.sql is a contract and must not run before 20_fill.backfill.sql, which is pending"
@@ -138,6 +138,11 @@ async fn phases_run_when_they_may() {
     );
     assert_eq!(
         world.applies(&hasty().allowing(Phase::Contract)).await,
+        Vec::<String>::new(),
+        "without a permit nothing allows a contract"
+    );
+    assert_eq!(
+        world.applies(&hasty().contracting(world.permit().await)).await,
         ["30_drop.contract.sql"]
     );
     assert_eq!(

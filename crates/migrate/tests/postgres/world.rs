@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use migrate::{Database, Event, Events, MigrateError, Migrator, Options, Password, Report};
+use migrate::{
+    ContractPermit, Database, Event, Events, MigrateError, Migrator, Options, Password, ProvenBackup, Report, Versions,
+};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, raw_sql};
 use tempfile::TempDir;
@@ -68,6 +70,22 @@ impl World {
             .into_iter()
             .map(|applied| applied.file)
             .collect()
+    }
+
+    /// A backup of the schema as it is now, as if it had been restored for a proof.
+    pub async fn proven(&self) -> ProvenBackup {
+        ProvenBackup {
+            name: "before".to_owned(),
+            schema_version: self.migrator().status(&self.database()).await.unwrap().schema_version(),
+        }
+    }
+
+    /// Leave to run contracts: nobody is connected.
+    pub async fn permit(&self) -> ContractPermit {
+        let backups = [self.proven().await];
+        ContractPermit::ask(&self.database(), &Versions::default(), &backups)
+            .await
+            .unwrap()
     }
 
     pub async fn connect(&self) -> PgConnection {

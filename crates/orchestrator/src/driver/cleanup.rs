@@ -126,7 +126,7 @@ impl Rollouts {
             self.renew_if_due(lease, &lease_end).await?;
             hands.give_idle_slot_to(&standing, live).await.map_err(refused)?;
         }
-        let next = standing.retired(&due, idle_is_free);
+        let next = standing.retired(&due, idle_is_free, self.now());
         let mut standing = write_standing(ledger, &self.environment, &standing, next).await?;
         done.retired = due;
 

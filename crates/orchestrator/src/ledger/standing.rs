@@ -33,6 +33,10 @@ pub struct Standing {
     /// Releases of which nothing is left in the cloud but what others use, in order.
     #[serde(default)]
     pub removed: Vec<ReleaseNumber>,
+    /// When a release was retired last, so that since then only the live one can be called; `None` where that was never, or
+    /// by an earlier program.
+    #[serde(default)]
+    pub last_retired_at: Option<Timestamp>,
 }
 
 impl Default for Standing {
@@ -51,6 +55,7 @@ impl Default for Standing {
             target: None,
             rests_on: None,
             removed: Vec::new(),
+            last_retired_at: None,
         }
     }
 }
@@ -156,8 +161,11 @@ impl Standing {
     }
 
     /// With these releases past their retention, and the idle slot on the live release where `idle_is_live`.
-    pub fn retired(&self, releases: &[ReleaseNumber], idle_is_live: bool) -> Standing {
+    pub fn retired(&self, releases: &[ReleaseNumber], idle_is_live: bool, now: Timestamp) -> Standing {
         let mut next = self.clone();
+        if !releases.is_empty() {
+            next.last_retired_at = Some(now);
+        }
         for release in &mut next.releases {
             if releases.contains(&release.number) {
                 release.state = ReleaseState::Retired;
