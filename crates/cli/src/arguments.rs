@@ -1,5 +1,6 @@
 //! What can be typed: the grammar of the command line and nothing else.
 
+mod database;
 mod operate;
 
 use std::num::NonZeroUsize;
@@ -7,6 +8,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::database::{
+    Db, DbBackup, DbRestore, DbVerify, Migrate, MigrateBaseline, MigrateDown, MigrateLint, MigrateMake, MigrateRepair,
+    MigrateRollback, MigrateUp,
+};
 pub use self::operate::{
     Audit, Cleanup, EnvironmentAndNumber, EnvironmentArgument, Monitor, Request, RequestWithReason, SlotName, Smoke,
     Switch, SwitchTarget, Traffic, Unlock,
@@ -89,9 +94,12 @@ pub enum Command {
     /// Why each decision was made, and whether the record of it is as it was written
     #[command(subcommand)]
     Audit(Audit),
-    /// Database migrations
+    /// Database migrations that two versions of the program survive
     #[command(subcommand)]
     Migrate(Migrate),
+    /// The database itself: backups that are known to restore, and its health
+    #[command(subcommand)]
+    Db(Db),
     /// The embedded cloud that plays the environment `local`
     #[command(subcommand)]
     Local(Local),
@@ -314,26 +322,6 @@ pub struct Destroy {
     /// After a deletion has failed: the logical id of a resource to leave where it is; repeatable
     #[arg(long, value_name = "LOGICAL_ID")]
     pub retain: Vec<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Migrate {
-    /// Apply what is pending and may run now
-    Up {
-        #[command(flatten)]
-        target: MigrateTarget,
-    },
-    /// What is applied and what is pending
-    Status {
-        #[command(flatten)]
-        target: MigrateTarget,
-    },
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct MigrateTarget {
-    #[arg(long = "env", value_name = "ENV", default_value = "local")]
-    pub environment: String,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,6 +3,8 @@
 mod audit;
 mod bootstrap;
 mod cleanup;
+mod database;
+mod db;
 mod deploy;
 mod destroy;
 mod diff;
@@ -61,6 +63,7 @@ pub fn run(arguments: &Arguments, surroundings: &Surroundings, console: &Console
         Command::Traffic(command) => traffic::run(command, &settings()?, console),
         Command::Audit(command) => audit::run(command, &settings()?, console),
         Command::Migrate(command) => migrate::run(command, &settings()?, console),
+        Command::Db(command) => db::run(command, &settings()?, console),
         Command::Explain(options) => explain::run(options, console),
         Command::Local(command) => local::run(command, &settings()?, console),
     }

@@ -57,6 +57,15 @@ pub enum Code {
     MigrationFailed,
     DatabaseUnavailable,
     ContractRefused,
+    MigrationsInvalid,
+    PhaseTooEarly,
+    DataWouldBeLost,
+    BackupUnknown,
+    BackupFailed,
+    BackupUnproven,
+    RestoreFailed,
+    #[expect(dead_code, reason = "the health check of caches comes with the next change")]
+    CacheUnavailable,
     CloudDenied,
     CloudUnavailable,
     Interrupted,
@@ -65,7 +74,7 @@ pub enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub const ALL: [Code; 53] = [
+    pub const ALL: [Code; 61] = [
         Code::ConfigMissing,
         Code::ConfigInvalid,
         Code::EnvironmentUnknown,
@@ -115,6 +124,14 @@ impl Code {
         Code::MigrationFailed,
         Code::DatabaseUnavailable,
         Code::ContractRefused,
+        Code::MigrationsInvalid,
+        Code::PhaseTooEarly,
+        Code::DataWouldBeLost,
+        Code::BackupUnknown,
+        Code::BackupFailed,
+        Code::BackupUnproven,
+        Code::RestoreFailed,
+        Code::CacheUnavailable,
         Code::CloudDenied,
         Code::CloudUnavailable,
         Code::Interrupted,
@@ -173,6 +190,14 @@ impl Code {
             Code::MigrationFailed => "LD0601",
             Code::DatabaseUnavailable => "LD0602",
             Code::ContractRefused => "LD0603",
+            Code::MigrationsInvalid => "LD0610",
+            Code::PhaseTooEarly => "LD0611",
+            Code::DataWouldBeLost => "LD0612",
+            Code::BackupUnknown => "LD0613",
+            Code::BackupFailed => "LD0614",
+            Code::BackupUnproven => "LD0615",
+            Code::RestoreFailed => "LD0616",
+            Code::CacheUnavailable => "LD0617",
             Code::CloudDenied => "LD0701",
             Code::CloudUnavailable => "LD0702",
             Code::Interrupted => "LD0801",
@@ -214,7 +239,11 @@ impl Code {
             | Code::RequestRefused
             | Code::ContractRefused
             | Code::NothingOpen
-            | Code::SlotUnsuitable => 2,
+            | Code::SlotUnsuitable
+            | Code::MigrationsInvalid
+            | Code::PhaseTooEarly
+            | Code::DataWouldBeLost
+            | Code::BackupUnknown => 2,
             Code::SmokeFailed | Code::RolledBack => 3,
             Code::LockHeld | Code::StackBusy | Code::NoAnswer => 4,
             Code::NeedsHuman | Code::JournalDamaged | Code::HistoryChanged => 5,
@@ -229,6 +258,10 @@ impl Code {
             | Code::GateUndecided
             | Code::MigrationFailed
             | Code::DatabaseUnavailable
+            | Code::BackupFailed
+            | Code::BackupUnproven
+            | Code::RestoreFailed
+            | Code::CacheUnavailable
             | Code::CloudDenied
             | Code::CloudUnavailable
             | Code::Internal => 1,

@@ -3,7 +3,7 @@
 use aws::assets::{AssetError, ManifestError};
 use aws::stacks::{StackError, advice};
 use aws::{ConnectError, Failure as CallFailure};
-use migrate::MigrateError;
+use migrate::{BackupError, MigrateError};
 use orchestrator::ports::PortErrorKind;
 
 use crate::failure::{Code, Failure};
@@ -101,12 +101,61 @@ pub fn destroying(error: StackError) -> Failure {
 }
 
 pub fn migrating(error: MigrateError) -> Failure {
-    let (code, message) = match &error {
+    let (code, message, hint) = match &error {
+        MigrateError::Load(_) => return loading(error),
         MigrateError::Connect { .. } | MigrateError::Unreachable { .. } => {
-            (Code::DatabaseUnavailable, "no connection to the database")
+            (Code::DatabaseUnavailable, "no connection to the database", None)
         }
-        MigrateError::LockHeld { .. } => (Code::LockHeld, "another run migrates this database"),
-        _ => (Code::MigrationFailed, "the database was not migrated"),
+        MigrateError::LockHeld { .. } => (Code::LockHeld, "another run migrates this database", None),
+        MigrateError::UnknownVersion { .. } => (
+            Code::ArgumentsInvalid,
+            "there is no such version",
+            Some("llama-deploy migrate status lists the versions"),
+        ),
+        MigrateError::ContractTooEarly { .. } => (Code::PhaseTooEarly, "the database was not migrated", None),
+        MigrateError::NoDown { .. } => (
+            Code::DataWouldBeLost,
+            "nothing was taken back",
+            Some("the way forward is a new migration: llama-deploy migrate make NAME"),
+        ),
+        MigrateError::WouldLose { .. } => (
+            Code::DataWouldBeLost,
+            "nothing more was taken back",
+            Some(
+                "the way forward: a new migration that makes the schema what it should be (llama-deploy migrate make NAME), or \
+                 llama-deploy rollback ENV, which turns the traffic back and leaves the schema",
+            ),
+        ),
+        MigrateError::History { .. } => (
+            Code::MigrationFailed,
+            "the database was not migrated",
+            Some("llama-deploy migrate repair says what can be done about each"),
+        ),
+        _ => (Code::MigrationFailed, "the database was not migrated", None),
+    };
+    let failure = Failure::new(code, message).because(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// The folder of migrations.
+pub fn loading(error: impl Into<anyhow::Error>) -> Failure {
+    Failure::new(Code::MigrationsInvalid, "the migrations cannot be used").because(error)
+}
+
+/// Whatever is done with a backup; `otherwise` where the error does not say itself what is wrong with it.
+pub fn with_backup(error: BackupError, otherwise: Code, message: &str) -> Failure {
+    let code = match error {
+        BackupError::Database(error) => return migrating(error),
+        BackupError::Label { .. } => Code::ArgumentsInvalid,
+        BackupError::Unknown { .. } => Code::BackupUnknown,
+        BackupError::Damaged { .. }
+        | BackupError::Restore { .. }
+        | BackupError::RowsDiffer { .. }
+        | BackupError::CheckFailed { .. } => Code::BackupUnproven,
+        _ => otherwise,
     };
     Failure::new(code, message).because(error)
 }

@@ -21,6 +21,7 @@ use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use orchestrator::domain::EnvironmentName;
 use orchestrator::driver::{InterruptHandle, Observer, Ports, RolloutEvent, Rollouts};
+use orchestrator::ledger::current_lock;
 use tokio::sync::OnceCell;
 
 use self::checks::ConfiguredSmoke;
@@ -117,6 +118,28 @@ pub fn ledger(session: &Session<'_>) -> Outcome<Arc<dyn ObjectStore>> {
     std::fs::create_dir_all(&folder).map_err(|error| unusable(error.into()))?;
     let store = LocalFileSystem::new_with_prefix(&folder).map_err(|error| unusable(error.into()))?;
     Ok(Arc::new(store))
+}
+
+/// Refuses while a run holds the environment's lock. `why` it must not be disturbed, for the end of a sentence.
+pub async fn refuse_at_work(ledger: &dyn ObjectStore, environment: &Environment, why: &str) -> Outcome {
+    let name = EnvironmentName::new(environment.name.as_str());
+    let lock = current_lock(ledger, &name)
+        .await
+        .map_err(|error| Failure::new(Code::JournalDamaged, "the ledger's lock cannot be read").because(error))?;
+    match lock {
+        Some(lock) if lock.is_held(now(), environment.rollout.lock_margin) => Err(Failure::new(
+            Code::LockHeld,
+            format!("a rollout is at work in {}, and {why}", environment.name),
+        )
+        .because(anyhow::anyhow!(
+            "{} holds the lock since {}, until {}",
+            lock.owner,
+            lock.since,
+            lock.until
+        ))
+        .hint("wait until it ends, or end it with an interrupt")),
+        _ => Ok(()),
+    }
 }
 
 /// Passes events on, and sends synthetic traffic from the first shift until the rollout has ended.

@@ -13,7 +13,7 @@ use orchestrator::domain::Weight;
 use orchestrator::ledger::Actor;
 
 pub use duration::{Span, parse as parse_duration};
-pub use file::{Approval, Backup, CheckTable as Check, Contract, TrafficTable as Traffic};
+pub use file::{Approval, Backup, CheckTable as Check, Contract, DataCheck, TrafficTable as Traffic};
 
 use crate::cargo_build::CargoBuild;
 use crate::failure::{Code, Failure, Outcome};
@@ -70,6 +70,8 @@ pub struct Database {
     pub secret_output: String,
     pub migrations: PathBuf,
     pub contract: Contract,
+    /// What a restored backup is asked, beyond the number of rows.
+    pub checks: Vec<DataCheck>,
 }
 
 impl Environment {
@@ -124,6 +126,7 @@ impl Settings {
             secret_output: table.secret_output,
             migrations: root.join(table.migrations),
             contract: table.contract,
+            checks: table.checks,
         });
         let mut environments = BTreeMap::new();
         for (name, table) in parsed.environments {
@@ -193,6 +196,13 @@ impl Settings {
             )
             .hint(format!("it has: {}", known.join(", ")))
         })
+    }
+
+    /// What the settings say of the database, which is the same for every environment.
+    pub fn database(&self) -> Option<&Database> {
+        self.environments
+            .values()
+            .find_map(|environment| environment.database.as_ref())
     }
 
     pub fn cargo_build(&self, profile: &str) -> CargoBuild {

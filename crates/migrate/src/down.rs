@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::migrate::Migrate;
+use sqlx::migrate::{Migrate, Migration};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::database::Database;
@@ -58,33 +58,7 @@ impl Migrator {
     ) -> Result<Vec<String>, MigrateError> {
         lock::acquire(connection, options.waits.lock_wait, events).await?;
         let status = Status::of(self, history::read(connection).await?);
-        if !status.problems.is_empty() {
-            return Err(MigrateError::History {
-                problems: status.problems,
-            });
-        }
-        let newest_first: Vec<&MigrationFile> = status
-            .applied
-            .iter()
-            .rev()
-            .filter_map(|applied| self.files().iter().find(|file| file.version == applied.version))
-            .collect();
-        let chosen: Vec<&MigrationFile> = match options.reach {
-            Reach::Steps(steps) => newest_first.into_iter().take(steps).collect(),
-            Reach::To(version) => {
-                if version != 0 && !status.applied.iter().any(|applied| applied.version == version) {
-                    return Err(MigrateError::UnknownVersion { version });
-                }
-                newest_first.into_iter().filter(|file| file.version > version).collect()
-            }
-        };
-        let mut plan = Vec::new();
-        for file in chosen {
-            let down = file.down.as_ref().ok_or_else(|| MigrateError::NoDown {
-                file: file.file.clone(),
-            })?;
-            plan.push((file, down));
-        }
+        let plan = self.downs(&status, options.reach)?;
         session::set(connection, "lock_timeout", options.waits.lock_timeout).await?;
         let count = plan.len();
         let mut taken = Vec::new();
@@ -103,6 +77,43 @@ impl Migrator {
         }
         Ok(taken)
     }
+
+    /// The files that this reach takes back with the files that do it, newest first.
+    pub(crate) fn downs(&self, status: &Status, reach: Reach) -> Result<Vec<(&MigrationFile, &Down)>, MigrateError> {
+        if !status.problems.is_empty() {
+            return Err(MigrateError::History {
+                problems: status.problems.clone(),
+            });
+        }
+        let chosen = status.within(reach)?.into_iter();
+        chosen
+            .filter_map(|applied| self.files().iter().find(|file| file.version == applied.version))
+            .map(|file| match &file.down {
+                Some(down) => Ok((file, down)),
+                None => Err(MigrateError::NoDown {
+                    file: file.file.clone(),
+                }),
+            })
+            .collect()
+    }
+}
+
+/// What sqlx runs to take the migration back.
+pub(crate) fn reverting(file: &MigrationFile, down: &Down) -> Migration {
+    let mut migration = file.as_sqlx();
+    migration.sql = sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(down.sql.clone()));
+    migration.no_tx = down.no_transaction;
+    migration
+}
+
+/// The down file did not run.
+pub(crate) fn failed(down: &Down, source: sqlx::Error) -> MigrateError {
+    MigrateError::Failed {
+        file: down.file.clone(),
+        line: None,
+        no_transaction: down.no_transaction,
+        source,
+    }
 }
 
 async fn revert(
@@ -112,15 +123,8 @@ async fn revert(
     may_lose: bool,
 ) -> Result<Duration, MigrateError> {
     let begun = Instant::now();
-    let failed = |source| MigrateError::Failed {
-        file: down.file.clone(),
-        line: None,
-        no_transaction: down.no_transaction,
-        source,
-    };
-    let mut migration = file.as_sqlx();
-    migration.sql = sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(down.sql.clone()));
-    migration.no_tx = down.no_transaction;
+    let failed = |source| failed(down, source);
+    let migration = reverting(file, down);
     if down.no_transaction {
         // It holds one statement alone: dropping an index, which loses nothing, or something that is not known to.
         let losses = loss::losses(connection, &down.file, &down.sql).await?;

@@ -1,4 +1,5 @@
-//! A dry run that runs: every pending migration is executed in one transaction that is rolled back at its end.
+//! A dry run that runs: every migration, or every file that takes one back, is executed in one transaction that is rolled
+//! back at its end.
 //!
 //! Said of each are the locks that it took on relations that were there before, for how long, and whom they kept waiting. The
 //! locks are real while it lasts, so on a database with traffic it steps back like a real run does; on a copy it disturbs
@@ -12,15 +13,17 @@ use sqlx::migrate::Migrate;
 use sqlx::{Connection, PgConnection};
 
 use crate::database::Database;
+use crate::down::{self, DownOptions};
 use crate::error::MigrateError;
 use crate::event::Events;
-use crate::files::{MigrationFile, Migrator};
+use crate::files::{Down, MigrationFile, Migrator};
 use crate::history::{self, TABLE};
+use crate::loss::Loss;
 use crate::plan::{Held, Options};
 use crate::session::{self, Blocker};
 use crate::status::Status;
 use crate::up::{as_sql, failed};
-use crate::{lock, progress};
+use crate::{lock, loss, progress};
 
 /// What a lock keeps others from (manual, 13.3 "Explicit Locking").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,6 +77,8 @@ pub struct Rehearsed {
     pub file: String,
     pub outcome: Outcome,
     pub locks: Vec<LockTaken>,
+    /// What a file that takes one back would take from the rows that are there.
+    pub losses: Vec<Loss>,
     /// Sessions that waited for it when it was done.
     pub waiting: Vec<Blocker>,
 }
@@ -113,19 +118,97 @@ impl Migrator {
         let plan = status.plan(options)?;
         session::set(connection, "lock_timeout", options.lock_timeout).await?;
         let mut watcher = session::connect(database).await?;
-        let rehearsed = rehearse(connection, &mut watcher, plan.run()).await;
+        let steps: Vec<Step<'_>> = plan.run().iter().map(Step::Up).collect();
+        let rehearsed = rehearse(connection, &mut watcher, &steps).await;
         session::close(watcher).await;
         Ok(DryRun {
             files: rehearsed?,
             held: plan.held,
         })
     }
+
+    /// Takes back what `down` would take back, loses nothing, and says what would be lost.
+    ///
+    /// # Errors
+    /// Those of `down`, but for a loss; the first file that fails ends it. Nothing stays in any case.
+    pub async fn down_dry_run(
+        &self,
+        database: &Database,
+        options: &DownOptions,
+        events: &dyn Events,
+    ) -> Result<Vec<Rehearsed>, MigrateError> {
+        let mut connection = session::open(database).await?;
+        let result = self.down_dry_run_on(&mut connection, database, options, events).await;
+        session::finish(connection, result).await
+    }
+
+    async fn down_dry_run_on(
+        &self,
+        connection: &mut PgConnection,
+        database: &Database,
+        options: &DownOptions,
+        events: &dyn Events,
+    ) -> Result<Vec<Rehearsed>, MigrateError> {
+        lock::acquire(connection, options.waits.lock_wait, events).await?;
+        let status = Status::of(self, history::read(connection).await?);
+        let downs = self.downs(&status, options.reach)?;
+        let steps: Vec<Step<'_>> = downs.into_iter().map(|(file, down)| Step::Down(file, down)).collect();
+        session::set(connection, "lock_timeout", options.waits.lock_timeout).await?;
+        let mut watcher = session::connect(database).await?;
+        let rehearsed = rehearse(connection, &mut watcher, &steps).await;
+        session::close(watcher).await;
+        rehearsed
+    }
+}
+
+/// One file of a dry run.
+enum Step<'a> {
+    Up(&'a MigrationFile),
+    Down(&'a MigrationFile, &'a Down),
+}
+
+impl Step<'_> {
+    fn file(&self) -> &str {
+        match self {
+            Self::Up(file) => &file.file,
+            Self::Down(_, down) => &down.file,
+        }
+    }
+
+    /// Why it cannot be taken back again.
+    fn objection(&self) -> Option<&'static str> {
+        match self {
+            Self::Up(file) if file.batch.is_some() => {
+                Some("it is a backfill in batches, each with a transaction of its own")
+            }
+            Self::Up(file) if file.no_transaction => Some("it runs outside a transaction"),
+            Self::Down(_, down) if down.no_transaction => Some("it runs outside a transaction"),
+            Self::Up(_) | Self::Down(..) => None,
+        }
+    }
+
+    async fn run(&self, connection: &mut PgConnection) -> Result<Duration, MigrateError> {
+        let begun = Instant::now();
+        match self {
+            Self::Up(file) => connection
+                .apply(TABLE, &file.as_sqlx())
+                .await
+                .map(drop)
+                .map_err(|error| failed(file, error))?,
+            Self::Down(file, down) => connection
+                .revert(TABLE, &down::reverting(file, down))
+                .await
+                .map(drop)
+                .map_err(|error| down::failed(down, as_sql(error)))?,
+        }
+        Ok(begun.elapsed())
+    }
 }
 
 async fn rehearse(
     connection: &mut PgConnection,
     watcher: &mut PgConnection,
-    files: &[MigrationFile],
+    steps: &[Step<'_>],
 ) -> Result<Vec<Rehearsed>, MigrateError> {
     let asked = |source| MigrateError::Database {
         what: "the locks of a dry run",
@@ -149,40 +232,38 @@ async fn rehearse(
         .into_iter()
         .collect();
     let mut rehearsed = Vec::new();
-    for file in files {
+    for step in steps {
         let mut one = Rehearsed {
-            file: file.file.clone(),
-            outcome: Outcome::NotRun {
-                why: "it runs outside a transaction",
-            },
+            file: step.file().to_owned(),
+            outcome: Outcome::NotRun { why: "" },
             locks: Vec::new(),
+            losses: Vec::new(),
             waiting: Vec::new(),
         };
-        if file.batch.is_some() {
-            one.outcome = Outcome::NotRun {
-                why: "it is a backfill in batches, each with a transaction of its own",
-            };
-        } else if !file.no_transaction {
-            let begun = Instant::now();
-            outer
-                .apply(TABLE, &file.as_sqlx())
-                .await
-                .map_err(|error| failed(file, error))?;
-            one.outcome = Outcome::Ran { took: begun.elapsed() };
-            one.waiting = session::waiting_for(watcher, pid).await.map_err(asked)?;
-            for (relation, mode) in locks(&mut outer).await.map_err(asked)? {
-                let is_new = known.insert((relation.clone(), mode.clone()));
-                if is_new && there_before.contains(&relation) {
-                    one.locks.push(LockTaken {
-                        blocks: Blocks::of(&mode),
-                        relation,
-                        mode,
-                    });
-                }
-            }
-            one.locks
-                .sort_by(|left, right| right.blocks.cmp(&left.blocks).then(left.relation.cmp(&right.relation)));
+        // Of what cannot be run the losses are known all the same.
+        if let Step::Down(_, down) = step {
+            one.losses = loss::losses(&mut outer, &down.file, &down.sql).await?;
         }
+        if let Some(why) = step.objection() {
+            one.outcome = Outcome::NotRun { why };
+            rehearsed.push(one);
+            continue;
+        }
+        let took = step.run(&mut outer).await?;
+        one.outcome = Outcome::Ran { took };
+        one.waiting = session::waiting_for(watcher, pid).await.map_err(asked)?;
+        for (relation, mode) in locks(&mut outer).await.map_err(asked)? {
+            let is_new = known.insert((relation.clone(), mode.clone()));
+            if is_new && there_before.contains(&relation) {
+                one.locks.push(LockTaken {
+                    blocks: Blocks::of(&mode),
+                    relation,
+                    mode,
+                });
+            }
+        }
+        one.locks
+            .sort_by(|left, right| right.blocks.cmp(&left.blocks).then(left.relation.cmp(&right.relation)));
         rehearsed.push(one);
     }
     outer.rollback().await.map_err(asked)?;

@@ -16,6 +16,8 @@ pub struct Options {
     pub phases: Phases,
     /// At most this many migrations.
     pub steps: Option<usize>,
+    /// Nothing after this version, which some file or record has to have.
+    pub to: Option<i64>,
     /// How long to wait for another run to end.
     pub lock_wait: Duration,
     /// How long a migration waits for a table before it steps back; whoever comes after it waits as long.
@@ -33,6 +35,7 @@ impl Options {
         Self {
             phases: Phases::of([Phase::Expand]),
             steps: None,
+            to: None,
             lock_wait: Duration::from_secs(60),
             lock_timeout: Duration::from_secs(1),
             lock_attempts: 10,
@@ -139,8 +142,7 @@ impl Plan {
                     reason: reason(phase).to_owned(),
                 });
                 left.push(*file);
-            } else if options.steps.is_some_and(|steps| plan.run.len() >= steps) {
-                let reason = "more steps than were asked for".to_owned();
+            } else if let Some(reason) = beyond(options, file, plan.run.len()) {
                 plan.held.push(Held {
                     file: file.file.clone(),
                     phase,
@@ -162,6 +164,15 @@ impl Plan {
             }
         }
         Ok(plan)
+    }
+}
+
+/// Why a migration whose phase may run is not among those that were asked for.
+fn beyond(options: &Options, file: &MigrationFile, planned: usize) -> Option<String> {
+    match options {
+        Options { to: Some(to), .. } if file.version > *to => Some(format!("it comes after {to}")),
+        Options { steps: Some(steps), .. } if planned >= *steps => Some("more steps than were asked for".to_owned()),
+        _ => None,
     }
 }
 

@@ -135,6 +135,32 @@ pub(crate) async fn waiting_for(watcher: &mut PgConnection, pid: i32) -> Result<
     sessions(watcher, "$1 = ANY (pg_blocking_pids(pid))", pid).await
 }
 
+/// The transaction that is open longest, ours left out.
+pub(crate) async fn longest_transaction(watcher: &mut PgConnection) -> Result<Option<Blocker>, sqlx::Error> {
+    let condition = "xact_start IS NOT NULL AND backend_type = 'client backend' AND pid <> $1";
+    let own: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+        .fetch_one(&mut *watcher)
+        .await?;
+    Ok(sessions(watcher, condition, own).await?.into_iter().next())
+}
+
+/// Whoever waits for a lock of another, with those it waits for.
+pub(crate) async fn all_waiting(watcher: &mut PgConnection) -> Result<Vec<(Blocker, Vec<i32>)>, sqlx::Error> {
+    let waiting = sessions(watcher, "wait_event_type = 'Lock' AND pid <> $1", 0).await?;
+    let mut found = Vec::with_capacity(waiting.len());
+    for session in waiting {
+        let others: Vec<i32> = sqlx::query_scalar("SELECT pg_blocking_pids($1)")
+            .bind(session.pid)
+            .fetch_one(&mut *watcher)
+            .await?;
+        // It may have got its lock meanwhile.
+        if !others.is_empty() {
+            found.push((session, others));
+        }
+    }
+    Ok(found)
+}
+
 async fn sessions(watcher: &mut PgConnection, condition: &'static str, pid: i32) -> Result<Vec<Blocker>, sqlx::Error> {
     let rows: Vec<(i32, String, String, i64, String)> = sqlx::query_as(AssertSqlSafe(format!(
         "SELECT pid, coalesce(application_name, ''), coalesce(state, ''),

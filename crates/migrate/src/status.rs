@@ -1,6 +1,7 @@
 //! What is applied, what is pending, and what does not fit.
 
 use crate::database::Database;
+use crate::down::Reach;
 use crate::error::MigrateError;
 use crate::files::{MigrationFile, Migrator};
 use crate::history::{self, Applied, Problem};
@@ -29,7 +30,32 @@ impl Status {
                 problems: self.problems.clone(),
             });
         }
+        if let Some(version) = options.to.filter(|version| !self.knows(*version)) {
+            return Err(MigrateError::UnknownVersion { version });
+        }
         Plan::of(&self.pending.iter().collect::<Vec<_>>(), options)
+    }
+
+    /// The applied migrations that this reach takes back, newest first.
+    ///
+    /// # Errors
+    /// Where the version that stays is neither 0 nor applied.
+    pub fn within(&self, reach: Reach) -> Result<Vec<&Applied>, MigrateError> {
+        let newest_first = self.applied.iter().rev();
+        match reach {
+            Reach::Steps(steps) => Ok(newest_first.take(steps).collect()),
+            Reach::To(version) => {
+                if version != 0 && !self.applied.iter().any(|applied| applied.version == version) {
+                    return Err(MigrateError::UnknownVersion { version });
+                }
+                Ok(newest_first.filter(|applied| applied.version > version).collect())
+            }
+        }
+    }
+
+    fn knows(&self, version: i64) -> bool {
+        self.applied.iter().any(|applied| applied.version == version)
+            || self.pending.iter().any(|file| file.version == version)
     }
 
     pub(crate) fn of(migrator: &Migrator, applied: Vec<Applied>) -> Self {

@@ -11,8 +11,6 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws::stacks::{Removal, RemovalProgress, StackDescription, Stop};
-use orchestrator::domain::EnvironmentName;
-use orchestrator::ledger::current_lock;
 use serde_json::{Value, json};
 
 use self::fate::{Fate, Obstacle, StackFate};
@@ -32,7 +30,9 @@ pub fn run(options: &Destroy, settings: &Settings, console: &Console) -> Outcome
     let session = Session::open(settings, environment, console)?;
     console.clear();
     let ledger = rollout::ledger(&session)?;
-    session.runtime.block_on(check_lock(&*ledger, environment))?;
+    session
+        .runtime
+        .block_on(rollout::refuse_at_work(&*ledger, environment, "it needs the stacks"))?;
     let noted = session.runtime.block_on(Stacks::read(&ledger, &environment.name))?;
     let candidates = selection::candidates(&stacks, &noted.0, &options.stacks)?;
     let fates = session.runtime.block_on(look(&session, &candidates))?;
@@ -73,28 +73,6 @@ pub fn run(options: &Destroy, settings: &Settings, console: &Console) -> Outcome
     let retained: Vec<Value> = fates.iter().flat_map(StackFate::kept).collect();
     console.print_json(&json!({ "deleted": deleted, "kept": retained }));
     Ok(0)
-}
-
-/// A rollout that is at work needs the stacks.
-async fn check_lock(ledger: &dyn object_store::ObjectStore, environment: &Environment) -> Outcome {
-    let name = EnvironmentName::new(environment.name.as_str());
-    let lock = current_lock(ledger, &name)
-        .await
-        .map_err(|error| Failure::new(Code::JournalDamaged, "the ledger's lock cannot be read").because(error))?;
-    match lock {
-        Some(lock) if lock.is_held(rollout::now(), environment.rollout.lock_margin) => Err(Failure::new(
-            Code::LockHeld,
-            format!("a rollout is at work in {}, and it needs the stacks", environment.name),
-        )
-        .because(anyhow::anyhow!(
-            "{} holds the lock since {}, until {}",
-            lock.owner,
-            lock.since,
-            lock.until
-        ))
-        .hint("wait until it ends, or end it with an interrupt")),
-        _ => Ok(()),
-    }
 }
 
 /// What stands of the candidates, in their order.

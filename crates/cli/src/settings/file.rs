@@ -72,6 +72,18 @@ pub struct DatabaseTable {
     pub migrations: String,
     #[serde(default)]
     pub contract: Contract,
+    /// What a restored backup is asked, beyond the number of rows.
+    #[serde(default)]
+    pub checks: Vec<DataCheck>,
+}
+
+/// A question to a restored database.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DataCheck {
+    pub name: String,
+    /// One statement with one boolean: whether all is well.
+    pub sql: String,
 }
 
 /// When migrations of the phase `contract` run.

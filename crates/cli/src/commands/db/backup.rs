@@ -1,0 +1,47 @@
+//! `llama-deploy db backup ENV`: one more backup, of the kind that the environment's `backup` names.
+
+use serde_json::json;
+
+use super::entry::Kind;
+use super::{OpenDatabase, dump, snapshot};
+use crate::arguments::DbBackup;
+use crate::console::Console;
+use crate::failure::{Code, Failure, Outcome};
+use crate::rollout::now;
+use crate::settings::{Backup, Settings};
+
+pub fn run(options: &DbBackup, settings: &Settings, console: &Console) -> Outcome<u8> {
+    let kind = kind(options, settings)?;
+    let open = OpenDatabase::find(options.environment.name(), settings, console)?;
+    let id = options
+        .backup_id
+        .clone()
+        .unwrap_or_else(|| now().strftime("by-hand-%Y%m%d-%H%M%S").to_string());
+    console.waiting(&format!("backup {id} of {}", open.server));
+    let made = match kind {
+        Kind::Dump => dump::back_up(&open, &id)?,
+        Kind::Snapshot => snapshot::back_up(&open, &id, console)?,
+    };
+    console.clear();
+    let environment = &open.environment().name;
+    console.print(&format!("backup {} ({kind}) is made", made.id));
+    console.say(&format!(
+        "it is unverified until it was restored: llama-deploy db verify {environment} --backup-id {}",
+        made.id
+    ));
+    console.print_json(&json!({ "environment": environment, "backup": made }));
+    Ok(0)
+}
+
+fn kind(options: &DbBackup, settings: &Settings) -> Outcome<Kind> {
+    let environment = settings.environment(options.environment.name())?;
+    match (options.pg_dump, options.rds, environment.backup) {
+        (true, _, _) | (false, false, Backup::PgDump) => Ok(Kind::Dump),
+        (_, true, _) | (false, false, Backup::RdsSnapshot) => Ok(Kind::Snapshot),
+        (false, false, Backup::None) => Err(Failure::new(
+            Code::SettingMissing,
+            format!("{} makes no backups: its `backup` is \"none\"", environment.name),
+        )
+        .hint("choose a kind with --pg-dump or --rds")),
+    }
+}

@@ -1,0 +1,111 @@
+//! The backups that `pg_dump` makes: a folder each, below `backups` of the environment's folder.
+
+use std::path::PathBuf;
+
+use migrate::backup::{self, Check, RestoreOptions, Restored, Verification, VerifyOptions};
+use migrate::{Backup, BackupOptions};
+
+use super::OpenDatabase;
+use super::entry::{Entry, Kind};
+use crate::failure::{Code, Outcome};
+use crate::refusal;
+
+pub fn back_up(open: &OpenDatabase<'_>, id: &str) -> Outcome<Entry> {
+    let options = BackupOptions::new(folder(open), id);
+    let made = open
+        .session
+        .runtime
+        .block_on(migrate::back_up(&open.server, &options))
+        .map_err(|error| refusal::with_backup(error, Code::BackupFailed, "there is no backup"))?;
+    Ok(entry(&made))
+}
+
+pub fn list(open: &OpenDatabase<'_>) -> Outcome<Vec<Entry>> {
+    let found = backup::list(&folder(open))
+        .map_err(|error| refusal::with_backup(error, Code::BackupFailed, "the backups cannot be listed"))?;
+    Ok(found
+        .iter()
+        .map(|backup| match backup {
+            Ok(backup) => entry(backup),
+            Err(error) => damaged(error),
+        })
+        .collect())
+}
+
+/// Restores it into a scratch database on the environment's server, and compares.
+pub fn verify(open: &OpenDatabase<'_>, id: &str) -> Outcome<Verification> {
+    let backup = find(open, id)?;
+    let database = open.environment().database.iter();
+    let checks = database.flat_map(|database| &database.checks).map(|check| Check {
+        name: check.name.clone(),
+        sql: check.sql.clone(),
+    });
+    let options = VerifyOptions {
+        checks: checks.collect(),
+        ..VerifyOptions::default()
+    };
+    open.session
+        .runtime
+        .block_on(backup::verify(&backup, &open.server, &options))
+        .map_err(|error| refusal::with_backup(error, Code::BackupUnproven, "the backup stays unverified"))
+}
+
+/// Restores it beside the database, compares, and swaps the two.
+pub fn restore(open: &OpenDatabase<'_>, id: &str) -> Outcome<Restored> {
+    let backup = find(open, id)?;
+    open.session
+        .runtime
+        .block_on(backup::restore(&backup, &open.server, &RestoreOptions::default()))
+        .map_err(|error| {
+            refusal::with_backup(
+                error,
+                Code::RestoreFailed,
+                "the backup was not restored, and the database serves as before",
+            )
+        })
+}
+
+fn find(open: &OpenDatabase<'_>, id: &str) -> Outcome<Backup> {
+    backup::find(&folder(open), id)
+        .map_err(|error| refusal::with_backup(error, Code::BackupUnknown, "the backup cannot be used"))
+}
+
+fn folder(open: &OpenDatabase<'_>) -> PathBuf {
+    open.session
+        .settings
+        .environment_folder(&open.environment().name)
+        .join("backups")
+}
+
+fn entry(backup: &Backup) -> Entry {
+    let verified = backup.verified.as_ref();
+    Entry {
+        id: backup.label.clone(),
+        kind: Kind::Dump,
+        made_at: backup.made_at.parse().ok(),
+        bytes: Some(backup.files.iter().map(|file| file.size).sum()),
+        schema_version: backup.schema_version,
+        verified_at: verified.and_then(|verified| verified.verified_at.parse().ok()),
+        problem: None,
+    }
+}
+
+fn damaged(error: &migrate::BackupError) -> Entry {
+    let id = match error {
+        migrate::BackupError::Damaged { path } => path
+            .ancestors()
+            .find(|path| path.is_dir())
+            .and_then(|path| path.file_name())
+            .map(|name| name.to_string_lossy().into_owned()),
+        _ => None,
+    };
+    Entry {
+        id: id.unwrap_or_else(|| "?".to_owned()),
+        kind: Kind::Dump,
+        made_at: None,
+        bytes: None,
+        schema_version: None,
+        verified_at: None,
+        problem: Some(error.to_string()),
+    }
+}

@@ -1,0 +1,102 @@
+//! `llama-deploy db restore ENV --backup-id ID`: puts a backup in the database's place. What would be lost is said first,
+//! and the environment's name has to be typed.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::entry::{self, Entry, Kind};
+use super::{OpenDatabase, dump, snapshot};
+use crate::arguments::DbRestore;
+use crate::console::Console;
+use crate::failure::{Code, Failure, Outcome};
+use crate::moment;
+use crate::rollout::{self, now};
+use crate::settings::{Environment, Settings};
+
+pub fn run(options: &DbRestore, settings: &Settings, console: &Console) -> Outcome<u8> {
+    let environment = settings.environment(options.environment.name())?;
+    check_confirmation(options.confirm.as_deref(), environment)?;
+    let open = OpenDatabase::find(&environment.name, settings, console)?;
+    let entry = entry::find(&open, Some(&options.backup_id))?;
+    let ledger = rollout::ledger(&open.session)?;
+    open.session
+        .runtime
+        .block_on(rollout::refuse_at_work(&*ledger, environment, "it needs the database"))?;
+    say_what_is_lost(&entry, environment, now(), console);
+    consent(options.confirm.as_deref(), environment, console)?;
+    console.waiting(&format!("restoring {} beside the database", entry.id));
+    match entry.kind {
+        Kind::Dump => {
+            let restored = dump::restore(&open, &entry.id)?;
+            console.clear();
+            console.print(&format!(
+                "{} serves what backup {} holds: {} tables with {} rows",
+                open.server, entry.id, restored.tables, restored.rows
+            ));
+            console.say(&format!(
+                "what served before is kept as the database {} on the same server; drop it when nothing of it is needed",
+                restored.kept_as
+            ));
+            console.print_json(&json!({
+                "environment": environment.name, "backup": entry.id, "kept_as": restored.kept_as,
+                "tables": restored.tables, "rows": restored.rows,
+            }));
+            Ok(0)
+        }
+        Kind::Snapshot => snapshot::restore(&open, &entry, console),
+    }
+}
+
+fn say_what_is_lost(entry: &Entry, environment: &Environment, now: Timestamp, console: &Console) {
+    let window = entry.made_at.map_or_else(
+        || "at a time that is not known".to_owned(),
+        |made| {
+            format!(
+                "{}, {} ago",
+                moment::at(made),
+                moment::lasting(now.duration_since(made))
+            )
+        },
+    );
+    console.say(&format!(
+        "backup {} ({}) holds the database of {} as it was {window}. Whatever was written since will be missing.",
+        entry.id, entry.kind, environment.name
+    ));
+    match entry.verified_at {
+        Some(at) => console.say(&format!("it was restored and compared {}", moment::at(at))),
+        None => console.say("it is UNVERIFIED: nobody has restored it yet"),
+    }
+}
+
+/// Looked at before anything else is done.
+pub fn check_confirmation(confirm: Option<&str>, environment: &Environment) -> Outcome {
+    match confirm {
+        Some(name) if name != environment.name => Err(Failure::new(
+            Code::ApprovalNeeded,
+            format!("--confirm {name} is not the environment's name, {}", environment.name),
+        )
+        .hint("nothing was restored; is it the environment that you mean?")),
+        _ => Ok(()),
+    }
+}
+
+/// The environment's name, typed or given.
+pub fn consent(confirm: Option<&str>, environment: &Environment, console: &Console) -> Outcome {
+    let name = &environment.name;
+    if confirm.is_some() {
+        return Ok(());
+    }
+    let refused = |message: &str| {
+        Failure::new(Code::ApprovalNeeded, message)
+            .hint(format!("after a look at what is said above: --confirm {name}"))
+    };
+    if !console.can_ask() {
+        return Err(refused("nobody can be asked, and nothing was restored"));
+    }
+    let answer = console.ask(&format!("type the environment's name, {name}, to go on:"));
+    if answer.is_ok_and(|answer| answer == *name) {
+        Ok(())
+    } else {
+        Err(refused("that is not the environment's name, and nothing was restored"))
+    }
+}
