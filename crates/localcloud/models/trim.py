@@ -106,14 +106,16 @@ SERVED = {
         DeleteDBParameterGroup DeleteDBSnapshot DeleteDBSubnetGroup DescribeDBClusters DescribeDBEngineVersions
         DescribeDBInstances DescribeDBParameterGroups DescribeDBParameters DescribeDBSnapshots DescribeDBSubnetGroups
         DescribeEvents ListTagsForResource ModifyDBInstance RebootDBInstance RemoveTagsFromResource
-        RestoreDBInstanceFromDBSnapshot StartDBInstance StopDBInstance
+        RestoreDBInstanceFromDBSnapshot RestoreDBInstanceToPointInTime StartDBInstance StopDBInstance
     """,
     "elasticache": """
-        AddTagsToResource CreateCacheCluster CreateCacheSubnetGroup CreateReplicationGroup DeleteCacheCluster
-        DeleteCacheSubnetGroup DeleteReplicationGroup DescribeCacheClusters DescribeCacheEngineVersions
-        DescribeCacheParameterGroups DescribeCacheSubnetGroups DescribeReplicationGroups ListTagsForResource
+        AddTagsToResource CreateCacheCluster CreateCacheSubnetGroup CreateReplicationGroup CreateSnapshot
+        DeleteCacheCluster DeleteCacheSubnetGroup DeleteReplicationGroup DeleteSnapshot DescribeCacheClusters
+        DescribeCacheEngineVersions DescribeCacheParameterGroups DescribeCacheSubnetGroups
+        DescribeReplicationGroups DescribeSnapshots ListTagsForResource
         ModifyCacheCluster ModifyReplicationGroup RemoveTagsFromResource
     """,
+    "dynamodb": "CreateBackup DeleteBackup DescribeBackup DescribeTable ListBackups ListTables",
 }
 
 METADATA = ["apiVersion", "awsQueryCompatible", "endpointPrefix", "jsonVersion", "protocol", "protocols", "serviceId", "signingName",

@@ -18,6 +18,7 @@ use crate::apigatewayv2::{self, ApiGatewayV2, ApiGatewayV2Provider, Connections}
 use crate::cloudformation::{CloudFormation, CustomResources};
 use crate::cloudwatch::{CloudWatch, EVALUATION_INTERVAL};
 use crate::context::{Clock, Context};
+use crate::dynamodb::DynamoDb;
 use crate::elasticache::ElastiCache;
 use crate::lambda::{self, Lambda, LambdaProvider};
 use crate::logs::Logs;
@@ -197,6 +198,7 @@ async fn router(context: &Context, database_url: Option<&str>) -> io::Result<Rou
     let cloudwatch = CloudWatch::open(context, EVALUATION_INTERVAL)?;
     let sqs = Sqs::open(context, cloudwatch.clone())?;
     let (rds, caches) = (Rds::open(context, database_url)?, ElastiCache::open(context)?);
+    let tables = DynamoDb::open(context)?;
     let ports = lambda::Ports {
         metrics: cloudwatch.clone(),
         logs: logs.clone(),
@@ -225,6 +227,7 @@ async fn router(context: &Context, database_url: Option<&str>) -> io::Result<Rou
     providers.push(Arc::new(ApiGatewayV2Provider::new(gateway_2.clone())));
     providers.extend(rds.providers());
     providers.extend(caches.providers());
+    providers.extend(tables.providers());
     providers.extend(secrets.providers(rds.clone()));
     let custom = Arc::new(CustomResources::new(context, Arc::new(lambda.clone())));
     providers.push(custom.clone());
@@ -250,6 +253,7 @@ async fn router(context: &Context, database_url: Option<&str>) -> io::Result<Rou
         .with_service(cloudformation)
         .with_service(cloudwatch)
         .with_service(caches)
+        .with_service(tables)
         .with_service(Arc::new(lambda))
         .with_service(logs)
         .with_service(rds.service())

@@ -13,6 +13,7 @@ mod cloudformation;
 mod cloudwatch;
 mod codec;
 pub mod context;
+mod dynamodb;
 mod elasticache;
 mod generic;
 mod identity;

@@ -202,6 +202,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("apigatewayv2", include_str!("../../models/apigatewayv2.json")),
     ("cloudformation", include_str!("../../models/cloudformation.json")),
     ("cloudwatch", include_str!("../../models/cloudwatch.json")),
+    ("dynamodb", include_str!("../../models/dynamodb.json")),
     ("elasticache", include_str!("../../models/elasticache.json")),
     ("events", include_str!("../../models/events.json")),
     ("lambda", include_str!("../../models/lambda.json")),

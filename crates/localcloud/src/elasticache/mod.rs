@@ -7,6 +7,7 @@
 mod operations;
 mod provider;
 mod redis;
+mod snapshot;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -52,6 +53,8 @@ struct Cache {
 struct State {
     caches: BTreeMap<String, Cache>,
     subnet_groups: BTreeMap<String, Value>,
+    #[serde(default)]
+    snapshots: BTreeMap<String, snapshot::Snapshot>,
 }
 
 pub struct ElastiCache {
@@ -157,6 +160,7 @@ impl ElastiCache {
             };
             return Err(ApiError::new(400, code, format!("{id} already exists")));
         }
+        let seed = self.seed(input)?;
         let mut wishes = input.as_object().cloned().unwrap_or_default();
         wishes.retain(|name, value| !["AuthToken", "Tags"].contains(&name.as_str()) && !value.is_null());
         let mut cache = Cache {
@@ -171,6 +175,9 @@ impl ElastiCache {
             wishes,
             tags: tags_of(input, "Tags"),
         };
+        if let (Some(seed), Some(_)) = (seed, &self.program) {
+            self.server(&cache).begin_with(&seed).map_err(failed)?;
+        }
         self.bring_up(&mut cache).await;
         self.state.change(|state| {
             state.caches.insert(id, cache.clone());

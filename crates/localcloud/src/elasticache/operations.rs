@@ -192,16 +192,17 @@ impl ElastiCache {
         let keys = input.texts("TagKeys");
         let id = arn.rsplit(':').next().unwrap_or(arn);
         self.state.change(|state| {
-            let cache = state
-                .caches
-                .get_mut(id)
-                .ok_or_else(|| missing(Kind::CacheCluster, id))?;
+            let tags = match arn.contains(":snapshot:") {
+                true => state.snapshots.get_mut(id).map(|snapshot| &mut snapshot.tags),
+                false => state.caches.get_mut(id).map(|cache| &mut cache.tags),
+            };
+            let tags = tags.ok_or_else(|| missing(Kind::CacheCluster, id))?;
             match operation {
-                "AddTagsToResource" => merge_tags(&mut cache.tags, tags_of(input, "Tags")),
-                "RemoveTagsFromResource" => cache.tags.retain(|(key, _)| !keys.contains(key)),
+                "AddTagsToResource" => merge_tags(tags, tags_of(input, "Tags")),
+                "RemoveTagsFromResource" => tags.retain(|(key, _)| !keys.contains(key)),
                 _ => {}
             }
-            Ok(json!({"TagList": tag_list(&cache.tags)}))
+            Ok(json!({"TagList": tag_list(tags)}))
         })
     }
 }
@@ -255,6 +256,9 @@ impl Service for ElastiCache {
                 deleted["Status"] = json!("deleting");
                 json!({"ReplicationGroup": deleted})
             }
+            "CreateSnapshot" => self.create_snapshot(input).await?,
+            "DescribeSnapshots" => self.describe_snapshots(input)?,
+            "DeleteSnapshot" => self.delete_snapshot(input).await?,
             "CreateCacheSubnetGroup" | "DeleteCacheSubnetGroup" | "DescribeCacheSubnetGroups" => {
                 self.subnet_group(operation, input)?
             }

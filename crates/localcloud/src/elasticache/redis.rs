@@ -108,6 +108,24 @@ impl Redis {
         )))
     }
 
+    /// Writes what the running server holds into `file`.
+    pub async fn save_to(&self, file: &std::path::Path) -> io::Result<()> {
+        self.ask(&["SAVE"]).await?;
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::copy(self.folder.join("dump.rdb"), file).map(drop)
+    }
+
+    /// Lets a server that was never started begin with what was saved.
+    pub fn begin_with(&self, file: &std::path::Path) -> io::Result<()> {
+        let runner = Runner::find()?;
+        runner.make_folder(&self.folder)?;
+        let data = self.folder.join("dump.rdb");
+        std::fs::copy(file, &data)?;
+        runner.own(&data)
+    }
+
     pub async fn remove(&self) -> io::Result<()> {
         self.stop().await?;
         match tokio::fs::remove_dir_all(&self.folder).await {

@@ -17,6 +17,10 @@ pub enum Status {
     Creating,
     Available,
     Stopped,
+    /// A new name was asked for.
+    Modifying,
+    /// Its server restarts under the new name.
+    Renaming,
     /// It could not be started; the instance says why.
     Failed,
 }
@@ -27,6 +31,8 @@ impl Status {
             Self::Creating => "creating",
             Self::Available => "available",
             Self::Stopped => "stopped",
+            Self::Modifying => "modifying",
+            Self::Renaming => "renaming",
             Self::Failed => "failed",
         }
     }
@@ -42,7 +48,14 @@ pub struct Instance {
     pub status: Status,
     /// Why it failed.
     pub problem: Option<String>,
+    /// Its own for good, whatever its name becomes.
     pub resource_id: String,
+    /// The folder of its files below `instances`; the identifier for those that were made before there were renames.
+    #[serde(default)]
+    pub storage: Option<String>,
+    /// The name that it gets: at once while its status is `modifying` or `renaming`, else at no time known.
+    #[serde(default)]
+    pub renaming_to: Option<String>,
     pub created: Timestamp,
     pub master_username: String,
     pub master_password: String,
@@ -63,6 +76,9 @@ pub struct Snapshot {
     pub id: String,
     pub status: Status,
     pub created: Timestamp,
+    /// When its files were complete: no restore to a time before that can begin with them.
+    #[serde(default)]
+    pub finished: Option<Timestamp>,
     /// The instance as it was.
     pub instance: Instance,
     pub tags: Vec<(String, String)>,
@@ -73,6 +89,9 @@ pub struct State {
     /// By identifier; clusters, too, under their keys.
     pub instances: BTreeMap<String, Instance>,
     pub snapshots: BTreeMap<String, Snapshot>,
+    /// The endpoint belongs to the name: the port of each name that has had an instance, until one is deleted.
+    #[serde(default)]
+    pub ports: BTreeMap<String, u16>,
     /// `DBSubnetGroup`s as they were created through the API.
     pub subnet_groups: BTreeMap<String, Value>,
     pub parameter_groups: BTreeMap<String, Value>,
@@ -85,6 +104,16 @@ impl Instance {
             password: self.master_password.clone(),
             database: self.database.clone(),
         }
+    }
+
+    /// The folder of its files below `instances`.
+    pub fn storage(&self) -> &str {
+        self.storage.as_deref().unwrap_or(&self.id)
+    }
+
+    /// Whether automated backups are on, which a restore to a time needs.
+    pub fn is_backed_up(&self) -> bool {
+        self.wishes.integer("BackupRetentionPeriod").unwrap_or(1) > 0
     }
 
     /// Whether a server is started, stopped and removed with it.
@@ -106,15 +135,16 @@ impl Instance {
             .into_iter()
             .map(|id| json!({"VpcSecurityGroupId": id, "Status": "active"}))
             .collect();
-        let parameter_group = self.wishes.text("DBParameterGroupName").map_or_else(
-            || {
-                format!(
-                    "default.postgres{}",
-                    self.engine_version.split('.').next().unwrap_or_default()
-                )
-            },
-            str::to_owned,
-        );
+        let major = self.engine_version.split('.').next().unwrap_or_default();
+        let parameter_group = self
+            .wishes
+            .text("DBParameterGroupName")
+            .map_or_else(|| format!("default.postgres{major}"), str::to_owned);
+        let option_group = wish("OptionGroupName", json!(format!("default:postgres-{major}")));
+        let pending = match &self.renaming_to {
+            Some(name) => json!({"DBInstanceIdentifier": name}),
+            None => json!({}),
+        };
         let mut output = json!({
             "DBInstanceIdentifier": self.id,
             "DBInstanceArn": self.arn(region),
@@ -136,16 +166,22 @@ impl Instance {
             "DeletionProtection": self.is_protected(),
             "AutoMinorVersionUpgrade": self.wishes.flag("AutoMinorVersionUpgrade").unwrap_or(true),
             "CopyTagsToSnapshot": self.wishes.flag("CopyTagsToSnapshot").unwrap_or(false),
-            "IAMDatabaseAuthenticationEnabled": false,
+            "IAMDatabaseAuthenticationEnabled": self.wishes.flag("EnableIAMDatabaseAuthentication").unwrap_or(false),
             "LicenseModel": "postgresql-license",
             "AvailabilityZone": format!("{region}a"),
             "VpcSecurityGroups": groups,
+            "OptionGroupMemberships": [{"OptionGroupName": option_group, "Status": "in-sync"}],
             "DBParameterGroups": [{"DBParameterGroupName": parameter_group, "ParameterApplyStatus": "in-sync"}],
-            "PendingModifiedValues": {},
+            "PendingModifiedValues": pending,
             "TagList": tag_list(&self.tags),
             "DBClusterIdentifier": self.wishes.text("DBClusterIdentifier"),
             "ReadReplicaSourceDBInstanceIdentifier": self.wishes.text("SourceDBInstanceIdentifier"),
         });
+        for (name, wished) in DESCRIBED_AS_WISHED {
+            if let Some(value) = self.wishes.member(wished) {
+                output[*name] = value.clone();
+            }
+        }
         if let Some(group) = self.wishes.text("DBSubnetGroupName") {
             output["DBSubnetGroup"] =
                 json!({"DBSubnetGroupName": group, "SubnetGroupStatus": "Complete", "Subnets": []});
@@ -160,6 +196,49 @@ impl Instance {
     pub fn is_protected(&self) -> bool {
         self.wishes.flag("DeletionProtection") == Some(true)
     }
+}
+
+/// What a description has under its own name as the creation gave it, where it gave it.
+const DESCRIBED_AS_WISHED: &[(&str, &str)] = &[
+    ("CACertificateIdentifier", "CACertificateIdentifier"),
+    ("EnabledCloudwatchLogsExports", "EnableCloudwatchLogsExports"),
+    ("Iops", "Iops"),
+    ("KmsKeyId", "KmsKeyId"),
+    ("MaxAllocatedStorage", "MaxAllocatedStorage"),
+    ("MonitoringInterval", "MonitoringInterval"),
+    ("MonitoringRoleArn", "MonitoringRoleArn"),
+    ("NetworkType", "NetworkType"),
+    ("PerformanceInsightsEnabled", "EnablePerformanceInsights"),
+    ("PerformanceInsightsKMSKeyId", "PerformanceInsightsKMSKeyId"),
+    (
+        "PerformanceInsightsRetentionPeriod",
+        "PerformanceInsightsRetentionPeriod",
+    ),
+    ("PreferredBackupWindow", "PreferredBackupWindow"),
+    ("PreferredMaintenanceWindow", "PreferredMaintenanceWindow"),
+    ("StorageThroughput", "StorageThroughput"),
+];
+
+/// What a restored instance has of the one that was saved, unless the restore says otherwise (API reference,
+/// RestoreDBInstanceFromDBSnapshot). Groups, tags and protection are not among it.
+const RESTORED: &[&str] = &[
+    "AllocatedStorage",
+    "BackupRetentionPeriod",
+    "DBInstanceClass",
+    "Engine",
+    "Iops",
+    "KmsKeyId",
+    "StorageEncrypted",
+    "StorageThroughput",
+    "StorageType",
+];
+
+/// The wishes of an instance that is restored from one with the wishes `saved`.
+pub fn restored_wishes(saved: &Map<String, Value>, asked: Map<String, Value>) -> Map<String, Value> {
+    let kept = saved.iter().filter(|(name, _)| RESTORED.contains(&name.as_str()));
+    let mut wishes: Map<String, Value> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+    wishes.extend(asked);
+    wishes
 }
 
 /// Any hosted zone: DNS is not served here.
@@ -184,12 +263,13 @@ impl Snapshot {
             "MasterUsername": self.instance.master_username,
             "Port": self.instance.port,
             "AllocatedStorage": self.instance.wishes.integer("AllocatedStorage").unwrap_or(20),
-            "StorageType": "gp3",
+            "StorageType": self.instance.wishes.text("StorageType").unwrap_or("gp3"),
+            "KmsKeyId": self.instance.wishes.text("KmsKeyId"),
             "Status": self.status.name(),
             "PercentProgress": if self.status == Status::Available { 100 } else { 0 },
             "SnapshotType": "manual",
             "LicenseModel": "postgresql-license",
-            "Encrypted": false,
+            "Encrypted": self.instance.wishes.flag("StorageEncrypted").unwrap_or(false),
             "AvailabilityZone": format!("{region}a"),
             "TagList": tag_list(&self.tags),
         })

@@ -1,14 +1,17 @@
 //! RDS: each database instance is a real, private PostgreSQL; a snapshot is a real copy of its cluster.
 //!
-//! The endpoint is 127.0.0.1 and a port that stays the instance's own. Servers come up with the cloud and end with it.
+//! The endpoint is 127.0.0.1 and a port that belongs to the instance's name. Servers come up with the cloud and end with it.
 //! With `DATABASE_URL` an "instance" is that server instead, and nothing is started. Not served: other engines,
 //! parameter values, maintenance; sizes and classes are kept and described only.
 
 mod cluster;
 mod instance;
 mod operations;
+mod point_in_time;
+mod ports;
 mod postgres;
 mod provider;
+mod rename;
 
 use std::io;
 use std::path::PathBuf;
@@ -20,20 +23,23 @@ use tokio::sync::Mutex;
 use crate::chance;
 use crate::context::Context;
 use crate::members::{Members, merge_tags, tags_of};
-use crate::process::{self, Runner};
+use crate::process::Runner;
 use crate::resource::Provider;
 use crate::saved::Saved;
 use crate::secretsmanager::{DatabaseDirectory, DatabaseTarget};
 use crate::service::ApiError;
-use instance::{External, Instance, Snapshot, State, Status};
+use instance::{External, Instance, Snapshot, State, Status, restored_wishes};
+use ports::Parked;
 use postgres::{Binaries, Cluster};
 
 pub struct Rds {
     context: Context,
     state: Saved<State>,
     external: Option<External>,
-    /// Clusters are worked on one after the other.
-    work: Mutex<()>,
+    /// The ports of names that nobody has at the moment.
+    parked: Parked,
+    /// Clusters are worked on one after the other; true when the cloud ends, and none is to be started any more.
+    work: Mutex<bool>,
 }
 
 impl Rds {
@@ -47,13 +53,16 @@ impl Rds {
             context: context.clone(),
             state,
             external,
-            work: Mutex::new(()),
+            parked: Parked::default(),
+            work: Mutex::new(false),
         }))
     }
 
     /// Brings up the databases that ran when the cloud ended. One that cannot come up says so in its description.
     pub async fn start(&self) {
         let _work = self.work.lock().await;
+        self.complete_renames();
+        self.park_free_names();
         let (instances, unfinished) = {
             let state = self.state.read();
             let ran = |instance: &&Instance| instance.has_server() && instance.status != Status::Stopped;
@@ -95,7 +104,7 @@ impl Rds {
     /// The cluster of an instance, with programs of the version that made it.
     async fn cluster(&self, instance: &Instance) -> io::Result<Cluster> {
         let major = major(&instance.engine_version);
-        let cluster = self.new_cluster(&instance.id, instance.port, major).await?;
+        let cluster = self.new_cluster(instance.storage(), instance.port, major).await?;
         if self::major(&cluster.binaries.version) != major {
             return Err(io::Error::other(format!(
                 "the database was made by PostgreSQL {}, and only {} is installed: install the former",
@@ -105,11 +114,11 @@ impl Rds {
         Ok(cluster)
     }
 
-    async fn new_cluster(&self, id: &str, port: u16, wanted_major: Option<u32>) -> io::Result<Cluster> {
+    async fn new_cluster(&self, storage: &str, port: u16, wanted_major: Option<u32>) -> io::Result<Cluster> {
         Ok(Cluster {
             binaries: Binaries::find(&self.context.folder.join("tools"), wanted_major).await?,
             runner: Runner::find()?,
-            folder: self.folder("instances", id),
+            folder: self.folder("instances", storage),
             port,
         })
     }
@@ -133,9 +142,11 @@ impl Rds {
     }
 
     fn note_snapshot(&self, id: &str, status: Status) {
+        let now = self.context.clock.now();
         let saved = self.state.change(|state| {
             if let Some(snapshot) = state.snapshots.get_mut(id) {
                 snapshot.status = status;
+                snapshot.finished = (status == Status::Available).then_some(now);
             }
             Ok(())
         });
@@ -196,10 +207,8 @@ impl Rds {
             )));
         }
         let wanted = input.text("EngineVersion").and_then(major);
-        let cluster = self
-            .new_cluster(&id, process::free_port().map_err(failed)?, wanted)
-            .await
-            .map_err(failed)?;
+        let (port, blank) = (self.port_of(&id).await?, self.blank(id, input)?);
+        let cluster = self.new_cluster(blank.storage(), port, wanted).await.map_err(failed)?;
         let instance = Instance {
             port: cluster.port,
             engine_version: cluster.binaries.version.clone(),
@@ -207,7 +216,7 @@ impl Rds {
             master_password: password,
             admin_password: secret()?,
             database: input.text("DBName").map(str::to_owned),
-            ..self.blank(id, input)?
+            ..blank
         };
         cluster
             .create(&instance.admin_password, &instance.owner())
@@ -217,10 +226,11 @@ impl Rds {
     }
 
     async fn restored(&self, id: String, source: Snapshot, input: &Value) -> Result<Instance, ApiError> {
+        let port = self.port_of(&id).await?;
         let blank = self.blank(id, input)?;
-        let port = process::free_port().map_err(failed)?;
         let mut instance = Instance {
             port,
+            wishes: restored_wishes(&source.instance.wishes, blank.wishes),
             engine_version: source.instance.engine_version,
             master_username: source.instance.master_username,
             master_password: source.instance.master_password,
@@ -272,6 +282,7 @@ impl Rds {
         let mut wishes: Map<String, Value> = input.as_object().cloned().unwrap_or_default();
         wishes.retain(|name, value| name != "MasterUserPassword" && name != "Tags" && !value.is_null());
         let letters = chance::letters(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 26);
+        let resource_id = format!("db-{}", letters.map_err(failed)?);
         Ok(Instance {
             id,
             host: "127.0.0.1".to_owned(),
@@ -279,7 +290,9 @@ impl Rds {
             engine_version: String::new(),
             status: Status::Available,
             problem: None,
-            resource_id: format!("db-{}", letters.map_err(failed)?),
+            storage: Some(resource_id.clone()),
+            renaming_to: None,
+            resource_id,
             created: self.context.clock.now(),
             master_username: String::new(),
             master_password: String::new(),
@@ -292,10 +305,12 @@ impl Rds {
         })
     }
 
-    /// Changes what can be changed: wishes, tags, the master user's password (which restarts the server).
+    /// Changes what can be changed: wishes, tags, the master user's password (which restarts the server). Of a new name
+    /// only the wish is kept: [`Rds::finish_rename`] goes on with it.
     async fn modify(&self, id: &str, input: &Value) -> Result<Instance, ApiError> {
         let _work = self.work.lock().await;
         let mut instance = self.instance(id)?;
+        self.begin_rename(&mut instance, input)?;
         let password = input
             .text("MasterUserPassword")
             .filter(|password| *password != instance.master_password);
@@ -312,7 +327,13 @@ impl Rds {
             instance.master_password = password.to_owned();
         }
         let wishes = input.as_object().into_iter().flatten().filter(|(name, value)| {
-            let kept = ["MasterUserPassword", "Tags", "DBInstanceIdentifier", "ApplyImmediately"];
+            let kept = [
+                "MasterUserPassword",
+                "Tags",
+                "DBInstanceIdentifier",
+                "NewDBInstanceIdentifier",
+                "ApplyImmediately",
+            ];
             !kept.contains(&name.as_str()) && !value.is_null()
         });
         instance
@@ -351,6 +372,7 @@ impl Rds {
         }
         self.state.change(|state| {
             state.instances.remove(&instance.id);
+            state.ports.remove(&instance.id);
             Ok(instance)
         })
     }
@@ -385,6 +407,12 @@ impl Rds {
             .get(&wanted)
             .cloned()
             .ok_or_else(|| no_instance(id))
+    }
+
+    fn by_resource_id(&self, resource_id: &str) -> Option<Instance> {
+        let state = self.state.read();
+        let mut instances = state.instances.values();
+        instances.find(|instance| instance.resource_id == resource_id).cloned()
     }
 
     fn snapshot(&self, id: &str) -> Result<Snapshot, ApiError> {
@@ -436,6 +464,7 @@ impl Rds {
                 id: id.clone(),
                 status: Status::Creating,
                 created: now,
+                finished: None,
                 instance,
                 tags,
             };
@@ -449,7 +478,9 @@ impl Rds {
         let _work = self.work.lock().await;
         let snapshot = self.snapshot(id)?;
         let folder = self.folder("snapshots", &snapshot.id);
-        let copied = match self.cluster(&snapshot.instance).await {
+        // It may have another name, and with it another port, since the snapshot was begun.
+        let named_now = self.by_resource_id(&snapshot.instance.resource_id);
+        let copied = match self.cluster(&named_now.unwrap_or(snapshot.instance.clone())).await {
             Ok(cluster) => cluster.copy(&snapshot.instance.admin_password, &folder).await,
             Err(error) => Err(error),
         };
@@ -485,11 +516,12 @@ impl Rds {
 
     /// Stops the servers; their instances stay "available" on paper, so that the next start brings them up.
     async fn end(&self) {
-        let _work = self.work.lock().await;
+        let mut work = self.work.lock().await;
+        *work = true;
         let instances: Vec<Instance> = self.state.read().instances.values().cloned().collect();
         for instance in instances
             .iter()
-            .filter(|instance| instance.has_server() && instance.status == Status::Available)
+            .filter(|instance| instance.has_server() && instance.status != Status::Stopped)
         {
             let stopped = match self.cluster(instance).await {
                 Ok(cluster) => cluster.stop().await,

@@ -22,6 +22,14 @@ impl Rds {
         Arc::new(RdsService { rds: self.clone() })
     }
 
+    fn described(&self, instance: &Instance) -> Value {
+        let mut described = instance.described(&self.context.region);
+        if let Some(latest) = self.latest_restorable(instance) {
+            described["LatestRestorableTime"] = json!(latest.as_second());
+        }
+        described
+    }
+
     fn describe_instances(&self, input: &Value) -> Result<Value, ApiError> {
         let one = input
             .text("DBInstanceIdentifier")
@@ -49,10 +57,8 @@ impl Rds {
                 instances.filter(wanted).cloned().collect()
             }
         };
-        let described: Vec<Value> = all
-            .iter()
-            .map(|instance| instance.described(&self.context.region))
-            .collect();
+        drop(state);
+        let described: Vec<Value> = all.iter().map(|instance| self.described(instance)).collect();
         Ok(json!({"DBInstances": described}))
     }
 
@@ -213,7 +219,7 @@ impl Service for RdsService {
         let input = &request.input;
         let region = &rds.context.region;
         let id = || input.required_text("DBInstanceIdentifier");
-        let described = |instance: Instance| json!({"DBInstance": instance.described(region)});
+        let described = |instance: Instance| json!({"DBInstance": rds.described(&instance)});
         let output = match request.operation.as_str() {
             "CreateDBInstance" => described(rds.create(input, None).await?),
             "RestoreDBInstanceFromDBSnapshot" => described(
@@ -221,7 +227,17 @@ impl Service for RdsService {
                     .await?,
             ),
             "DescribeDBInstances" => rds.describe_instances(input)?,
-            "ModifyDBInstance" => described(rds.modify(id()?, input).await?),
+            "RestoreDBInstanceToPointInTime" => described(rds.restore_to_time(input).await?),
+            "ModifyDBInstance" => {
+                let instance = rds.modify(id()?, input).await?;
+                let (rds, name) = (rds.clone(), instance.id.clone());
+                tokio::spawn(async move {
+                    if let Err(error) = rds.finish_rename(&name).await {
+                        tracing::warn!(instance = name, %error, "a database was not renamed");
+                    }
+                });
+                described(instance)
+            }
             "DeleteDBInstance" => {
                 let snapshot = input.text("FinalDBSnapshotIdentifier");
                 if snapshot.is_none() && input.flag("SkipFinalSnapshot") != Some(true) {

@@ -7,12 +7,25 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use crate::process::{Runner, find_program, run, working_below};
 
 pub const ADMIN: &str = "rdsadmin";
 
 /// How long a server may take to come up; ten times what a cold disk needs.
 const START_SECONDS: &str = "30";
+
+/// Keeps each finished piece of the log, for restores to a time, once the first snapshot has made the folder. The
+/// server runs it in its data folder.
+const ARCHIVE: &str =
+    "if test -d ../archive; then cp \"%p\" \"../archive/%f.part\" && mv \"../archive/%f.part\" \"../archive/%f\"; fi";
+
+/// How often to look, each 50 ms, whether a recovery has ended; the log of a long day is read in that time.
+const RECOVERY_CHECKS: usize = 1200;
+
+/// How often to look, each 50 ms, for a piece of the log that the server was told to finish.
+const ARCHIVE_CHECKS: usize = 200;
 
 /// How often to look, each 50 ms, for processes that a killed server left; they end as soon as they notice.
 const ORPHAN_CHECKS: usize = 100;
@@ -156,6 +169,10 @@ impl Cluster {
         self.folder.join("data")
     }
 
+    fn archive(&self) -> PathBuf {
+        self.folder.join("archive")
+    }
+
     async fn command(&self, program: &str) -> io::Result<tokio::process::Command> {
         self.runner.command(&self.binaries.program(program), &self.folder).await
     }
@@ -217,7 +234,8 @@ impl Cluster {
     fn configure(&self) -> io::Result<()> {
         let mut settings = format!(
             "# Written by the embedded cloud at each start.\nlisten_addresses = '127.0.0.1'\nport = {}\n\
-             unix_socket_directories = ''\npassword_encryption = 'scram-sha-256'\n",
+             unix_socket_directories = ''\npassword_encryption = 'scram-sha-256'\narchive_mode = on\n\
+             archive_command = '{ARCHIVE}'\n",
             self.port
         );
         // After a crash the default opens and syncs each file, which takes seconds.
@@ -350,7 +368,11 @@ impl Cluster {
             .arg("-l")
             .arg(&log)
             .args(["-w", "-t", START_SECONDS, "start"]);
-        run(start, "pg_ctl start").await.map(drop).map_err(|error| {
+        let started = match run(start, "pg_ctl start").await {
+            Ok(_) => self.recovered().await,
+            Err(error) => Err(error),
+        };
+        started.map_err(|error| {
             let log = std::fs::read_to_string(&log).unwrap_or_default();
             let last: Vec<&str> = log.lines().rev().take(3).collect();
             io::Error::other(format!(
@@ -358,6 +380,20 @@ impl Cluster {
                 last.into_iter().rev().collect::<Vec<_>>().join("\n")
             ))
         })
+    }
+
+    /// Waits for the end of a recovery to a time: `pg_ctl` takes a server in it for one that is up.
+    async fn recovered(&self) -> io::Result<()> {
+        for _ in 0..RECOVERY_CHECKS {
+            // The last line of the pid file is the server's state.
+            match std::fs::read_to_string(self.data().join("postmaster.pid")) {
+                Ok(text) if text.lines().last().is_some_and(|state| state.trim() == "ready") => return Ok(()),
+                Ok(_) => {}
+                Err(_) => return Err(io::Error::other("the server ended in its recovery")),
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        Err(io::Error::other("the recovery of the database goes on and on"))
     }
 
     /// Ends open transactions and the server; one that does not run is fine.
@@ -374,6 +410,8 @@ impl Cluster {
 
     /// Copies the running cluster into the folder `to`, from which another can be started.
     pub async fn copy(&self, admin_password: &str, to: &Path) -> io::Result<()> {
+        // From here on there is a log from which later times can be restored.
+        self.runner.make_folder(&self.archive())?;
         self.runner.make_folder(to)?;
         let mut copy = self.command("pg_basebackup").await?;
         copy.env("PGPASSWORD", admin_password).arg("-D").arg(to.join("data"));
@@ -391,6 +429,59 @@ impl Cluster {
         copy.arg("-a").arg(from.join("data")).arg(self.data());
         run(copy, "copying the snapshot").await?;
         self.configure()
+    }
+
+    /// Puts the log's current end into the archive, behind a commit that is later than everything before this call:
+    /// recovery to a time goes on until it meets a later commit.
+    pub async fn archive_log(&self, admin_password: &str) -> io::Result<()> {
+        let mut psql = self.command("psql").await?;
+        psql.env("PGPASSWORD", admin_password).args(["-X", "-A", "-t", "-q"]);
+        psql.args([
+            "-h",
+            "127.0.0.1",
+            "-U",
+            ADMIN,
+            "-d",
+            "postgres",
+            "-p",
+            &self.port.to_string(),
+        ]);
+        psql.args(["-c", "DO $$BEGIN PERFORM txid_current(); END$$"]);
+        psql.args(["-c", "SELECT pg_walfile_name(pg_switch_wal())"]);
+        let said = run(psql, "psql").await?;
+        let piece = self.archive().join(said.trim());
+        for _ in 0..ARCHIVE_CHECKS {
+            if piece.is_file() {
+                return Ok(());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        Err(io::Error::other(format!(
+            "the server does not archive its log, see postgres.log in {}",
+            self.folder.display()
+        )))
+    }
+
+    /// Fills the folder with the copy in `from` and the log of `source` up to `until`, or to its end; the next start
+    /// does the recovery.
+    pub async fn restore_to(&self, from: &Path, source: &Self, until: Option<Timestamp>) -> io::Result<()> {
+        self.restore(from).await?;
+        let archive = std::path::absolute(source.archive())?;
+        let archive = archive.display().to_string().replace('%', "%%").replace('\'', "''");
+        // An empty time is none; the server takes no `Z` here.
+        let until = until.map(|until| until.strftime("%Y-%m-%d %H:%M:%S%.6f+00").to_string());
+        let settings = format!(
+            "restore_command = 'cp \"{archive}/%f\" \"%p\"'\nrecovery_target_time = '{}'\n\
+             recovery_target_action = 'promote'\nhot_standby = off\n",
+            until.unwrap_or_default()
+        );
+        // The server itself reads this file last, and it does no harm once the recovery is over.
+        let automatic = self.data().join("postgresql.auto.conf");
+        let before = std::fs::read_to_string(&automatic)?;
+        std::fs::write(&automatic, format!("{before}\n{settings}"))?;
+        let signal = self.data().join("recovery.signal");
+        std::fs::write(&signal, "")?;
+        self.runner.own(&signal)
     }
 
     /// Stops the server and removes everything.

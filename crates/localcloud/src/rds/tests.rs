@@ -2,6 +2,7 @@ use serde_json::json;
 use tokio::process::Command;
 
 use super::*;
+use crate::process;
 use crate::service::Service;
 use crate::testing::{SetClock, call, context_at, resource_request};
 
@@ -106,7 +107,7 @@ async fn an_instance_is_a_real_postgres_that_survives_restarts() {
     assert_eq!(ask("select n from t").await.unwrap(), "42");
 
     // The server is killed, its pid file stays behind.
-    let data = service.folder("instances", &instance.id).join("data");
+    let data = service.folder("instances", instance.storage()).join("data");
     let pid_file = std::fs::read_to_string(data.join("postmaster.pid")).unwrap();
     let pid: i32 = pid_file.lines().next().unwrap().parse().unwrap();
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
@@ -186,6 +187,103 @@ async fn an_instance_is_a_real_postgres_that_survives_restarts() {
         std::fs::read_dir(folder.path().join("rds/instances")).unwrap().count(),
         0
     );
+}
+
+/// Between a snapshot and now each moment can be had again; what was committed after it is not there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moment_is_restored_with_what_was_committed_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = rds(folder.path());
+    let wire = service.service();
+    let mut input = properties();
+    input["DBInstanceIdentifier"] = json!("main");
+    let main = service.create(&input, None).await.unwrap();
+    let ask = async |statement: &str| psql(&main, "llama", PASSWORD, statement).await;
+    service.begin_snapshot("main", "base", Vec::new()).unwrap();
+    service.finish_snapshot("base").await.unwrap();
+    ask("create table t (n int); insert into t values (1)").await.unwrap();
+    let between = ask("select extract(epoch from clock_timestamp())").await.unwrap();
+    ask("insert into t values (2)").await.unwrap();
+
+    // The log is the server's, and so are its times: the snapshot has to have been complete before them.
+    service
+        .state
+        .change(|state| {
+            state.snapshots.get_mut("base").unwrap().finished = Some(jiff::Timestamp::UNIX_EPOCH);
+            Ok(())
+        })
+        .unwrap();
+    let cluster = service.cluster(&main).await.unwrap();
+    cluster.archive_log(&main.admin_password).await.unwrap();
+    let until: f64 = between.parse().unwrap();
+    let until = jiff::Timestamp::from_microsecond((until * 1e6) as i64).unwrap();
+    let then = Instance {
+        port: process::free_port().unwrap(),
+        ..service.blank("then".to_owned(), &input).unwrap()
+    };
+    let restored = Cluster {
+        folder: service.folder("instances", then.storage()),
+        port: then.port,
+        ..cluster.clone()
+    };
+    let base = service.folder("snapshots", "base");
+    restored.restore_to(&base, &cluster, Some(until)).await.unwrap();
+    restored.start().await.unwrap();
+    let then = Instance {
+        engine_version: main.engine_version.clone(),
+        database: main.database.clone(),
+        ..then
+    };
+    assert_eq!(psql(&then, "llama", PASSWORD, "select n from t").await.unwrap(), "1");
+    psql(&then, "llama", PASSWORD, "insert into t values (3)")
+        .await
+        .unwrap();
+    restored.remove().await.unwrap();
+
+    let latest = json!({"SourceDBInstanceIdentifier": "main", "TargetDBInstanceIdentifier": "now",
+        "UseLatestRestorableTime": true});
+    call(&*wire, "RestoreDBInstanceToPointInTime", latest).await.unwrap();
+    let now = service.instance("now").unwrap();
+    assert_eq!(
+        psql(&now, "llama", PASSWORD, "select count(*) from t").await.unwrap(),
+        "2"
+    );
+    for id in ["now", "main"] {
+        service.delete(id, None).await.unwrap();
+    }
+}
+
+/// What a cloud that was killed began is finished by the next one, and the name's port is kept meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rename_that_was_begun_is_finished_by_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = rds(folder.path());
+    let mut input = properties();
+    input["DBInstanceIdentifier"] = json!("main");
+    let main = service.create(&input, None).await.unwrap();
+    let new_name = json!({"NewDBInstanceIdentifier": "Main-Old", "ApplyImmediately": true});
+    let modified = service.modify("main", &new_name).await.unwrap();
+    assert_eq!(modified.status, Status::Modifying);
+    let refused = service.modify("main", &new_name).await.err().unwrap();
+    assert_eq!(refused.code, "InvalidDBInstanceState");
+    service.service().stop().await;
+    // The call's own work comes too late.
+    service.finish_rename("main").await.unwrap();
+    assert!(service.instance("main-old").is_err());
+
+    let service = rds(folder.path());
+    service.start().await;
+    let old = service.instance("main-old").unwrap();
+    assert_eq!((old.status, old.problem.clone()), (Status::Available, None));
+    assert_ne!(old.port, main.port);
+    assert_eq!(psql(&old, "llama", PASSWORD, "select 1").await.unwrap(), "1");
+    assert!(service.instance("main").is_err());
+    assert!(std::net::TcpListener::bind(("127.0.0.1", main.port)).is_err());
+    let again = service.create(&input, None).await.unwrap();
+    assert_eq!(again.port, main.port);
+    for id in ["main", "main-old"] {
+        service.delete(id, None).await.unwrap();
+    }
 }
 
 #[tokio::test]
