@@ -7,6 +7,8 @@ use std::sync::mpsc::{Receiver, channel};
 pub struct Background {
     child: Child,
     lines: Receiver<String>,
+    /// The lines of stderr that were waited for.
+    said: Vec<String>,
 }
 
 impl Background {
@@ -24,7 +26,11 @@ impl Background {
                 let _ = sender.send(line);
             }
         });
-        Self { child, lines }
+        Self {
+            child,
+            lines,
+            said: Vec::new(),
+        }
     }
 
     pub fn id(&self) -> u32 {
@@ -32,16 +38,25 @@ impl Background {
     }
 
     /// Waits until stderr has a line with `marker`.
-    pub fn wait_for(self, marker: &str) -> Self {
-        let mut said = Vec::new();
+    #[track_caller]
+    pub fn wait_for(mut self, marker: &str) -> Self {
         for line in &self.lines {
             let found = line.contains(marker);
-            said.push(line);
+            self.said.push(line);
             if found {
                 return self;
             }
         }
-        panic!("no line with '{marker}':\n{}", said.join("\n"));
+        panic!("no line with '{marker}':\n{}", self.said.join("\n"));
+    }
+
+    /// Waits for its end, which has to be with this status; all that it said on stderr.
+    #[track_caller]
+    pub fn expect(mut self, status: i32) -> String {
+        self.said.extend(&self.lines);
+        let said = std::mem::take(&mut self.said).join("\n");
+        assert_eq!(self.wait().code(), Some(status), "\n--- stderr\n{said}");
+        said
     }
 
     pub fn wait(mut self) -> ExitStatus {

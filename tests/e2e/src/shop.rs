@@ -43,14 +43,15 @@ fn work(shop: &Stack, live: &Alias, jobs: &Queue) {
 
 fn whole_shop(app: &App) {
     let shop = Stack::new(app, "Shop").build();
-    let function = |id: &str| {
+    // A slow machine is no reason to fail. The worker's limit is also how long a message that it failed stays away.
+    let function = |id: &str, timeout: u64| {
         Function::new(&shop, id, Runtime::provided_al2023(), Code::asset("function"))
             .handler("bootstrap")
             .memory(mib(number(app, "memory", 128)))
-            .timeout(seconds(10))
+            .timeout(seconds(timeout))
             .build()
     };
-    let (orders, worker) = (function("Orders"), function("Worker"));
+    let (orders, worker) = (function("Orders", 60), function("Worker", 10));
     let rest = RestApi::new(&shop, "Rest")
         .description(text(app, "described").unwrap_or_else(|| "what the shop sells".to_owned()))
         .deploy(false)

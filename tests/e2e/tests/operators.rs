@@ -167,7 +167,7 @@ fn held_then_switched_to(project: &Project) {
         project.run(&["promote", "local", "--reason", "seen enough"]),
         "goes live at the next look",
     );
-    assert!(deploy.wait().success());
+    deploy.expect(0);
     let live = status(project);
     assert_eq!(
         (&live["live"]["tag"], &live["open"]),
@@ -224,7 +224,8 @@ fn switched_back(project: &Project, url: &str) {
 fn aborted(project: &Project) {
     let deploy = deploy_until(project, &["--hold"], "WAITING FOR APPROVAL");
     said(project.run(&["abort", "--reason", "the wrong ticket"]), "turns back");
-    assert_eq!(deploy.wait().code(), Some(3), "turned back, and no interrupt");
+    // Turned back, and no interrupt.
+    deploy.expect(3);
     let screen = said(project.run(&["status"]), "was turned back: aborted: the wrong ticket");
     assert!(screen.contains("nothing is going on"), "{screen}");
     said(project.run(&["history"]), "aborted: the wrong ticket");
@@ -254,9 +255,13 @@ fn watched(project: &Project, url: &str) {
     );
     assert!(undecided.contains("calls"), "{undecided}");
     let poller = Poller::start(url);
-    let watched = project.run(&["monitor", "local", "--duration", "3s"]);
+    // On a slow machine it takes longer until there are enough calls to decide.
+    let watched = ["3s", "30s", "5m"]
+        .iter()
+        .map(|duration| project.run(&["monitor", "local", "--duration", duration]))
+        .find(|watched| !watched.stderr.contains("error[LD0510]"));
     poller.stop();
-    said(watched, "nothing to object");
+    said(watched.expect("one of them decides"), "nothing to object");
 }
 
 fn cleaned_up(project: &Project) {

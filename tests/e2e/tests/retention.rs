@@ -5,8 +5,10 @@ use e2e::{Shop, Traffic, get};
 use serde_json::Value;
 
 const STEPS: &str = "steps = [{ weight = 100, bake = '1s' }]\n\
-    gates = { settle = '0s', minimum-requests = 5, longest-extension = '5m', \
-    lambda-error-rate = { fail-above-percent = 40.0, pass-at-most-percent = 10.0 } }";
+    gates.settle = '0s'\n\
+    gates.minimum-requests = 5\n\
+    gates.longest-extension = '10m'\n\
+    gates.lambda-error-rate = { fail-above-percent = 40.0, pass-at-most-percent = 10.0 }";
 
 fn answer(shop: &Shop) -> String {
     let (status, body) = get(&format!("{}/orders", shop.live_url())).expect("the live stage answers");

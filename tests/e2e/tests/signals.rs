@@ -61,7 +61,7 @@ fn a_cancelled_job_turns_back_and_at_the_second_signal_hands_over() {
     deploy.signal("-TERM");
     let deploy = deploy.wait_for("terminated: finishes what is under way and hands over");
     held.release();
-    assert_eq!(deploy.wait().code(), Some(130));
+    deploy.expect(130);
     assert_handed_over(&project, &wire);
     // The lock is free, so this waits for nobody; the wish to turn back is in the journal.
     let begun = project.run(&["rollback", "local"]).expect(0);
@@ -82,7 +82,7 @@ fn a_third_signal_ends_at_once_and_the_next_command_settles_it() {
     let deploy = deploy.wait_for("hands over");
     deploy.signal("-INT");
     // It ends although its call has no answer.
-    assert_eq!(deploy.wait().code(), Some(130));
+    deploy.expect(130);
     held.release();
     let settled = project.run(&["rollback", "local"]).expect(0);
     assert!(settled.stderr.contains("unfinished"), "{}", settled.stderr);
