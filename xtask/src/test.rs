@@ -8,6 +8,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let python = tools::python()?;
     let postgres = tools::postgres()?;
     let node = tools::node()?;
+    let (has_small_disks, has_pgbouncer) = (tools::has_small_disks(), tools::has_pgbouncer());
     // The end-to-end tests run the binary and the platform's functions as a user has them.
     shell::run(&mut shell::command(
         "cargo",
@@ -25,11 +26,17 @@ pub fn run(arguments: &[String]) -> Result<()> {
         eprintln!("cargo-nextest is not installed: using cargo test");
         &["test", "--workspace", "--ignore-rust-version", "--no-fail-fast"]
     };
-    shell::run(
-        shell::command("cargo", runner)
-            .args(arguments)
-            .env("LLAMA_TEST_PYTHON", python)
-            .env("LLAMA_TEST_POSTGRES_BIN", postgres)
-            .env("LLAMA_TEST_NODE", node),
-    )
+    let mut tests = shell::command("cargo", runner);
+    tests
+        .args(arguments)
+        .env("LLAMA_TEST_PYTHON", python)
+        .env("LLAMA_TEST_POSTGRES_BIN", postgres)
+        .env("LLAMA_TEST_NODE", node);
+    if !has_small_disks {
+        tests.env("LLAMA_TEST_NO_SMALL_DISK", "1");
+    }
+    if !has_pgbouncer {
+        tests.env("LLAMA_TEST_NO_PGBOUNCER", "1");
+    }
+    shell::run(&mut tests)
 }

@@ -104,6 +104,48 @@ pub fn postgres() -> Result<PathBuf> {
     binaries_below(&target).with_context(|| format!("{POSTGRES_PACKAGE} holds no initdb below {}", target.display()))
 }
 
+/// Whether a test may mount a small disk in a namespace of its own, to fill it; says so where it may not.
+pub fn has_small_disks() -> bool {
+    let way: &[&str] = if is_root() {
+        &["--mount"]
+    } else {
+        &["--user", "--map-current-user", "--keep-caps", "--mount"]
+    };
+    let mut probe = std::process::Command::new("unshare");
+    probe.args(way).args(["mount", "-t", "tmpfs", "tmpfs", "/mnt"]);
+    let may = probe.output().is_ok_and(|output| output.status.success());
+    if !may {
+        eprintln!(
+            "\nNOT RUN: the tests of full disks (`disks::` of crates/migrate). They mount a small file system in a \
+             namespace of their own, which this user may not: run as root, or allow user namespaces.\n"
+        );
+    }
+    may
+}
+
+/// Whether there is a PgBouncer to be refused; as root it is installed. Says so where there is none.
+pub fn has_pgbouncer() -> bool {
+    let found = || shell::on_path("pgbouncer") || std::path::Path::new("/usr/sbin/pgbouncer").is_file();
+    if !found() && is_root() && shell::on_path("apt-get") {
+        eprintln!("no PgBouncer on this machine: installing Debian's package pgbouncer");
+        let mut install = shell::command("apt-get", &["install", "--yes", "--no-install-recommends", "pgbouncer"]);
+        // Run level 1 keeps the package from starting its service.
+        let _ = shell::run(install.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1"));
+    }
+    if !found() {
+        eprintln!(
+            "\nNOT RUN: the test of PgBouncer itself (`pooler::` of crates/migrate; a pooler of the tests' own stands \
+             in for it). Install Debian's package pgbouncer.\n"
+        );
+    }
+    found()
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
+
 /// `<folder>/<version>/bin`, the newest version first.
 fn glob_versions(folder: &str) -> Vec<PathBuf> {
     let mut versions: Vec<PathBuf> = std::fs::read_dir(folder)

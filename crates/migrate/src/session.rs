@@ -17,6 +17,8 @@ const CHECKS_CLIENTS: i32 = 140_000;
 /// SQLSTATE of a prepared statement that the session does not have, or has already.
 const UNKNOWN_STATEMENT: &str = "26000";
 const KNOWN_STATEMENT: &str = "42P05";
+/// SQLSTATE of a lock that was not got in time.
+const LOCK_TIMEOUT: &str = "55P03";
 
 /// A session in the way of a migration, or one that waits for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,10 +53,46 @@ impl fmt::Display for Blocker {
 /// releases a session's locks only with the session.
 pub(crate) async fn open(database: &Database) -> Result<PgConnection, MigrateError> {
     let mut connection = connect(database).await?;
-    match prepare(&mut connection).await {
+    let prepared = async {
+        prepare(&mut connection).await?;
+        is_our_own(&mut connection, database).await
+    };
+    match prepared.await {
         Ok(()) => Ok(connection),
         Err(error) => finish(connection, Err(error)).await,
     }
+}
+
+/// Refuses a pooler in transaction mode, which lends a session to whoever begins a transaction: while ours is idle, a
+/// second connection begins one. A quiet PgBouncer lends it the very session that we believe to be ours; without
+/// this everything would pass, and the migration lock stay behind in its pool.
+async fn is_our_own(connection: &mut PgConnection, database: &Database) -> Result<(), MigrateError> {
+    let before = own_pid(connection).await?;
+    let mut second = connect(database).await?;
+    let compared = async {
+        let mut transaction = second.begin().await.map_err(|source| MigrateError::Database {
+            what: "a second session",
+            source,
+        })?;
+        // Where there is one session for all, asking ours again would wait for this transaction.
+        Ok(own_pid(&mut transaction).await? != before && own_pid(connection).await? == before)
+    }
+    .await;
+    match finish(second, compared).await? {
+        true => Ok(()),
+        false => Err(MigrateError::SessionNotKept),
+    }
+}
+
+/// The server's process id of the session that this connection has at the moment.
+pub(crate) async fn own_pid(connection: &mut PgConnection) -> Result<i32, MigrateError> {
+    sqlx::query_scalar("SELECT pg_backend_pid()")
+        .fetch_one(connection)
+        .await
+        .map_err(|source| MigrateError::Database {
+            what: "its session",
+            source,
+        })
 }
 
 async fn prepare(connection: &mut PgConnection) -> Result<(), MigrateError> {
@@ -109,13 +147,14 @@ pub(crate) async fn close(connection: PgConnection) {
     }
 }
 
-/// Sets a session setting that is a time.
+/// Sets a session setting that is a time. Before every file anew, because a block or a function may have changed it; in the
+/// simple protocol, which takes one turn.
 pub(crate) async fn set(
     connection: &mut PgConnection,
     name: &'static str,
     value: Duration,
 ) -> Result<(), MigrateError> {
-    sqlx::query(AssertSqlSafe(format!("SET {name} = {}", value.as_millis())))
+    sqlx::raw_sql(AssertSqlSafe(format!("SET {name} = {}", value.as_millis())))
         .execute(connection)
         .await
         .map_err(|source| MigrateError::Database {
@@ -123,6 +162,12 @@ pub(crate) async fn set(
             source,
         })?;
     Ok(())
+}
+
+/// Whether the server ended a wait for a lock, as `lock_timeout` says.
+pub(crate) fn is_lock_timeout(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| code == LOCK_TIMEOUT)
 }
 
 /// Who is in the way of the session `pid` at this moment.

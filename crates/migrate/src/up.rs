@@ -87,20 +87,19 @@ impl Migrator {
                 source: as_sql(error),
             })?;
         let count = plan.run.len();
+        let mut runner = Runner {
+            connection,
+            database,
+            options,
+            events,
+        };
         for (index, file) in plan.run.iter().enumerate() {
             events.report(Event::Applying {
                 file: file.file.clone(),
                 index: index + 1,
                 count,
             });
-            let took = Runner {
-                connection: &mut *connection,
-                database,
-                options,
-                events,
-            }
-            .apply(file)
-            .await?;
+            let took = runner.apply(file).await?;
             events.report(Event::Applied {
                 file: file.file.clone(),
                 took,
@@ -124,7 +123,7 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    async fn apply(mut self, file: &MigrationFile) -> Result<Duration, MigrateError> {
+    async fn apply(&mut self, file: &MigrationFile) -> Result<Duration, MigrateError> {
         let migration = file.as_sqlx();
         if let Some(batch) = &file.batch {
             let took = backfill::run(self.connection, file, batch, self.options, self.events).await?;
@@ -188,7 +187,10 @@ impl Runner<'_> {
                 });
             }
             if watcher.is_none() {
-                watcher = Some((session::connect(self.database).await?, self.own_pid().await?));
+                watcher = Some((
+                    session::connect(self.database).await?,
+                    session::own_pid(self.connection).await?,
+                ));
             }
             let wait = jittered(pause);
             self.events.report(Event::Blocked {
@@ -225,16 +227,6 @@ impl Runner<'_> {
                 apply.await
             }
         }
-    }
-
-    async fn own_pid(&mut self) -> Result<i32, MigrateError> {
-        sqlx::query_scalar("SELECT pg_backend_pid()")
-            .fetch_one(&mut *self.connection)
-            .await
-            .map_err(|source| MigrateError::Database {
-                what: "its session",
-                source,
-            })
     }
 
     /// Builds an index concurrently. What an earlier try left is dropped first; a build that ended and whose record was lost
@@ -300,13 +292,7 @@ async fn close_watcher(watcher: Option<(PgConnection, i32)>) {
 }
 
 fn is_lock_timeout(error: &SqlxError) -> bool {
-    let (SqlxError::ExecuteMigration(error, _) | SqlxError::Execute(error)) = error else {
-        return false;
-    };
-    error
-        .as_database_error()
-        .and_then(|error| error.code())
-        .is_some_and(|code| code == "55P03")
+    matches!(error, SqlxError::ExecuteMigration(error, _) | SqlxError::Execute(error) if session::is_lock_timeout(error))
 }
 
 pub(crate) fn failed(file: &MigrationFile, error: SqlxError) -> MigrateError {

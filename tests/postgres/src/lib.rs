@@ -97,6 +97,25 @@ impl TestPostgres {
         self.binaries.folder()
     }
 
+    /// What the server wrote into its log.
+    pub fn log(&self) -> String {
+        log(self.folder.path())
+    }
+
+    /// The program, to be run as the user who runs the server.
+    pub fn as_server_s_user(&self, program: &Path) -> Command {
+        as_owner_of(self.folder.path(), program.to_owned())
+    }
+
+    /// Gives a folder to the user who runs the server, as a tablespace has to be.
+    ///
+    /// # Panics
+    /// When it cannot be given away.
+    pub fn give(&self, folder: &Path) {
+        let owner = std::fs::metadata(self.folder.path()).expect("the cluster's folder");
+        chown(folder, Some(owner.uid()), Some(owner.gid())).expect("root gives its folders away");
+    }
+
     /// A new connection to the database `postgres`.
     pub async fn connect(&self) -> PgConnection {
         self.options().connect().await.expect("a connection to the test server")

@@ -4,6 +4,7 @@
 //! so what has a backup's name is one. It is not proven by that: `pg_restore --list` passes on a truncated dump, only a
 //! restore proves it ([`verify()`]). [`restore()`] puts one in a database's place.
 
+mod alike;
 mod client;
 mod manifest;
 mod restore;

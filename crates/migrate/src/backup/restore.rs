@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
+use super::alike::Alike;
 use super::client::{self, Owners};
 use super::verify::{compare, execute, intact};
 use super::{Backup, BackupError, Server};
 use crate::database::Database;
-use crate::error::MigrateError;
 use crate::session;
-use crate::sql::{literal, quoted};
+use crate::sql::quoted;
 
 /// How often the sessions inside are sent away while the server waits for them to leave.
 const DISMISSALS: Duration = Duration::from_millis(100);
@@ -85,12 +85,14 @@ async fn restore_from(
         name: name_beside(&database.name, "restore", &mark),
         ..database.clone()
     };
-    create_alike(connection, &database.name, &beside.name).await?;
+    let alike = Alike::read(connection, &database.name).await?;
+    alike.create(connection, &beside.name).await?;
     let swapped = async {
         client
             .restore(&beside, &backup.path, Owners::Kept, options.jobs, options.timeout)
             .await?;
         let rows = compare(backup, &beside).await?;
+        alike.carry_over(connection, &beside.name).await?;
         let kept_as = name_beside(&database.name, "before", &mark);
         swap(connection, outside, &database.name, &beside.name, &kept_as).await?;
         Ok(Restored {
@@ -107,34 +109,6 @@ async fn restore_from(
         }
     }
     swapped
-}
-
-/// A new database with encoding, locale and owner of the old one.
-async fn create_alike(connection: &mut PgConnection, old: &str, new: &str) -> Result<(), BackupError> {
-    let failed = |source| MigrateError::Database {
-        what: "the database's settings",
-        source,
-    };
-    let found: Option<(String, String, String, String)> = sqlx::query_as(
-        "SELECT pg_encoding_to_char(encoding)::text, datcollate::text, datctype::text, pg_get_userbyid(datdba)::text
-         FROM pg_database WHERE datname = $1",
-    )
-    .bind(old)
-    .fetch_optional(&mut *connection)
-    .await
-    .map_err(failed)?;
-    let Some((encoding, collate, ctype, owner)) = found else {
-        return Err(BackupError::NoDatabase { name: old.to_owned() });
-    };
-    let create = format!(
-        "CREATE DATABASE {} TEMPLATE template0 OWNER {} ENCODING {} LC_COLLATE {} LC_CTYPE {}",
-        quoted(new),
-        quoted(&owner),
-        literal(&encoding),
-        literal(&collate),
-        literal(&ctype)
-    );
-    execute(connection, create, "a database beside the old one").await
 }
 
 async fn swap(

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::database::Database;
 use crate::error::MigrateError;
-use crate::session;
+use crate::session::{self, is_lock_timeout};
 
 /// Below this a scan under a lock takes milliseconds.
 const SMALL: i64 = 8 * 1024 * 1024;
@@ -35,6 +38,28 @@ impl fmt::Display for TableSize {
     }
 }
 
+/// How long the size of a table may wait for a lock that somebody holds.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The pages of a table, its indexes and its long values at the last analysis, in bytes.
+const ESTIMATE: &str = "(SELECT sum(r.relpages)::bigint * current_setting('block_size')::bigint FROM pg_class r
+    WHERE r.oid IN (c.oid, c.reltoastrelid) OR r.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = c.oid))";
+
+/// Schema, name, whether the name alone finds it, bytes, rows, and the server's major version.
+type Row = (String, String, bool, i64, f32, i32);
+
+async fn tables(connection: &mut PgConnection, size: &str, condition: &str) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query_as(AssertSqlSafe(format!(
+        "SELECT n.nspname::text, c.relname::text, pg_table_is_visible(c.oid), {size}, c.reltuples,
+                current_setting('server_version_num')::int / 10000
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+           AND {condition}"
+    )))
+    .fetch_all(connection)
+    .await
+}
+
 /// The tables of a database.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
@@ -43,25 +68,16 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Reads sizes only; takes no locks that anybody waits for.
+    /// Reads sizes only. Where somebody holds a table for themselves, the sizes are the server's estimates, and a table
+    /// that was never analysed is unknown: nobody is waited for.
     ///
     /// # Errors
     /// When the database cannot be asked.
     pub async fn read(database: &Database) -> Result<Self, MigrateError> {
         let mut connection = session::connect(database).await?;
-        let asked = sqlx::query_as::<_, (String, String, bool, i64, f32, i32)>(
-            "SELECT n.nspname::text, c.relname::text, pg_table_is_visible(c.oid), pg_total_relation_size(c.oid), c.reltuples,
-                    current_setting('server_version_num')::int / 10000
-             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')",
-        )
-        .fetch_all(&mut connection)
-        .await;
+        let asked = Self::ask(&mut connection).await;
         session::close(connection).await;
-        let rows = asked.map_err(|source| MigrateError::Database {
-            what: "its tables",
-            source,
-        })?;
+        let rows = asked?;
         let mut catalogue = Self::default();
         for (schema, name, is_visible, bytes, rows, major) in rows {
             catalogue.server_major = u32::try_from(major).unwrap_or_default();
@@ -75,6 +91,21 @@ impl Catalogue {
             }
         }
         Ok(catalogue)
+    }
+
+    async fn ask(connection: &mut PgConnection) -> Result<Vec<Row>, MigrateError> {
+        let failed = |source| MigrateError::Database {
+            what: "its tables",
+            source,
+        };
+        session::set(connection, "lock_timeout", PATIENCE).await?;
+        let exact = tables(connection, "pg_total_relation_size(c.oid)", "true").await;
+        match exact {
+            Err(error) if is_lock_timeout(&error) => {
+                tables(connection, ESTIMATE, "c.reltuples >= 0").await.map_err(failed)
+            }
+            exact => exact.map_err(failed),
+        }
     }
 
     /// A catalogue of these tables, by name or `schema.name`.

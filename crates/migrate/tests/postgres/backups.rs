@@ -1,3 +1,5 @@
+//! Backups, as they are made.
+
 use std::path::Path;
 use std::process::Command;
 
@@ -121,4 +123,25 @@ async fn a_pg_dump_of_another_version_is_not_used() {
         Err(BackupError::NoClient { versions, .. }) => assert!(versions.contains(&9)),
         Err(error) => panic!("{error}"),
     }
+}
+
+#[tokio::test]
+async fn the_password_is_no_argument() {
+    let (world, mut options) = world().await;
+    let folder = world.path().join("recording");
+    std::fs::create_dir(&folder).unwrap();
+    let program = folder.join("pg_dump");
+    let real = world.postgres.binaries().join("pg_dump");
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" >> {0}/arguments\nexec {1} \"$@\"\n",
+        folder.display(),
+        real.display()
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    options.programs = Some(folder.clone());
+    back_up(&world.database(), &options).await.unwrap();
+    let arguments = std::fs::read_to_string(folder.join("arguments")).unwrap();
+    assert!(arguments.contains("--format=directory"), "{arguments}");
+    assert!(!arguments.contains(PASSWORD), "{arguments}");
 }

@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod again;
 mod backfills;
 mod backups;
 mod contention;
 mod contracts;
 mod crashes;
 mod disagreements;
+mod disks;
 mod downs;
+mod lints;
+mod load;
 mod pooler;
 mod rehearsals;
 mod repairs;

@@ -1,10 +1,11 @@
 //! A pooler in transaction mode: each transaction may meet another of the server's sessions.
 //!
-//! What PgBouncer 1.18 does to this crate was looked at once by hand: "prepared statement does not exist" and "already
-//! exists". Here the same is brought about every time: two clients swap their sessions whenever both are idle.
+//! Once a pooler of our own, which lets two clients swap their sessions whenever both are idle, and once PgBouncer, which
+//! left alone lends a lone client the same session again and again.
 
-use migrate::{Database, Password, Silent};
-use sqlx::ConnectOptions;
+use std::process::{Child, Stdio};
+
+use migrate::{Database, Options, Password, Silent};
 use test_postgres::PASSWORD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::OwnedWriteHalf;
@@ -24,37 +25,42 @@ enum From {
     Server(usize),
 }
 
-/// Serves two clients on a loopback port of its own.
+/// Listens on a loopback port of its own. Two of its clients share their sessions.
 async fn pooler(server_port: u16) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         let (sender, mut messages) = mpsc::unbounded_channel();
         let (mut clients, mut servers) = (Vec::new(), Vec::new());
-        for number in 0..2 {
-            let (mut client, _) = listener.accept().await.unwrap();
-            let mut server = TcpStream::connect(("127.0.0.1", server_port)).await.unwrap();
-            begin(&mut client, &mut server).await;
-            clients.push(watch(client, From::Client(number), &sender));
-            servers.push(watch(server, From::Server(number), &sender));
-        }
         // Which server each client has now, and whether the server told it that no transaction is open.
-        let mut has = [0, 1];
-        let mut is_idle = [false, false];
-        while let Some((from, message)) = messages.recv().await {
-            match from {
-                From::Client(client) => {
-                    is_idle[client] = false;
-                    let _ = servers[has[client]].write_all(&message).await;
+        let (mut has, mut is_idle) = (Vec::new(), Vec::new());
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => {
+                    let number = clients.len();
+                    let (mut client, _) = accepted.unwrap();
+                    let mut server = TcpStream::connect(("127.0.0.1", server_port)).await.unwrap();
+                    begin(&mut client, &mut server).await;
+                    clients.push(watch(client, From::Client(number), &sender));
+                    servers.push(watch(server, From::Server(number), &sender));
+                    has.push(number);
+                    is_idle.push(false);
                 }
-                From::Server(server) => {
-                    let client = usize::from(has[0] != server);
-                    let _ = clients[client].write_all(&message).await;
-                    is_idle[client] = message.first() == Some(&b'Z') && message.last() == Some(&b'I');
-                    if is_idle == [true, true] {
-                        has.reverse();
+                Some((from, message)) = messages.recv() => match from {
+                    From::Client(client) => {
+                        is_idle[client] = false;
+                        let server: usize = has[client];
+                        let _ = servers[server].write_all(&message).await;
                     }
-                }
+                    From::Server(server) => {
+                        let client = has.iter().position(|has| *has == server).unwrap();
+                        let _ = clients[client].write_all(&message).await;
+                        is_idle[client] = message.first() == Some(&b'Z') && message.last() == Some(&b'I');
+                        if is_idle == [true, true] {
+                            has.reverse();
+                        }
+                    }
+                },
             }
         }
     });
@@ -98,16 +104,9 @@ fn watch(stream: TcpStream, from: From, messages: &mpsc::UnboundedSender<(From, 
     write
 }
 
-#[tokio::test]
-async fn a_pooler_in_transaction_mode_is_refused_with_the_reason() {
-    let world = World::new(&[("10_a.expand.sql", "CREATE TABLE a (b int)")]).await;
-    let port = pooler(world.postgres.port()).await;
-    let through_it = world.postgres.options().port(port);
+async fn is_refused(world: &World, port: u16) {
     let database = Database::new("127.0.0.1", port, "postgres", "postgres", Password::new(PASSWORD));
-    let migrator = world.migrator();
-    let options = hasty();
-    let (result, other) = tokio::join!(migrator.up(&database, &options, &Silent), through_it.connect());
-    let error = result.unwrap_err();
+    let error = world.migrator().up(&database, &hasty(), &Silent).await.unwrap_err();
     assert_eq!(error.kind(), "session_not_kept", "{error}");
     assert!(
         error
@@ -115,11 +114,96 @@ async fn a_pooler_in_transaction_mode_is_refused_with_the_reason() {
             .contains("a pooler in transaction mode stands before the database"),
         "{error}"
     );
-    drop(other);
     assert_eq!(
         world
             .number("SELECT count(*) FROM pg_tables WHERE tablename = 'a'")
             .await,
         0
     );
+}
+
+#[tokio::test]
+async fn a_pooler_in_transaction_mode_is_refused_with_the_reason() {
+    let world = World::new(&[("10_a.expand.sql", "CREATE TABLE a (b int)")]).await;
+    // Its clients are the run itself and its second connection.
+    is_refused(&world, pooler(world.postgres.port()).await).await;
+}
+
+/// PgBouncer, gone when it is dropped.
+struct PgBouncer(Child);
+
+impl Drop for PgBouncer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// On the machine, or where `cargo xtask test` says that it is.
+fn program() -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into()])
+        .map(|folder| folder.join("pgbouncer"))
+        .find(|program| program.is_file())
+}
+
+impl PgBouncer {
+    /// In transaction mode, on a loopback port of its own.
+    async fn start(program: &std::path::Path, world: &World) -> (Self, u16) {
+        let free = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let settings = format!(
+            "[databases]\npostgres = host=127.0.0.1 port={} user=postgres password='{PASSWORD}'\n\
+             [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
+             auth_type = any\npool_mode = transaction\n\
+             ignore_startup_parameters = extra_float_digits\n",
+            world.postgres.port()
+        );
+        let file = world.path().join("pgbouncer.ini");
+        std::fs::write(&file, settings).unwrap();
+        // It refuses root, and another user has to read its settings.
+        for (path, mode) in [(world.path(), 0o755), (file.as_path(), 0o644)] {
+            std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        }
+        let mut command = world.postgres.as_server_s_user(program);
+        let mut child = command.arg(&file).stderr(Stdio::null()).spawn().unwrap();
+        for _ in 0..1000 {
+            if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+                return (Self(child), port);
+            }
+            assert!(child.try_wait().unwrap().is_none(), "{program:?} ended");
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("{program:?} does not answer");
+    }
+}
+
+#[tokio::test]
+async fn pgbouncer_in_transaction_mode_is_refused_and_nothing_stays_in_its_pool() {
+    let Some(program) = program() else {
+        let excused = std::env::var_os("LLAMA_TEST_NO_PGBOUNCER").is_some();
+        assert!(
+            excused,
+            "install pgbouncer, or run `cargo xtask test`, which says what is missing"
+        );
+        return;
+    };
+    let world = World::new(&[("10_a.expand.sql", "CREATE TABLE a (b int)")]).await;
+    let (_pgbouncer, port) = PgBouncer::start(&program, &world).await;
+    for _ in 0..3 {
+        is_refused(&world, port).await;
+    }
+    assert_eq!(
+        world
+            .number("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+            .await,
+        0
+    );
+    let at_once = Options {
+        lock_wait: std::time::Duration::ZERO,
+        ..hasty()
+    };
+    assert_eq!(world.applies(&at_once).await, ["10_a.expand.sql"]);
 }

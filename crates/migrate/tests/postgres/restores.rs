@@ -205,6 +205,47 @@ async fn a_restore_that_fails_half_way_leaves_the_old_database_serving() {
     assert_eq!(others(&world).await, 0);
 }
 
+/// What a database has besides its contents, without its own oid.
+const PROPERTIES: &str = "SELECT jsonb_build_object(
+        'limit', datconnlimit, 'rights', (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(datacl) AS a),
+        'owner', datdba::regrole, 'collate', datcollate, 'encoding', encoding, 'tablespace', dattablespace,
+        'comment', shobj_description(d.oid, 'pg_database'),
+        'settings', (SELECT jsonb_agg(jsonb_build_array(setrole::regrole, setconfig) ORDER BY setrole)
+                     FROM pg_db_role_setting WHERE setdatabase = d.oid))::text
+    FROM pg_database d WHERE datname = 'app'";
+
+#[tokio::test]
+async fn a_restored_database_keeps_its_settings_and_rights() {
+    let (world, database, backup) = world().await;
+    for statement in [
+        "CREATE ROLE owner_of_app; CREATE ROLE \"Odd reader\"",
+        "ALTER DATABASE app OWNER TO owner_of_app",
+        "ALTER DATABASE app SET search_path = \"$user\", app, \"Odd, \"\"schema\"\"\", public",
+        "ALTER DATABASE app SET default_transaction_read_only = on",
+        "ALTER DATABASE app SET app.tenant = 'it''s a, b'",
+        "ALTER ROLE \"Odd reader\" IN DATABASE app SET statement_timeout = '5s'",
+        "ALTER DATABASE app CONNECTION LIMIT 50",
+        "REVOKE ALL ON DATABASE app FROM PUBLIC",
+        "GRANT CONNECT ON DATABASE app TO \"Odd reader\" WITH GRANT OPTION",
+        "COMMENT ON DATABASE app IS 'it''s ours'",
+    ] {
+        world.sql(statement).await;
+    }
+    let properties = async || -> String {
+        sqlx::query_scalar(PROPERTIES)
+            .fetch_one(&mut world.connect().await)
+            .await
+            .unwrap()
+    };
+    let before = properties().await;
+    assert!(
+        before.contains("Odd reader") && before.contains("app.tenant"),
+        "{before}"
+    );
+    restore(&backup, &database, &restoring(&world)).await.unwrap();
+    assert_eq!(properties().await, before);
+}
+
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_leaves_no_backup() {
     let world = World::new(&[]).await;

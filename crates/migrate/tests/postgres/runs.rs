@@ -224,3 +224,43 @@ async fn a_database_out_of_reach_is_said_to_be() {
     );
     assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_search_path_of_the_role_holds_and_one_that_a_block_loses_keeps_nothing() {
+    let world = World::new(&[("10_a.expand.sql", "CREATE TABLE a (b int)")]).await;
+    world.sql("CREATE SCHEMA app").await;
+    world.sql("ALTER ROLE postgres SET search_path = app").await;
+    world.up(&hasty()).await.unwrap();
+    world
+        .sql("SELECT b FROM app.a; SELECT version FROM app._sqlx_migrations")
+        .await;
+    assert!(world.applies(&hasty()).await.is_empty());
+
+    // What a file hides from its reader the server does not forgive: the record is not found, so nothing is kept.
+    let hidden = "DO $$ BEGIN PERFORM set_config('search_path', '', false); CREATE TABLE app.c (d int); END $$";
+    world.write("20_c.expand.sql", hidden);
+    assert_eq!(world.up(&hasty()).await.unwrap_err().kind(), "failed");
+    assert_eq!(
+        world
+            .number("SELECT count(*) FROM pg_tables WHERE tablename = 'c'")
+            .await,
+        0
+    );
+    world.write("20_c.expand.sql", "CREATE TABLE c (d int)");
+    assert_eq!(world.applies(&hasty()).await, ["20_c.expand.sql"]);
+}
+
+#[tokio::test]
+async fn a_session_setting_of_one_file_is_not_the_next_one_s() {
+    let loose = "SELECT 1; DO $$ BEGIN PERFORM set_config('lock_timeout', '0', false); END $$";
+    let world = World::new(&[
+        ("10_loose.expand.sql", loose),
+        ("20_c.expand.sql", "ALTER TABLE a ADD COLUMN c int"),
+    ])
+    .await;
+    world.sql("CREATE TABLE a (b int)").await;
+    let mut holder = world.connect_as("somebody").await;
+    crate::world::run(&mut holder, "BEGIN; SELECT b FROM a").await;
+    // Without its budget the second one would wait for the holder, and this test for ever.
+    assert_eq!(world.up(&hasty()).await.unwrap_err().kind(), "lock_timeout");
+}

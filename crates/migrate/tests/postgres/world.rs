@@ -128,6 +128,17 @@ impl World {
         }
         panic!("never true: {sql}");
     }
+
+    /// The same for what is no query.
+    pub async fn until_told(&self, reached: impl Fn() -> bool) {
+        for _ in 0..1000 {
+            if reached() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("never true; the server's log: {}", self.postgres.log());
+    }
 }
 
 pub async fn run(connection: &mut PgConnection, sql: &str) {
@@ -154,6 +165,10 @@ pub struct Told {
 }
 
 impl Told {
+    pub fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+        self.events.lock().unwrap().iter().filter(|event| wanted(event)).count()
+    }
+
     /// Waits for the first event that `wanted` takes.
     pub async fn first<T>(&self, wanted: impl Fn(&Event) -> Option<T>) -> T {
         loop {
