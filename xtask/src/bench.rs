@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::shell;
+use crate::{shell, tools};
 
 type Benchmark = (&'static str, fn() -> Result<()>);
 
@@ -15,13 +15,15 @@ type Benchmark = (&'static str, fn() -> Result<()>);
 const RUNS: usize = 7;
 
 pub fn run(names: &[String]) -> Result<()> {
-    let all: [Benchmark; 6] = [
+    let all: [Benchmark; 8] = [
         ("synth", synth),
         ("overhead", overhead),
         ("startup", startup),
         ("edit", edit),
         ("scale", scale),
         ("cold", cold),
+        ("migrate", || migrations("migrate")),
+        ("backup", || migrations("backup")),
     ];
     if let Some(unknown) = names.iter().find(|name| !all.iter().any(|(known, _)| known == name)) {
         bail!(
@@ -239,6 +241,18 @@ fn cold() -> Result<()> {
     println!("| from nothing | {:.1} s |", first.as_secs_f64());
     println!("| with nothing changed | {} |\n", shown(again));
     removed.with_context(|| target.display().to_string())
+}
+
+/// Migrations beside sqlx-cli, backups beside pg_dump: `tests/migrations` measures them and fails past their limits.
+fn migrations(what: &str) -> Result<()> {
+    let postgres = tools::postgres()?;
+    shell::run(&mut shell::command(
+        "cargo",
+        &["build", "--release", "--ignore-rust-version", "-p", "migrations"],
+    ))?;
+    let measure = shell::root().join("target/release/measure");
+    let mut measure = shell::command(&measure.to_string_lossy(), &[what]);
+    shell::run(measure.env("LLAMA_TEST_POSTGRES_BIN", postgres))
 }
 
 /// What the system does not tell is unknown.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::batch::Batch;
+use crate::database::Database;
 use crate::error::MigrateError;
 use crate::event::{Event, Events};
 use crate::files::MigrationFile;
@@ -15,12 +16,14 @@ use crate::plan::Options;
 use crate::progress;
 use crate::session;
 
-/// How long batches that find their rows locked pause at first.
+/// How long batches that find their rows locked pause at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 /// Runs all batches that are left. The migration is not recorded here.
 pub(crate) async fn run(
     connection: &mut PgConnection,
+    database: &Database,
     file: &MigrationFile,
     batch: &Batch,
     options: &Options,
@@ -48,7 +51,7 @@ pub(crate) async fn run(
         let Some(next) = next_keys(connection, batch, &key_type, cursor.as_deref()).await? else {
             return Ok(begun.elapsed());
         };
-        written += one(connection, file, &statement, &next, options, events).await?;
+        written += one(connection, database, file, &statement, &next, options, events).await?;
         keys += next.count;
         let took = batch_begun.elapsed();
         events.report(Event::Backfilling {
@@ -106,6 +109,7 @@ async fn next_keys(
 /// One batch with its cursor. Tries again while others hold its rows.
 async fn one(
     connection: &mut PgConnection,
+    database: &Database,
     file: &MigrationFile,
     statement: &str,
     keys: &Keys,
@@ -114,20 +118,22 @@ async fn one(
 ) -> Result<i64, MigrateError> {
     let attempts = options.lock_attempts.max(1);
     let mut pause = FIRST_PAUSE;
+    let mut blockers = Vec::new();
     for attempt in 1..=attempts {
-        let tried: Result<i64, sqlx::Error> = async {
-            let mut transaction = connection.begin().await?;
-            let done = sqlx::query(AssertSqlSafe(statement.to_owned()))
-                .bind(&keys.first)
-                .bind(&keys.last)
-                .execute(&mut *transaction)
-                .await?;
-            let written = i64::try_from(done.rows_affected()).unwrap_or(i64::MAX);
-            progress::advance(&mut transaction, file.version, &keys.last, keys.count).await?;
-            transaction.commit().await?;
-            Ok(written)
-        }
-        .await;
+        // Most batches meet nobody, so only a second try is watched.
+        let tried = if attempt == 1 {
+            once(connection, file, statement, keys).await
+        } else {
+            let pid = session::own_pid(connection).await?;
+            let mut watcher = session::connect(database).await?;
+            let again = once(connection, file, statement, keys);
+            let (tried, seen) = session::watched(again, &mut watcher, pid, options.lock_timeout).await;
+            session::close(watcher).await;
+            if !seen.is_empty() {
+                blockers = seen;
+            }
+            tried
+        };
         match tried {
             Ok(written) => return Ok(written),
             Err(error) if passes(&error) && attempt < attempts => {
@@ -137,10 +143,10 @@ async fn one(
                     attempt,
                     attempts,
                     pause: wait,
-                    blockers: Vec::new(),
+                    blockers: blockers.clone(),
                 });
                 tokio::time::sleep(wait).await;
-                pause *= 2;
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
             Err(error) if passes(&error) => break,
             Err(source) => {
@@ -157,8 +163,27 @@ async fn one(
         file: file.file.clone(),
         attempts,
         lock_timeout: options.lock_timeout,
-        blockers: Vec::new(),
+        blockers,
     })
+}
+
+/// The batch and its cursor in one transaction; how many rows were written.
+async fn once(
+    connection: &mut PgConnection,
+    file: &MigrationFile,
+    statement: &str,
+    keys: &Keys,
+) -> Result<i64, sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    let done = sqlx::query(AssertSqlSafe(statement.to_owned()))
+        .bind(&keys.first)
+        .bind(&keys.last)
+        .execute(&mut *transaction)
+        .await?;
+    let written = i64::try_from(done.rows_affected()).unwrap_or(i64::MAX);
+    progress::advance(&mut transaction, file.version, &keys.last, keys.count).await?;
+    transaction.commit().await?;
+    Ok(written)
 }
 
 /// No lock in time, or a deadlock that the server ended: the same batch may pass later.

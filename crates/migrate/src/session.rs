@@ -11,6 +11,8 @@ use crate::error::MigrateError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// The longest pause between two looks at who is in the way.
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
 /// The first version with `client_connection_check_interval`.
 const CHECKS_CLIENTS: i32 = 140_000;
 
@@ -170,8 +172,32 @@ pub(crate) fn is_lock_timeout(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code == LOCK_TIMEOUT)
 }
 
+/// Does `work`, which the session `pid` does and which waits for a lock at most `lock_timeout`, and looks from a second
+/// session meanwhile who is in its way. Told is whoever was seen last.
+pub(crate) async fn watched<T>(
+    work: impl Future<Output = T>,
+    watcher: &mut PgConnection,
+    pid: i32,
+    lock_timeout: Duration,
+) -> (T, Vec<Blocker>) {
+    let every = (lock_timeout / 4).min(LONGEST_LOOK);
+    let mut last = Vec::new();
+    let mut work = std::pin::pin!(work);
+    loop {
+        let look = async {
+            tokio::time::sleep(every).await;
+            // Who it was is for the report only: not to know it must not end the work.
+            blockers(watcher, pid).await.unwrap_or_default()
+        };
+        tokio::select! {
+            done = &mut work => return (done, last),
+            seen = look => if !seen.is_empty() { last = seen },
+        }
+    }
+}
+
 /// Who is in the way of the session `pid` at this moment.
-pub(crate) async fn blockers(watcher: &mut PgConnection, pid: i32) -> Result<Vec<Blocker>, sqlx::Error> {
+async fn blockers(watcher: &mut PgConnection, pid: i32) -> Result<Vec<Blocker>, sqlx::Error> {
     sessions(watcher, "pid = ANY (pg_blocking_pids($1))", pid).await
 }
 

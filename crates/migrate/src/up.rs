@@ -1,6 +1,5 @@
 //! Applies pending migrations, one at a time.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use sqlx::PgConnection;
@@ -17,7 +16,7 @@ use crate::index::{ConcurrentIndex, IndexState, drop_concurrently};
 use crate::lock;
 use crate::plan::{Held, Options};
 use crate::progress;
-use crate::session::{self, Blocker, jittered};
+use crate::session::{self, jittered};
 use crate::status::Status;
 
 /// The pause after the first try that got no lock; each next one is twice as long, up to the longest.
@@ -126,7 +125,7 @@ impl Runner<'_> {
     async fn apply(&mut self, file: &MigrationFile) -> Result<Duration, MigrateError> {
         let migration = file.as_sqlx();
         if let Some(batch) = &file.batch {
-            let took = backfill::run(self.connection, file, batch, self.options, self.events).await?;
+            let took = backfill::run(self.connection, self.database, file, batch, self.options, self.events).await?;
             self.connection
                 .skip(TABLE, &migration)
                 .await
@@ -159,11 +158,18 @@ impl Runner<'_> {
         let attempts = self.options.lock_attempts.max(1);
         let mut pause = FIRST_PAUSE;
         let mut watcher = None;
+        let mut blockers = Vec::new();
         for attempt in 1..=attempts {
-            let mut blockers = Vec::new();
             let result = match &mut watcher {
                 None => self.connection.apply(TABLE, migration).await,
-                Some((watcher, pid)) => self.apply_watched(migration, watcher, *pid, &mut blockers).await,
+                Some((watcher, pid)) => {
+                    let apply = self.connection.apply(TABLE, migration);
+                    let (result, seen) = session::watched(apply, watcher, *pid, self.options.lock_timeout).await;
+                    if !seen.is_empty() {
+                        blockers = seen;
+                    }
+                    result
+                }
             };
             let error = match result {
                 Ok(took) => {
@@ -198,35 +204,12 @@ impl Runner<'_> {
                 attempt,
                 attempts,
                 pause: wait,
-                blockers,
+                blockers: blockers.clone(),
             });
             tokio::time::sleep(wait).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         unreachable!("the last attempt returns")
-    }
-
-    /// The same try, with a second session that looks, while the first one waits, who is in its way.
-    async fn apply_watched(
-        &mut self,
-        migration: &Migration,
-        watcher: &mut PgConnection,
-        pid: i32,
-        seen: &mut Vec<Blocker>,
-    ) -> Result<Duration, SqlxError> {
-        let look_after = self.options.lock_timeout / 2;
-        let look = async {
-            tokio::time::sleep(look_after).await;
-            session::blockers(watcher, pid).await.unwrap_or_default()
-        };
-        let mut apply = pin!(self.connection.apply(TABLE, migration));
-        tokio::select! {
-            result = &mut apply => result,
-            blockers = look => {
-                *seen = blockers;
-                apply.await
-            }
-        }
     }
 
     /// Builds an index concurrently. What an earlier try left is dropped first; a build that ended and whose record was lost
@@ -253,7 +236,13 @@ impl Runner<'_> {
             IndexState::Valid | IndexState::Absent => {}
         }
         progress::begin(self.connection, file).await?;
-        match self.connection.apply(TABLE, migration).await {
+        let lock_timeout = self.options.concurrent_lock_timeout;
+        let mut watcher = session::connect(self.database).await?;
+        let pid = session::own_pid(self.connection).await?;
+        let apply = self.connection.apply(TABLE, migration);
+        let (result, blockers) = session::watched(apply, &mut watcher, pid, lock_timeout).await;
+        session::close(watcher).await;
+        match result {
             Ok(took) => {
                 progress::end(self.connection, file.version).await?;
                 Ok(took)
@@ -264,6 +253,14 @@ impl Runner<'_> {
                     && let Err(error) = self.drop_invalid(file, &index).await
                 {
                     tracing::warn!("the invalid index {index} is left over: {error}");
+                }
+                if is_lock_timeout(&error) {
+                    return Err(MigrateError::LockTimeout {
+                        file: file.file.clone(),
+                        attempts: 1,
+                        lock_timeout,
+                        blockers,
+                    });
                 }
                 Err(failed(file, error))
             }

@@ -90,6 +90,10 @@ async fn rows_that_somebody_holds_are_tried_again_and_then_reported() {
     let error = world.up(&filling()).await.unwrap_err();
     assert_eq!(error.kind(), "lock_timeout");
     assert!(error.to_string().contains("20_fill.backfill.sql"), "{error}");
+    assert!(
+        error.to_string().contains("\"somebody\", idle in transaction"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

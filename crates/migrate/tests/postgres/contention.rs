@@ -191,6 +191,25 @@ async fn table_with_an_old_transaction(world: &World) -> sqlx::postgres::PgConne
 }
 
 #[tokio::test]
+async fn a_build_that_waits_past_its_own_budget_names_for_whom() {
+    let world = World::new(&[("20_b.expand.sql", BUILD)]).await;
+    let mut old = table_with_an_old_transaction(&world).await;
+    let short = Options {
+        concurrent_lock_timeout: Duration::from_secs(2),
+        ..hasty()
+    };
+    let error = world.up(&short).await.unwrap_err();
+    assert_eq!(error.kind(), "lock_timeout");
+    assert!(error.to_string().contains("\"an old transaction\""), "{error}");
+    // What it left waits for the old transaction too, and is never taken for an index.
+    let status = world.migrator().status(&world.database()).await.unwrap();
+    assert_eq!(status.applied.len(), 0);
+    run(&mut old, "COMMIT").await;
+    assert_eq!(world.applies(&hasty()).await, ["20_b.expand.sql"]);
+    assert_eq!(world.number(INVALID).await, 0);
+}
+
+#[tokio::test]
 async fn an_index_build_that_died_is_dropped_and_done_again() {
     let world = World::new(&[("20_b.expand.sql", BUILD)]).await;
     let mut old = table_with_an_old_transaction(&world).await;
