@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::BackupError;
+use super::{BackupError, BackupOptions};
 use crate::database::{Database, Tls};
 
 /// How much of what pg_dump said goes into an error.
@@ -78,20 +78,20 @@ impl Client {
         database: &Database,
         folder: &Path,
         snapshot: &str,
-        jobs: u32,
-        timeout: Duration,
+        options: &BackupOptions,
     ) -> Result<(), BackupError> {
         let mut command = Command::new(&self.dump);
         command
-            .args(["--format=directory", "--compress=1", "--lock-wait-timeout=30000"])
-            .arg(format!("--jobs={}", jobs.max(1)))
+            .args(["--format=directory", "--compress=1"])
+            .arg(format!("--lock-wait-timeout={}", options.lock_timeout.as_millis()))
+            .arg(format!("--jobs={}", options.jobs.max(1)))
             .arg(format!("--snapshot={snapshot}"))
             .arg("--file")
             .arg(folder.join("dump"))
             .arg("--no-password")
             .arg("--")
             .arg(&database.name);
-        match self.run(command, database, timeout).await? {
+        match self.run(command, database, options.timeout).await? {
             Ended::Well => Ok(()),
             Ended::Badly { said } => Err(BackupError::Dump {
                 database: database.to_string(),

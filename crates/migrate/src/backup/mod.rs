@@ -39,6 +39,8 @@ pub struct BackupOptions {
     pub jobs: u32,
     /// How long `pg_dump` may take.
     pub timeout: Duration,
+    /// How long to wait for a table that somebody holds for themselves, such as for a change of its columns.
+    pub lock_timeout: Duration,
     /// The folder of `pg_dump`, looked at before any other.
     pub programs: Option<PathBuf>,
 }
@@ -50,6 +52,7 @@ impl BackupOptions {
             label: label.into(),
             jobs: 2,
             timeout: Duration::from_secs(3600),
+            lock_timeout: Duration::from_secs(30),
             programs: None,
         }
     }
@@ -202,8 +205,8 @@ async fn dump(
             .map_err(failed)?;
         // Neither cuts the other off: the snapshot stays until both are done.
         let (dumped, counted) = tokio::join!(
-            client.dump(database, partial, &snapshot, options.jobs, options.timeout),
-            count_as_of(database, &snapshot)
+            client.dump(database, partial, &snapshot, options),
+            count_as_of(database, &snapshot, options.lock_timeout)
         );
         dumped?;
         Ok(counted?)
@@ -213,12 +216,17 @@ async fn dump(
     both
 }
 
-async fn count_as_of(database: &Database, snapshot: &str) -> Result<BTreeMap<String, i64>, MigrateError> {
+async fn count_as_of(
+    database: &Database,
+    snapshot: &str,
+    lock_timeout: Duration,
+) -> Result<BTreeMap<String, i64>, MigrateError> {
     let failed = |source| MigrateError::Database {
         what: "the rows that are dumped",
         source,
     };
     let mut connection = session::connect(database).await?;
+    session::set(&mut connection, "lock_timeout", lock_timeout).await?;
     let counted = async {
         let mut transaction = connection.begin_with(READ_ONLY).await?;
         // The server's own name for it, such as 00000003-00000023-1; it takes no parameter here.

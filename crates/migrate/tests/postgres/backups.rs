@@ -145,3 +145,18 @@ async fn the_password_is_no_argument() {
     assert!(arguments.contains("--format=directory"), "{arguments}");
     assert!(!arguments.contains(PASSWORD), "{arguments}");
 }
+
+#[tokio::test]
+async fn a_table_that_somebody_holds_ends_the_backup_and_not_the_patience() {
+    let (world, mut options) = world().await;
+    options.lock_timeout = std::time::Duration::from_millis(200);
+    let mut holder = world.connect_as("somebody").await;
+    crate::world::run(&mut holder, "BEGIN; ALTER TABLE a ADD COLUMN c int").await;
+    // The holder never lets go, so a backup that waits for it never ends.
+    let error = back_up(&world.database(), &options).await.unwrap_err();
+    assert_eq!(error.kind(), "backup_dump", "{error}");
+    assert_eq!(names(&options.folder), Vec::<String>::new());
+    crate::world::run(&mut holder, "ROLLBACK").await;
+    options.lock_timeout = std::time::Duration::from_secs(30);
+    back_up(&world.database(), &options).await.unwrap();
+}
