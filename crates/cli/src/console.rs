@@ -4,10 +4,13 @@
 //! every change of it is a plain line. With `--json` stdout carries one JSON document a line.
 
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use tokio::sync::watch;
 
 use crate::failure::Failure;
 use crate::paint::Paint;
@@ -17,6 +20,13 @@ pub struct Console {
     json: bool,
     /// Present on a terminal.
     line: Option<ProgressBar>,
+    questions: Arc<Questions>,
+}
+
+#[derive(Default)]
+struct Questions {
+    standing: AtomicUsize,
+    given_up: watch::Sender<bool>,
 }
 
 impl Console {
@@ -25,6 +35,7 @@ impl Console {
         Self {
             json,
             line: interactive.then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())),
+            questions: Arc::default(),
         }
     }
 
@@ -104,8 +115,35 @@ impl Console {
         self.say(&failure.to_string());
     }
 
+    /// Whether a question stands on the terminal: what is typed next is its answer, and a second one would get none.
+    pub fn is_asking(&self) -> bool {
+        self.questions.standing.load(Ordering::Relaxed) > 0
+    }
+
     /// A question on the terminal; what was typed, without the line's end. An error where the input has ended.
     pub fn ask(&self, question: &str) -> std::io::Result<String> {
+        self.questions.standing.fetch_add(1, Ordering::Relaxed);
+        let answer = self.read_answer(question);
+        self.questions.standing.fetch_sub(1, Ordering::Relaxed);
+        answer
+    }
+
+    /// What somebody else asks is not waited for any more, now or later: the command is about to end.
+    pub fn give_up_questions(&self) {
+        self.questions.given_up.send_replace(true);
+    }
+
+    pub fn gives_up_questions(&self) -> bool {
+        *self.questions.given_up.borrow()
+    }
+
+    /// Waits for [`Console::give_up_questions`].
+    pub async fn questions_given_up(&self) {
+        // The sender is our own, so it cannot be gone.
+        let _ = self.questions.given_up.subscribe().wait_for(|given_up| *given_up).await;
+    }
+
+    fn read_answer(&self, question: &str) -> std::io::Result<String> {
         self.aside(|| write_line(std::io::stderr().lock(), question));
         let mut answer = String::new();
         if std::io::stdin().read_line(&mut answer)? == 0 {

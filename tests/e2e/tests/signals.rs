@@ -1,7 +1,7 @@
 //! What Ctrl-C, SIGINT and SIGTERM do to a rollout and to the deletion of stacks. The command is held at one of its calls
 //! while they arrive, so that nothing depends on how fast it is.
 
-use e2e::{Among, Call, Point, Project, Terminal, Wire};
+use e2e::{Among, Call, Point, Project, Terminal, Wire, settings};
 use serde_json::{Value, json};
 
 const DEPLOY: [&str; 2] = ["deploy", "--blue-green"];
@@ -128,6 +128,24 @@ fn on_a_terminal_a_rollout_can_be_left_for_later() {
     held.release();
     assert_eq!(terminal.wait().code(), Some(130));
     assert_handed_over(&project, &wire);
+}
+
+/// What is typed at a question is its answer, so no second one is put beside it: the first signal already turns back.
+#[test]
+fn a_signal_while_an_approval_is_asked_for_does_not_wait_for_the_answer() {
+    let project = service();
+    let text = settings("", "approval = 'any'");
+    project.write("llama-deploy.toml", &text);
+    let mut terminal = Terminal::start(&project.command(&DEPLOY));
+    terminal.wait_for("deploy Service? [y/N]");
+    terminal.control_c();
+    terminal.wait_for("interrupted: turning the traffic back");
+    terminal.wait_for("before the change of Service was approved");
+    assert_eq!(terminal.wait().code(), Some(130));
+    let status = status(&project);
+    assert_eq!(status["live"]["number"], 1, "{status:#}");
+    assert_eq!(status["open"], Value::Null, "{status:#}");
+    assert_eq!(status["lock"], Value::Null, "{status:#}");
 }
 
 /// Two stacks, of which `User` goes first.

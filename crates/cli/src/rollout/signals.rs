@@ -4,6 +4,9 @@
 //! hands over: the call under way is finished and recorded, the lock is given back, and `resume` carries on at once.
 //! Another one ends at once. GitHub Actions sends SIGINT to a cancelled job, SIGTERM 7.5 s later, and kills 2.5 s after
 //! that (<https://docs.github.com/en/actions/reference/workflow-cancellation-reference>).
+//!
+//! While another question stands on the terminal, such as for the approval of a change, nothing is asked: what is typed
+//! would be its answer. Turning back and handing over do not wait for that answer.
 
 use orchestrator::driver::InterruptHandle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -94,7 +97,7 @@ pub fn abort_on_signals(handle: &InterruptHandle, console: &Console) -> Outcome 
             let (next, deed) = tokio::select! {
                 _ = interrupt.recv() => {
                     name = "interrupted";
-                    stage.on_signal(console.can_ask())
+                    stage.on_signal(console.can_ask() && !console.is_asking())
                 }
                 _ = terminate.recv() => {
                     name = "terminated";
@@ -122,6 +125,7 @@ fn carry_out(deed: Deed, name: &str, handle: &InterruptHandle, console: &Console
             console.say(&format!(
                 "{name}: turning the traffic back; once more hands that over to `resume`"
             ));
+            console.give_up_questions();
             handle.turn_back(name);
         }
         Deed::GoOn => {
@@ -132,6 +136,7 @@ fn carry_out(deed: Deed, name: &str, handle: &InterruptHandle, console: &Console
             console.say(&format!(
                 "{name}: finishes what is under way and hands over to `resume`; once more ends at once"
             ));
+            console.give_up_questions();
             handle.hand_over();
         }
         Deed::Exit => {

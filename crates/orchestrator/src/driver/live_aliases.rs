@@ -4,11 +4,12 @@
 //! it its place. Called while the live slot is verified and after a release; moving and verifying is in `traffic`.
 
 use super::RolloutEvent;
+use super::effects::target;
 use super::entry::{EntryPoint, Place, Seen};
 use super::run::{EffectFailure, Hands};
 use crate::domain::{AliasRouting, FunctionVersion, LiveAlias, Release, RolloutTarget, Slot, VersionSettings};
 use crate::ports::{PortError, PortErrorKind};
-use crate::rollout::LiveRelease;
+use crate::rollout::{LiveRelease, State};
 
 /// What Lambda calls a function's code and configuration before they are published.
 const UNPUBLISHED: &str = "$LATEST";
@@ -182,6 +183,34 @@ impl Hands<'_> {
             )
             .into()),
         }
+    }
+
+    /// A release from before a function was made has no version of it, so the function's live alias stays where it is:
+    /// its callers go on to meet the newer code, which whoever goes back has to know.
+    pub(super) fn warn_of_aliases_that_stay(&self, state: &State) -> Result<(), EffectFailure> {
+        let Some(candidate) = &state.facts.candidate else {
+            return Ok(());
+        };
+        for alias in &target(state)?.aliases {
+            if EntryPoint::Alias(alias).place_in(candidate).is_none() {
+                let serves: Vec<String> = alias.serves.iter().map(ToString::to_string).collect();
+                let callers = if serves.is_empty() {
+                    "whatever calls it".to_owned()
+                } else {
+                    serves.join(", ")
+                };
+                self.tell(RolloutEvent::Warning {
+                    message: format!(
+                        "release {} ({}) has no function {}, so alias {} stays at its version: {callers} goes on to meet it",
+                        candidate.number,
+                        candidate.tag,
+                        alias.function,
+                        alias.resource()
+                    ),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// A permission of the function is none of its alias: the callers would be refused, and some of them in silence.

@@ -83,6 +83,7 @@ impl Hands<'_> {
 
     pub(super) async fn promote(&self, state: &State) -> Result<Event, EffectFailure> {
         let journeys = self.journeys(state)?;
+        self.warn_of_aliases_that_stay(state)?;
         let weight = state.weight_in_force();
         self.together(journeys.iter().map(|journey| async move {
             let (change, before) = match weight {

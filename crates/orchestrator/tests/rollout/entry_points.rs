@@ -309,6 +309,34 @@ async fn a_live_alias_that_a_deploy_brings_is_put_at_the_live_release_first() {
     world.assert_settled("before the aliases were").await;
 }
 
+#[tokio::test]
+async fn a_way_back_past_a_function_tells_that_its_alias_stays() {
+    let world = World::new();
+    world.lock().yet_without = Some("health");
+    released(&world, "one").await;
+    world.lock().yet_without = None;
+    released(&world, "two").await;
+    let warned = || {
+        let inner = world.lock();
+        let told = inner.events.iter().filter_map(|event| match event {
+            RolloutEvent::Warning { message } if message.contains("health:live stays") => Some(message.clone()),
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(warned(), [""; 0], "on the way on it was moved");
+    let stays = told(&world, "health").last().cloned();
+    let end = world.quick_rollouts().rollback(None).await.unwrap();
+    assert!(end.is_promoted(), "{end:?}");
+    let warned = warned();
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(
+        warned[0].contains("release 1 ") && warned[0].contains("HTTP API shop"),
+        "{warned:?}"
+    );
+    assert_eq!(told(&world, "health").last().cloned(), stays);
+}
+
 fn drained(world: &World) -> bool {
     let inner = world.lock();
     inner

@@ -203,6 +203,26 @@ async fn sam_716_an_alarm_from_before_is_reported_and_not_obeyed() {
     );
 }
 
+/// serverless-application-model#293: what watched a deployment asked by dimensions under which its calls are not counted,
+/// so that it never saw them. Here the candidate is asked for by its own alias and version: the other's failures are none
+/// of its, and its own are not thinned by the other's calls.
+#[tokio::test]
+async fn sam_293_the_gates_ask_for_the_candidate_by_its_own_dimensions() {
+    let mut settings = config();
+    // Answers 5xx of a stage have no dimension that tells the versions apart.
+    settings.gates.api_server_errors = None;
+    for (failing, promoted) in [("one", true), ("two", false)] {
+        let world = with_one_release().await;
+        world.lock().error_percent.insert(failing.to_owned(), 30.0);
+        let end = deploy(&world.rollouts_with(settings.clone())).await;
+        assert_eq!(end.is_promoted(), promoted, "{failing}: {end:?}");
+        if !promoted {
+            // At the first weight, where nine calls of ten are the other's.
+            assert!(matches!(reason(&end), Reason::GateBreached { step: 0, .. }), "{end:?}");
+        }
+    }
+}
+
 /// spinnaker#7921: two writers overwrote each other without noticing.
 #[tokio::test]
 async fn spinnaker_7921_an_alias_that_moved_meanwhile_is_not_overwritten() {

@@ -71,7 +71,15 @@ pub(super) struct Fate {
 }
 
 impl Fate {
+    /// Of every twenty one is a failing release and one a rollback that nothing befalls, so that there is something to
+    /// measure.
     pub(super) fn of(seed: u64, rollout: usize) -> Self {
+        let undisturbed = |release, mishap| Self { release, mishap };
+        match rollout % 20 {
+            10 => return undisturbed(Release::Good, Mishap::Rollback),
+            19 => return undisturbed(Release::Failing, Mishap::None),
+            _ => {}
+        }
         let mut random = Random::new(seed.wrapping_mul(1_000_003).wrapping_add(rollout as u64));
         let release = match random.below(10) {
             0 | 1 => Release::Failing,
@@ -103,6 +111,11 @@ impl Fate {
             _ => Mishap::Rollback,
         };
         Self { release, mishap }
+    }
+
+    /// Whether the time from its breach to weight 0 is a figure.
+    pub(super) fn is_measured(&self) -> bool {
+        self.release == Release::Failing && self.mishap == Mishap::None
     }
 }
 

@@ -22,7 +22,13 @@ fn main() -> ExitCode {
     match run(options, &|line| println!("{line}")) {
         Ok(summary) => {
             println!("soak: {summary}");
-            ExitCode::SUCCESS
+            match summary.too_slow() {
+                None => ExitCode::SUCCESS,
+                Some(problem) => {
+                    eprintln!("soak: {problem}");
+                    ExitCode::FAILURE
+                }
+            }
         }
         Err(problem) => {
             eprintln!("soak: {problem}");
@@ -37,6 +43,7 @@ fn options(arguments: &[String]) -> Result<Options, String> {
         seed: u64::from(std::process::id()),
         first: 0,
         rollouts: 200,
+        lock_lease_seconds: 3,
     };
     let mut words = arguments.iter();
     while let Some(word) = words.next() {

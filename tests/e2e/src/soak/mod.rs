@@ -26,8 +26,7 @@ const PAUSE: Duration = Duration::from_millis(6);
 
 /// Fast: bakes of fractions of a second, and a lease that a dead process does not hold for long. The limits leave a
 /// failing tenth no chance and need some hundred requests.
-const ROLLOUT: &str = "poll = '150ms'\nlock-lease = '3s'\nlock-margin = '800ms'\n\
-    gates.settle = '0s'\ngates.metric-period = '1s'\ngates.minimum-requests = 40\n\
+const ROLLOUT: &str = "lock-margin = '800ms'\ngates.settle = '0s'\ngates.metric-period = '1s'\ngates.minimum-requests = 40\n\
     gates.lambda-error-rate = { fail-above-percent = 5.0, pass-at-most-percent = 1.0 }\n";
 const STEPS: [(&str, &str); 2] = [
     ("weight = 10, bake = '3s'", "weight = 25, bake = '300ms'"),
@@ -40,7 +39,18 @@ pub struct Options {
     /// The number of the first, to repeat what befell it.
     pub first: usize,
     pub rollouts: usize,
+    /// How long a dead process holds the lock. A machine that stands still for longer takes it from a living one, too.
+    pub lock_lease_seconds: u32,
 }
+
+/// Where nobody is measured, the gates are asked so often.
+const POLL: &str = "150ms";
+/// What the promised time from a breach to weight 0 is promised at.
+const MEASURED_POLL: &str = "1s";
+/// From a breach's data to weight 0.
+const LONGEST_WAY_BACK: SignedDuration = SignedDuration::from_secs(5);
+/// Of a rollback, from the intent until requests meet it everywhere.
+const LONGEST_SWITCH: SignedDuration = SignedDuration::from_secs(1);
 
 /// The figures.
 #[derive(Clone, Debug, Default)]
@@ -56,8 +66,47 @@ pub struct Summary {
     /// Requests that a bad candidate failed, within its share.
     pub failed_by_candidates: usize,
     /// Of rollbacks that nothing befell.
-    pub longest_switch: SignedDuration,
+    pub switches: Times,
+    /// From the look before the breach's, which did not have its data yet, to weight 0; of failing releases that nothing
+    /// befell, at a poll of one second.
+    pub ways_back: Times,
     pub seconds: f64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Times {
+    pub longest: SignedDuration,
+    pub count: usize,
+}
+
+impl Times {
+    fn add(&mut self, time: SignedDuration) {
+        self.longest = self.longest.max(time);
+        self.count += 1;
+    }
+}
+
+impl fmt::Display for Times {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{} ms at most ({} measured)",
+            self.longest.as_millis(),
+            self.count
+        )
+    }
+}
+
+impl Summary {
+    /// What took longer than is promised. A machine that does something else besides is a reason, and no excuse.
+    pub fn too_slow(&self) -> Option<String> {
+        let limits = [
+            ("a rollback's switch", &self.switches, LONGEST_SWITCH),
+            ("the way back from a breach", &self.ways_back, LONGEST_WAY_BACK),
+        ];
+        let (what, times, limit) = limits.into_iter().find(|(_, times, limit)| times.longest >= *limit)?;
+        Some(format!("{what} took {times}, and {limit:#} is promised"))
+    }
 }
 
 impl fmt::Display for Summary {
@@ -65,8 +114,8 @@ impl fmt::Display for Summary {
         write!(
             formatter,
             "{} rollouts in {:.0} s: {} promoted, {} turned back, {} rolled back, {} left to people; {} faults, {} of them \
-             kills; {} requests, {} failed by bad candidates within their share, 0 lost; the longest switch of a rollback \
-             took {} ms",
+             kills; {} requests, {} failed by bad candidates within their share, 0 lost; from a breach's data to weight 0: \
+             {}; a rollback's switch: {}",
             self.rollouts,
             self.seconds,
             self.promoted,
@@ -77,7 +126,8 @@ impl fmt::Display for Summary {
             self.killed,
             self.requests,
             self.failed_by_candidates,
-            self.longest_switch.as_millis(),
+            self.ways_back,
+            self.switches,
         )
     }
 }
@@ -88,9 +138,7 @@ impl fmt::Display for Summary {
 /// The first rollout that leaves something, or the first answer that should not have been.
 pub fn run(options: Options, say: &dyn Fn(&str)) -> Result<Summary, String> {
     let project = Project::empty();
-    let text = settings(ROLLOUT, &format!("ledger = 's3://{BUCKET}/ledger'")).replace("contains = 'hello'", "");
-    let text = STEPS.iter().fold(text, |text, (from, to)| text.replace(from, to));
-    project.write("llama-deploy.toml", &text);
+    write_settings(&project, options, POLL);
     project.function("soak");
     let wire = Wire::between(&project);
     project.make_bucket(BUCKET);
@@ -106,6 +154,8 @@ pub fn run(options: Options, say: &dyn Fn(&str)) -> Result<Summary, String> {
     for number in options.first..options.first + options.rollouts {
         let fate = Fate::of(options.seed, number);
         let since = Instant::now();
+        let poll = if fate.is_measured() { MEASURED_POLL } else { POLL };
+        write_settings(&project, options, poll);
         let done = soak.rollout(number, &fate).map_err(|problem| {
             format!(
                 "rollout {number} ({fate}): {problem}\nagain with: cargo xtask soak --seed {} --first {number} --rollouts 1",
@@ -120,4 +170,14 @@ pub fn run(options: Options, say: &dyn Fn(&str)) -> Result<Summary, String> {
     let mut summary = soak.summary();
     summary.seconds = begun.elapsed().as_secs_f64();
     Ok(summary)
+}
+
+fn write_settings(project: &Project, options: Options, poll: &str) {
+    let rollout = format!(
+        "poll = '{poll}'\nlock-lease = '{}s'\n{ROLLOUT}",
+        options.lock_lease_seconds
+    );
+    let text = settings(&rollout, &format!("ledger = 's3://{BUCKET}/ledger'")).replace("contains = 'hello'", "");
+    let text = STEPS.iter().fold(text, |text, (from, to)| text.replace(from, to));
+    project.write("llama-deploy.toml", &text);
 }

@@ -81,9 +81,9 @@ impl<'a> Soak<'a> {
             },
             _ => ("rollback", None),
         };
-        self.settle(verb, again, foreign.is_some())?;
-        let live = self.look()?;
-        let ends = self.read_journals(&fate.mishap)?;
+        let status = self.settle(verb, again, foreign.is_some())?;
+        let live = self.look(&status)?;
+        let ends = self.read_journals(fate)?;
         if let Some((at, change)) = foreign {
             let share = if change == Foreign::SetCanary { 0.33 } else { 0.0 };
             self.shares.foreign(&tag, at, share);
@@ -232,13 +232,13 @@ impl<'a> Soak<'a> {
         }
     }
 
-    /// Until nothing is open. Whoever changed the stage takes it back first.
-    fn settle(&mut self, verb: &str, mut again: Option<Point>, foreign: bool) -> Result<(), String> {
+    /// Until nothing is open, by the status that is returned. Whoever changed the stage takes it back first.
+    fn settle(&mut self, verb: &str, mut again: Option<Point>, foreign: bool) -> Result<Value, String> {
         let mut last = String::new();
         for _ in 0..SETTLEMENTS {
             let status = self.status()?;
             if status["open"].is_null() {
-                return Ok(());
+                return Ok(status);
             }
             if let Some(point) = again.take() {
                 self.wire.rule(point.rule(Fault::KillAfter));
@@ -266,12 +266,16 @@ impl<'a> Soak<'a> {
     }
 
     /// One slot, nothing left over, as the ledger says, and answered by the release that the ledger names. Its tag.
-    fn look(&self) -> Result<String, String> {
+    fn look(&self, status: &Value) -> Result<String, String> {
         if let Some(left) = self.wire.traffic("prod").left_over() {
             return Err(format!("something is left of it: {left}"));
         }
-        let status = self.status()?;
-        if status["apis"][0]["as_recorded"] != true || !status["open"].is_null() {
+        // Nothing is recorded where nothing was released yet.
+        let apis = status["apis"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if apis.iter().any(|api| api["as_recorded"] != true)
+            || (apis.is_empty() && !status["live"].is_null())
+            || !status["open"].is_null()
+        {
             return Err(format!("it is not settled: {status:#}"));
         }
         let live = match status["live"]["tag"].as_str() {
@@ -286,7 +290,7 @@ impl<'a> Soak<'a> {
     }
 
     /// How each rollout ended.
-    fn read_journals(&mut self, mishap: &Mishap) -> Result<Vec<String>, String> {
+    fn read_journals(&mut self, fate: &Fate) -> Result<Vec<String>, String> {
         let mut ends = Vec::new();
         loop {
             let records = ledger::journal(self.wire, self.journal + 1)?;
@@ -299,7 +303,7 @@ impl<'a> Soak<'a> {
             ends.push(match last["state"].as_str() {
                 Some("retained") if is_rollback => {
                     self.summary.rollbacks += 1;
-                    if *mishap == Mishap::Rollback {
+                    if fate.mishap == Mishap::Rollback {
                         self.time_switch(&records);
                     }
                     "rolled back".to_owned()
@@ -310,6 +314,9 @@ impl<'a> Soak<'a> {
                 }
                 Some("rolled_back") => {
                     self.summary.turned_back += 1;
+                    if fate.is_measured() {
+                        self.time_way_back(&records);
+                    }
                     format!("turned back ({})", reason(&records))
                 }
                 Some("needs_human") => {
@@ -326,15 +333,30 @@ impl<'a> Soak<'a> {
     }
 
     fn time_switch(&mut self, records: &[Value]) {
-        let of = |kind: &str| {
-            let record = records.iter().find(|record| {
-                let event = &record["event"];
-                event["kind"] == kind && (kind != "intended" || event["effect"]["kind"] == "promote")
-            });
-            record.and_then(|record| record["time"].as_str()?.parse::<Timestamp>().ok())
+        let begun = records
+            .iter()
+            .find(|record| record["event"]["effect"]["kind"] == "promote");
+        let done = records.iter().find(|record| record["event"]["kind"] == "promoted");
+        if let (Some(begun), Some(done)) = (time(begun), time(done)) {
+            self.summary.switches.add(done.duration_since(begun));
+        }
+    }
+
+    /// The look before the breach's did not have the data that tipped the verdict, so they came after it.
+    fn time_way_back(&mut self, records: &[Value]) {
+        let is = |record: &&Value, kinds: &[&str]| {
+            record["event"]["kind"]
+                .as_str()
+                .is_some_and(|kind| kinds.contains(&kind))
         };
-        if let (Some(begun), Some(done)) = (of("intended"), of("promoted")) {
-            self.summary.longest_switch = self.summary.longest_switch.max(done.duration_since(begun));
+        let before = records
+            .iter()
+            .filter(|record| is(record, &["in_force", "judged"]))
+            .rev()
+            .nth(1);
+        let withdrawn = records.iter().find(|record| is(record, &["withdrawn"]));
+        if let (Some(before), Some(done)) = (time(before), time(withdrawn)) {
+            self.summary.ways_back.add(done.duration_since(before));
         }
     }
 
@@ -366,6 +388,10 @@ impl<'a> Soak<'a> {
         }
         self.shares.judge(&said)
     }
+}
+
+fn time(record: Option<&Value>) -> Option<Timestamp> {
+    record?["time"].as_str()?.parse().ok()
 }
 
 /// Why it went back, in a word.

@@ -55,6 +55,10 @@ impl Ask {
             None => refused.iter().next()?,
         };
         Some(match refusal {
+            Refusal::NotApproved if self.console.gives_up_questions() => Failure::new(
+                Code::Interrupted,
+                format!("interrupted before the change of {stack} was approved, and nothing of it was deployed"),
+            ),
             Refusal::NotApproved => Failure::new(
                 Code::ApprovalNeeded,
                 format!("the change of {stack} was not approved, and nothing of it was deployed"),
@@ -72,7 +76,7 @@ impl Ask {
 
     async fn ask(&self, proposal: &Proposal<'_>) -> bool {
         let _alone = self.asking.lock().await;
-        if self.stop.is_asked() {
+        if self.stop.is_asked() || self.console.gives_up_questions() {
             return false;
         }
         let change_set = proposal.change_set;
@@ -107,6 +111,7 @@ impl Ask {
         tokio::select! {
             answer = answer => answer.unwrap_or(false),
             () = self.stop.asked() => false,
+            () = self.console.questions_given_up() => false,
         }
     }
 
