@@ -67,6 +67,7 @@ struct Shared {
     cloudformation: aws_sdk_cloudformation::Client,
     cloudformation_once: aws_sdk_cloudformation::Client,
     cloudwatch: aws_sdk_cloudwatch::Client,
+    elasticache: aws_sdk_elasticache::Client,
     lambda: aws_sdk_lambda::Client,
     lambda_once: aws_sdk_lambda::Client,
     rds: aws_sdk_rds::Client,
@@ -95,6 +96,10 @@ const CLOUDFORMATION: Rate = Rate {
 const CLOUDWATCH: Rate = Rate {
     per_second: 9.0,
     burst: 9,
+};
+const ELASTICACHE: Rate = Rate {
+    per_second: 5.0,
+    burst: 10,
 };
 const LAMBDA: Rate = Rate {
     per_second: 15.0,
@@ -150,6 +155,7 @@ pub async fn connect(settings: Settings) -> Result<Aws, ConnectError> {
         cloudformation: aws_sdk_cloudformation::Client::new(&cloudformation),
         cloudformation_once: aws_sdk_cloudformation::Client::new(&once(&cloudformation)),
         cloudwatch: aws_sdk_cloudwatch::Client::new(&paced(CLOUDWATCH)),
+        elasticache: aws_sdk_elasticache::Client::new(&paced(ELASTICACHE)),
         lambda: aws_sdk_lambda::Client::new(&lambda),
         lambda_once: aws_sdk_lambda::Client::new(&once(&lambda)),
         rds: aws_sdk_rds::Client::new(&paced(RDS)),
@@ -226,6 +232,10 @@ impl Aws {
 
     pub(crate) fn cloudwatch(&self) -> &aws_sdk_cloudwatch::Client {
         &self.shared.cloudwatch
+    }
+
+    pub(crate) fn elasticache(&self) -> &aws_sdk_elasticache::Client {
+        &self.shared.elasticache
     }
 
     /// For changes: one attempt, so that a lost answer is told and not covered up by a second try.

@@ -6,6 +6,7 @@
 //! command line, which wires it to the orchestrator.
 
 pub mod assets;
+mod caches;
 mod connection;
 mod failure;
 mod http;
@@ -25,6 +26,7 @@ mod target;
 mod testing;
 mod traffic;
 
+pub use caches::{CacheEndpoint, CacheResource};
 pub use connection::{Aws, ConnectError, Settings, connect};
 pub use failure::Failure;
 pub use infrastructure::{StackInfrastructure, who_imports};

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use self::database::{
-    Db, DbBackup, DbRestore, DbVerify, Migrate, MigrateBaseline, MigrateDown, MigrateLint, MigrateMake, MigrateRepair,
-    MigrateRollback, MigrateUp,
+    Cache, CacheHealthCheck, Db, DbBackup, DbRestore, DbVerify, Migrate, MigrateBaseline, MigrateDown, MigrateLint,
+    MigrateMake, MigrateRepair, MigrateRollback, MigrateUp,
 };
 pub use self::operate::{
     Audit, Cleanup, EnvironmentAndNumber, EnvironmentArgument, Monitor, Request, RequestWithReason, SlotName, Smoke,
@@ -100,6 +100,9 @@ pub enum Command {
     /// The database itself: backups that are known to restore, and its health
     #[command(subcommand)]
     Db(Db),
+    /// The caches
+    #[command(subcommand)]
+    Cache(Cache),
     /// The embedded cloud that plays the environment `local`
     #[command(subcommand)]
     Local(Local),

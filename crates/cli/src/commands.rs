@@ -2,6 +2,7 @@
 
 mod audit;
 mod bootstrap;
+mod cache;
 mod cleanup;
 mod database;
 mod db;
@@ -64,6 +65,7 @@ pub fn run(arguments: &Arguments, surroundings: &Surroundings, console: &Console
         Command::Audit(command) => audit::run(command, &settings()?, console),
         Command::Migrate(command) => migrate::run(command, &settings()?, console),
         Command::Db(command) => db::run(command, &settings()?, console),
+        Command::Cache(command) => cache::run(command, &settings()?, console),
         Command::Explain(options) => explain::run(options, console),
         Command::Local(command) => local::run(command, &settings()?, console),
     }

@@ -64,8 +64,6 @@ pub enum Code {
     BackupFailed,
     BackupUnproven,
     RestoreFailed,
-    #[expect(dead_code, reason = "the health check of caches comes with the next change")]
-    CacheUnavailable,
     CloudDenied,
     CloudUnavailable,
     Interrupted,
@@ -74,7 +72,7 @@ pub enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub const ALL: [Code; 61] = [
+    pub const ALL: [Code; 60] = [
         Code::ConfigMissing,
         Code::ConfigInvalid,
         Code::EnvironmentUnknown,
@@ -131,7 +129,6 @@ impl Code {
         Code::BackupFailed,
         Code::BackupUnproven,
         Code::RestoreFailed,
-        Code::CacheUnavailable,
         Code::CloudDenied,
         Code::CloudUnavailable,
         Code::Interrupted,
@@ -197,7 +194,6 @@ impl Code {
             Code::BackupFailed => "LD0614",
             Code::BackupUnproven => "LD0615",
             Code::RestoreFailed => "LD0616",
-            Code::CacheUnavailable => "LD0617",
             Code::CloudDenied => "LD0701",
             Code::CloudUnavailable => "LD0702",
             Code::Interrupted => "LD0801",
@@ -261,7 +257,6 @@ impl Code {
             | Code::BackupFailed
             | Code::BackupUnproven
             | Code::RestoreFailed
-            | Code::CacheUnavailable
             | Code::CloudDenied
             | Code::CloudUnavailable
             | Code::Internal => 1,

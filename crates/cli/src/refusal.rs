@@ -120,7 +120,7 @@ pub fn migrating(error: MigrateError) -> Failure {
         ),
         MigrateError::WouldLose { .. } => (
             Code::DataWouldBeLost,
-            "nothing more was taken back",
+            "this is not taken back",
             Some(
                 "the way forward: a new migration that makes the schema what it should be (llama-deploy migrate make NAME), or \
                  llama-deploy rollback ENV, which turns the traffic back and leaves the schema",

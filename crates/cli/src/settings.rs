@@ -39,6 +39,8 @@ pub struct Settings {
     pub app: App,
     pub functions: Vec<FunctionPackage>,
     pub environments: BTreeMap<String, Environment>,
+    /// The stack output that holds the ARN of the secret with the caches' password.
+    pub cache_secret_output: Option<String>,
     pub actor: Actor,
 }
 
@@ -183,6 +185,7 @@ impl Settings {
             app,
             functions: parsed.app.functions.into_iter().map(FunctionPackage::from).collect(),
             environments,
+            cache_secret_output: parsed.cache.map(|table| table.secret_output),
             actor: surroundings.actor.clone(),
         })
     }

@@ -166,6 +166,21 @@ pub struct DbRestore {
     pub confirm: Option<String>,
 }
 
+#[derive(Debug, Subcommand)]
+pub enum Cache {
+    /// Whether the caches are well: memory, evictions, hit rate, replication
+    HealthCheck(CacheHealthCheck),
+}
+
+#[derive(Debug, Args)]
+pub struct CacheHealthCheck {
+    #[command(flatten)]
+    pub environment: EnvironmentArgument,
+    /// The least share of lookups that find something, in percent, below which a cache is not well
+    #[arg(long, value_name = "PERCENT", default_value = "90", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub least_hit_rate: u8,
+}
+
 fn phase(text: &str) -> Result<Phase, String> {
     text.parse()
         .map_err(|()| "expected expand, backfill, contract or seed".to_owned())

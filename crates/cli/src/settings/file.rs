@@ -15,6 +15,7 @@ use super::gates::GatesTable;
 pub struct File {
     pub app: AppTable,
     pub database: Option<DatabaseTable>,
+    pub cache: Option<CacheTable>,
     #[serde(default)]
     pub smoke: Vec<CheckTable>,
     /// What every environment has that does not say otherwise.
@@ -75,6 +76,15 @@ pub struct DatabaseTable {
     /// What a restored backup is asked, beyond the number of rows.
     #[serde(default)]
     pub checks: Vec<DataCheck>,
+}
+
+/// What `cache health-check` needs to log in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CacheTable {
+    /// The stack output that holds the ARN of the secret with the password: its member `password` or `auth_token`, or all
+    /// of it.
+    pub secret_output: String,
 }
 
 /// A question to a restored database.

@@ -11,6 +11,7 @@ mod crashes;
 mod disagreements;
 mod disks;
 mod downs;
+mod health;
 mod lints;
 mod load;
 mod pooler;

@@ -9,6 +9,7 @@ mod restore;
 mod snapshot;
 mod verify;
 
+pub use self::list::size;
 use super::database::OpenDatabase;
 use crate::arguments::Db;
 use crate::console::Console;

@@ -1,7 +1,7 @@
 //! `llama-deploy migrate down | rollback ENV`: takes migrations back. Outside of `local` only what is shown to lose nothing,
 //! and nothing that the live release was made for.
 
-use migrate::{DownOptions, Reach};
+use migrate::{DownOptions, Loss, MigrateError, Reach};
 use serde_json::{Value, json};
 
 use super::{OpenDatabase, rehearsal};
@@ -48,6 +48,14 @@ fn take_back(environment: &str, reach: Reach, dry_run: bool, settings: &Settings
         let oldest = status.within(reach).map_err(refusal::migrating)?;
         if let Some(oldest) = oldest.last() {
             refuse_what_is_needed(&open, oldest.version, console)?;
+        }
+        // Looked at as a whole first: a way back that ends half way helps nobody.
+        let rehearsed = runtime
+            .block_on(migrator.down_dry_run(&open.server, &options, &open.wired.events()))
+            .map_err(refusal::migrating)?;
+        let losses: Vec<Loss> = rehearsed.into_iter().flat_map(|one| one.losses).collect();
+        if !losses.is_empty() {
+            return Err(refusal::migrating(MigrateError::WouldLose { losses }));
         }
     }
     let taken = runtime
