@@ -5,10 +5,12 @@
 //! clock, [`invariants`] is what must always hold. `docs/simulation.md` says how a seed is replayed and how an invariant
 //! is added. Nothing here knows AWS; the same over the wire is in `tests/e2e`.
 
+mod ending;
 pub mod executor;
 pub mod faults;
 pub mod invariants;
 mod ledger;
+mod people;
 mod ports;
 pub mod process;
 pub mod random;

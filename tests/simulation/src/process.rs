@@ -17,7 +17,7 @@ use orchestrator::ports::{Clock, PortError, PortErrorKind};
 use crate::executor::{Sleep, Time};
 use crate::faults::{Fault, When};
 use crate::ledger::SimulatedLedger;
-use crate::world::{Inner, World};
+use crate::world::{Checkout, Inner, World};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProcessId(pub usize);
@@ -41,6 +41,8 @@ pub struct ProcessState {
     pub term: Option<u64>,
     pub abort_at: Option<Timestamp>,
     pub config: RolloutConfig,
+    /// `None`: what everybody has.
+    pub checkout: Option<Checkout>,
     /// When its last fault struck, and how much time all of them can have cost.
     pub delayed: SignedDuration,
 }
@@ -98,6 +100,7 @@ impl Process {
             term: None,
             abort_at: None,
             config: config.clone(),
+            checkout: None,
             delayed: SignedDuration::ZERO,
         });
         drop(inner);

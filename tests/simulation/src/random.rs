@@ -13,6 +13,11 @@ pub fn mix(seed: u64, number: u64) -> u64 {
     value
 }
 
+/// [`mix`] for a text.
+pub fn mix_text(seed: u64, text: &str) -> u64 {
+    text.bytes().fold(seed, |mixed, byte| mix(mixed, byte.into()))
+}
+
 /// A sequence of such numbers.
 #[derive(Debug, Clone)]
 pub struct Random {

@@ -14,7 +14,7 @@ use super::run::{EffectFailure, Hands};
 use super::slots::missing_api;
 use super::{RolloutError, Rollouts};
 use crate::domain::{DeploymentId, FunctionName, FunctionVersion, Release, ReleaseNumber, ReleaseState, RestApiId};
-use crate::ledger::{Lease, LockError, Standing, read_standing, write_standing};
+use crate::ledger::{Lease, LockError, Standing, read_standing};
 use crate::ports::{PortError, PortErrorKind, Removal};
 
 /// What a cleanup did.
@@ -122,12 +122,13 @@ impl Rollouts {
                     .release(occupant)
                     .is_none_or(|release| release.state != ReleaseState::Retained || due.contains(&occupant))
         });
+        self.renew_if_due(lease, &lease_end).await?;
         if idle_is_free {
-            self.renew_if_due(lease, &lease_end).await?;
             hands.give_idle_slot_to(&standing, live).await.map_err(refused)?;
         }
         let next = standing.retired(&due, idle_is_free, self.now());
-        let mut standing = write_standing(ledger, &self.environment, &standing, next).await?;
+        self.renew_if_due(lease, &lease_end).await?;
+        let mut standing = hands.record_standing(&standing, next).await.map_err(refused)?;
         done.retired = due;
 
         let used = InUse::of(&standing);
@@ -146,7 +147,8 @@ impl Rollouts {
             if conflicts == 0 {
                 let mut next = standing.clone();
                 next.removed.push(release.number);
-                standing = write_standing(ledger, &self.environment, &standing, next).await?;
+                self.renew_if_due(lease, &lease_end).await?;
+                standing = hands.record_standing(&standing, next).await.map_err(refused)?;
             }
         }
         Ok(done)
@@ -154,7 +156,7 @@ impl Rollouts {
 
     async fn renew_if_due(&self, lease: &mut Lease, lease_end: &LeaseEnd) -> Result<(), RolloutError> {
         if lease.is_due(self.now(), self.config.lock_margin) {
-            lease.renew(&*self.ports.ledger, &self.environment, self.now()).await?;
+            self.make_sure_of(lease).await?;
             lease_end.set(lease.until());
         }
         Ok(())
@@ -164,8 +166,12 @@ impl Rollouts {
 impl Hands<'_> {
     async fn give_idle_slot_to(&self, standing: &Standing, live: &Release) -> Result<(), EffectFailure> {
         let idle = live.slot.other();
+        let (Some(traffic), Some(target)) = (standing.live(), &standing.target) else {
+            return Ok(());
+        };
         for function in &live.functions {
-            self.point_alias(&function.name, idle, &function.version).await?;
+            self.point_alias(&function.name, idle, &function.version, (&traffic, target))
+                .await?;
         }
         for api in standing.target.iter().flat_map(|target| &target.apis) {
             let deployment_id = live
@@ -247,7 +253,7 @@ fn refused(failure: EffectFailure) -> RolloutError {
             PortError::new(PortErrorKind::Invalid, "cleanup", "the ledger", reason.to_string()).into()
         }
         EffectFailure::Foreign { found, .. } => {
-            PortError::new(PortErrorKind::Conflict, "cleanup", "the idle slot", found).into()
+            PortError::new(PortErrorKind::Conflict, "cleanup", "the live traffic", found).into()
         }
     }
 }

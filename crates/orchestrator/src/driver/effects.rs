@@ -43,6 +43,7 @@ impl Hands<'_> {
             }),
             Effect::Retain => {
                 self.drain(state).await;
+                self.verify_promoted(state).await?;
                 let current = read_standing(&*ports.ledger, &self.rollouts.environment).await?;
                 let next = current.promoted(state, self.now(), self.rollouts.config.retention);
                 self.record_standing(&current, next).await?;
@@ -50,8 +51,7 @@ impl Hands<'_> {
             }
             Effect::Withdraw => {
                 let moved = self.withdraw(state).await?;
-                let current = read_standing(&*ports.ledger, &self.rollouts.environment).await?;
-                self.record_standing(&current, current.turned_back(state)).await?;
+                self.record_turned_back(state).await?;
                 if moved {
                     self.drain(state).await;
                 }
@@ -64,9 +64,16 @@ impl Hands<'_> {
     }
 
     /// Writes what stands now. The sequence of standings tells only of others who wrote one, so the lease has to be sure.
-    async fn record_standing(&self, current: &Standing, next: Standing) -> Result<(), EffectFailure> {
+    pub(super) async fn record_standing(&self, current: &Standing, next: Standing) -> Result<Standing, EffectFailure> {
         self.may_change().await?;
-        write_standing(&*self.rollouts.ports.ledger, &self.rollouts.environment, current, next).await?;
+        let (ledger, environment) = (&*self.rollouts.ports.ledger, &self.rollouts.environment);
+        Ok(write_standing(ledger, environment, current, next).await?)
+    }
+
+    /// What the slot holds that the rollout filled, although it did not become live.
+    pub(super) async fn record_turned_back(&self, state: &State) -> Result<(), EffectFailure> {
+        let current = read_standing(&*self.rollouts.ports.ledger, &self.rollouts.environment).await?;
+        self.record_standing(&current, current.turned_back(state)).await?;
         Ok(())
     }
 

@@ -7,12 +7,14 @@ use object_store::ObjectStore;
 use serde::Serialize;
 
 use super::lease_end::LeaseEnd;
-use super::run::{Hands, Run};
+use super::run::{Hands, Run, STALLS};
 use super::{InterruptHandle, Observer, RolloutError, RolloutEvent};
 use crate::config::RolloutConfig;
 use crate::domain::{EnvironmentName, ReleaseNumber};
 use crate::ledger::{Actor, Lease, LockError, OpenJournal, head, newest_request};
-use crate::ports::{Checks, Clock, Infrastructure, Metrics, Migrations, Slots, Smoke, Traffic};
+use crate::ports::{
+    Checks, Clock, Infrastructure, Metrics, Migrations, PortError, PortErrorKind, Slots, Smoke, Traffic,
+};
 use crate::rollout::{Goal, Phase, Plan, Reason, RolloutNumber, State};
 
 #[derive(Clone)]
@@ -173,7 +175,7 @@ impl Rollouts {
         let requests_read = newest_request(&*self.ports.ledger, &self.environment).await?;
         let before = head(&*self.ports.ledger, &self.environment).await?;
         // Whoever stalled until here and was taken over must not begin.
-        lease.renew(&*self.ports.ledger, &self.environment, self.now()).await?;
+        self.make_sure_of(lease).await?;
         let journal = OpenJournal::open(
             &*self.ports.ledger,
             &self.environment,
@@ -186,6 +188,23 @@ impl Rollouts {
         )
         .await?;
         self.finish(journal, lease, requests_read).await
+    }
+
+    /// Renews the lease until more of it is left than the margin: the renewal itself can take longer than the lease.
+    pub(super) async fn make_sure_of(&self, lease: &mut Lease) -> Result<(), RolloutError> {
+        for _ in 0..=STALLS {
+            lease.renew(&*self.ports.ledger, &self.environment, self.now()).await?;
+            if self.now() + self.config.lock_margin < lease.until() {
+                return Ok(());
+            }
+        }
+        Err(PortError::new(
+            PortErrorKind::Unavailable,
+            "renewing",
+            "the lock",
+            "each time it took longer than the lease lasts, so nothing was begun; run the command again",
+        )
+        .into())
     }
 
     /// Carries an open rollout to its end. Requests up to `requests_read` are not looked at.

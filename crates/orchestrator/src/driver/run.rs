@@ -17,7 +17,10 @@ use crate::ports::{PortError, PortErrorKind};
 use crate::rollout::{Effect, Event, Phase, PhaseName, Reason, State, step};
 
 /// How often an effect is begun again because its lease ended under way.
-const STALLS: u32 = 3;
+pub(super) const STALLS: u32 = 3;
+
+/// How old the look may be that a change of the traffic rests on.
+const LOOK_LASTS: SignedDuration = SignedDuration::from_secs(5);
 
 /// How long a wait goes on before it is looked whether the process was told something.
 const SLICE: SignedDuration = SignedDuration::from_millis(200);
@@ -80,6 +83,11 @@ impl Hands<'_> {
         } else {
             Err(EffectFailure::LeaseEnded)
         }
+    }
+
+    /// A change rests on a look, and nothing else protects what somebody changed since then.
+    pub(super) fn is_too_old(&self, looked_at: Timestamp) -> bool {
+        self.now() > looked_at + LOOK_LASTS
     }
 
     /// [`Rollouts::retry`] for changes that may be repeated.
@@ -228,13 +236,6 @@ impl Run<'_> {
         });
         match result {
             Ok(event) => self.record(event).await,
-            Err(EffectFailure::Ledger(error)) => Err(error.into()),
-            Err(EffectFailure::LockLost(record)) => Err(LockError::Lost { record }.into()),
-            Err(EffectFailure::LeaseEnded) => Err(RolloutError::LeaseEnded {
-                rollout: self.rollout(),
-                until: self.lease.until(),
-                source: None,
-            }),
             Err(EffectFailure::Foreign { found, proven }) => self.foreign_change(found, proven).await,
             Err(EffectFailure::Port(error)) => {
                 self.failed(
@@ -247,10 +248,32 @@ impl Run<'_> {
                 .await
             }
             Err(EffectFailure::Reason(reason)) => self.failed(effect, reason).await,
+            Err(failure @ (EffectFailure::Ledger(_) | EffectFailure::LockLost(_) | EffectFailure::LeaseEnded)) => {
+                Err(self.stopped_by(failure))
+            }
+        }
+    }
+
+    /// Why nothing more is done here, and the rollout stays open.
+    fn stopped_by(&self, failure: EffectFailure) -> RolloutError {
+        match failure {
+            EffectFailure::Ledger(error) => error.into(),
+            EffectFailure::LockLost(record) => LockError::Lost { record }.into(),
+            EffectFailure::LeaseEnded => RolloutError::LeaseEnded {
+                rollout: self.rollout(),
+                until: self.lease.until(),
+                source: None,
+            },
+            EffectFailure::Port(error) => self.open(&error.to_string()),
+            EffectFailure::Reason(reason) => self.open(&reason.to_string()),
+            EffectFailure::Foreign { found, .. } => self.open(&found),
         }
     }
 
     async fn foreign_change(&mut self, found: String, proven: bool) -> Result<(), RolloutError> {
+        if proven {
+            self.note_what_the_slot_holds().await?;
+        }
         self.record(Event::ForeignChange {
             found: found.clone(),
             proven,
@@ -263,6 +286,18 @@ impl Run<'_> {
                 rollout: self.rollout(),
                 found,
             })
+        }
+    }
+
+    /// A rollout that ends for a human leaves the slot that it filled as it is. The ledger has to say so before that end:
+    /// a rollback believes it where the functions cannot be asked.
+    async fn note_what_the_slot_holds(&mut self) -> Result<(), RolloutError> {
+        self.ensure_lease().await?;
+        let (hands, state) = (self.hands, self.journal.state().clone());
+        let noted = self.keep_alive(hands.record_turned_back(&state)).await?;
+        match noted {
+            Ok(()) => Ok(()),
+            Err(failure) => Err(self.stopped_by(failure)),
         }
     }
 
@@ -537,6 +572,12 @@ fn expectation(state: &State, effect: &Effect) -> String {
         Effect::Retain => format!("release {} recorded as live", state.plan.release()),
         Effect::Withdraw => format!("no canary: {}", base()),
     }
+}
+
+/// What was seen may not be so any more when it can be changed.
+pub(super) fn looked_too_long(resource: String) -> PortError {
+    let why = format!("each look at it took longer than {LOOK_LASTS:#}, so what was seen may have changed meanwhile");
+    PortError::new(PortErrorKind::Unavailable, "changing", resource, why)
 }
 
 /// A lost response says nothing, so neither does its error: what follows has to look.

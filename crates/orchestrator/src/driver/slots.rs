@@ -3,13 +3,13 @@
 use futures::future::join_all;
 
 use super::effects::{impossible, target};
-use super::run::{EffectFailure, Hands, may_have_happened};
+use super::run::{EffectFailure, Hands, looked_too_long, may_have_happened};
 use crate::domain::{
     ApiDeployment, ApiTarget, DeploymentId, FunctionName, FunctionVersion, Release, ReleaseState, ReleasedFunction,
     RolloutTarget, Slot, StageTarget,
 };
 use crate::ports::{PortError, PortErrorKind};
-use crate::rollout::{Event, Goal, State};
+use crate::rollout::{Event, Goal, LiveRelease, State};
 
 impl Hands<'_> {
     pub(super) async fn release(&self, state: &State, slot: Slot) -> Result<Event, EffectFailure> {
@@ -67,10 +67,9 @@ impl Hands<'_> {
             }
             Goal::Rollback { to, .. } => Release { slot, ..(**to).clone() },
         };
-        // Somebody may have moved the traffic into this slot since it was looked at: what is live is never filled.
-        self.verify_live(live, target(state)?, |_| None).await?;
         for function in &release.functions {
-            self.point_alias(&function.name, slot, &function.version).await?;
+            self.point_alias(&function.name, slot, &function.version, (live, target(state)?))
+                .await?;
         }
         for api in &target(state)?.apis {
             let deployment_id = release
@@ -152,12 +151,14 @@ impl Hands<'_> {
         }
     }
 
-    /// Points the alias at the version and reads it back. Each attempt observes first, so a lost response is seen.
+    /// Points the alias at the version and reads it back. Each attempt observes first, so a lost response is seen; and it
+    /// sees that `live` has the live traffic, because somebody may have moved that into this slot.
     pub(super) async fn point_alias(
         &self,
         function: &FunctionName,
         slot: Slot,
         version: &FunctionVersion,
+        (live, target): (&LiveRelease, &RolloutTarget),
     ) -> Result<(), EffectFailure> {
         let slots = &self.rollouts.ports.slots;
         let attempts = self.rollouts.config.convergence.attempts.max(1);
@@ -167,7 +168,13 @@ impl Hands<'_> {
             if &seen.version == version && seen.weights.is_empty() {
                 return Ok(());
             }
+            let looked_at = self.now();
+            self.verify_live(live, target, |_| None).await?;
             self.may_change().await?;
+            if self.is_too_old(looked_at) {
+                last = looked_too_long(format!("{function}:{slot}"));
+                continue;
+            }
             match slots.point_alias(function, slot, version, &seen.revision).await {
                 Ok(now) if &now.version == version && now.weights.is_empty() => return Ok(()),
                 Ok(now) => {

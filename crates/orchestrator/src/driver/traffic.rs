@@ -7,11 +7,14 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures::StreamExt;
 use futures::future::{join, join_all};
+use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
 
 use super::effects::{impossible, target};
 use super::entry::{EntryPoint, Place, Seen, Shape};
-use super::run::{EffectFailure, Hands, may_have_happened};
+use super::run::{EffectFailure, Hands, looked_too_long, may_have_happened};
 use super::slots::missing_api;
 use super::{RolloutEvent, Rollouts};
 use crate::domain::{ReleaseState, RolloutTarget, Weight};
@@ -63,9 +66,9 @@ impl Hands<'_> {
             .map(|_| ())
         }))
         .await?;
-        self.together(journeys.iter().map(|journey| async move {
+        self.until_all(journeys.iter().map(|journey| async move {
             let shape = journey.split(weight);
-            Ok(self.until_in_force(journey.entry, &shape).await?)
+            self.until_in_force(journey.entry, &shape).await
         }))
         .await?;
         if let Some(candidate) = &state.facts.candidate {
@@ -96,10 +99,10 @@ impl Hands<'_> {
                 .map(|_| ())
         }))
         .await?;
-        self.together(journeys.iter().map(|journey| async move {
+        self.until_all(journeys.iter().map(|journey| async move {
             let shape = Shape::Settled(journey.goal.clone());
             let in_force = self.until_in_force(journey.entry, &shape).await;
-            Ok(self.tolerate_on_the_way_back(state.plan.is_rollback(), in_force)?)
+            self.tolerate_on_the_way_back(state.plan.is_rollback(), in_force)
         }))
         .await?;
         if let Some(candidate) = &state.facts.candidate {
@@ -163,7 +166,7 @@ impl Hands<'_> {
             };
             let in_force = self.until_in_force(entry, &desired).await;
             if in_force.is_ok() || returns == RETURNS {
-                return Ok(self.tolerate_on_the_way_back(true, in_force)?);
+                return self.tolerate_on_the_way_back(true, in_force);
             }
             // What was read back may have been a late view of the time before the rollout.
             returns += 1;
@@ -223,6 +226,25 @@ impl Hands<'_> {
             Some(candidate) => self.verify_slot(candidate, target(state)?, "the candidate").await,
             None => Ok(()),
         }
+    }
+
+    /// All traffic is where the promotion brought it, before the ledger says so: the run may have been away in between.
+    /// What cannot be seen now is not called different.
+    pub(super) async fn verify_promoted(&self, state: &State) -> Result<(), EffectFailure> {
+        let journeys = self.journeys(state)?;
+        let looks = journeys.iter().map(|journey| async move {
+            let goal = Shape::Settled(journey.goal.clone());
+            match self.see(journey.entry, &goal, Waits::Even, |_| false).await {
+                Err(EffectFailure::Port(error)) => {
+                    self.tell(RolloutEvent::Warning {
+                        message: format!("it cannot be seen whether the traffic is as it was promoted: {error}"),
+                    });
+                    Ok(())
+                }
+                result => result.map(|_| ()),
+            }
+        });
+        self.together(looks).await
     }
 
     /// The entry points are where the ledger says, with no canary and no weights, or at what `also` gives: a human who
@@ -303,15 +325,24 @@ impl Hands<'_> {
         &self,
         work: impl Iterator<Item = impl Future<Output = Result<(), EffectFailure>>>,
     ) -> Result<(), EffectFailure> {
-        let failures = join_all(work).await.into_iter().filter_map(Result::err);
-        let gravest = failures.min_by_key(|failure| match failure {
-            EffectFailure::Ledger(_) | EffectFailure::LockLost(_) => 0,
-            // Even if it was made by a run that took over: then the journal does not take the record.
-            EffectFailure::Foreign { .. } => 1,
-            EffectFailure::LeaseEnded => 2,
-            EffectFailure::Reason(_) | EffectFailure::Port(_) => 3,
-        });
-        gravest.map_or(Ok(()), Err)
+        gravest(join_all(work).await.into_iter().filter_map(Result::err))
+    }
+
+    /// As [`Hands::together`] for what only looks: when somebody else's change is seen, nobody is waited for.
+    async fn until_all(
+        &self,
+        work: impl Iterator<Item = impl Future<Output = Result<(), EffectFailure>>>,
+    ) -> Result<(), EffectFailure> {
+        let mut waiting: FuturesUnordered<_> = work.collect();
+        let mut failures = Vec::new();
+        while let Some(result) = waiting.next().await {
+            match result {
+                Err(foreign @ EffectFailure::Foreign { .. }) => return Err(foreign),
+                Err(failure) => failures.push(failure),
+                Ok(()) => {}
+            }
+        }
+        gravest(failures.into_iter())
     }
 
     /// Brings an entry point to `desired` from a shape that `ours` knows, and reads it back. What is neither is somebody
@@ -331,15 +362,19 @@ impl Hands<'_> {
             format!("it does not read back as {desired}"),
         );
         for attempt in 1..=attempts {
-            let (seen, shape) = self.see(entry, desired, Waits::Doubling, &ours).await?;
+            let Sight { seen, shape, at } = self.see(entry, desired, Waits::Doubling, &ours).await?;
             if shape == *desired {
                 return Ok(attempt > 1);
             }
             self.may_change().await?;
+            if self.is_too_old(at) {
+                last = looked_too_long(entry.to_string());
+                continue;
+            }
             match self.apply(entry, change, desired, &seen).await {
                 Ok(answered) => {
                     if answered.and_then(|answered| answered.shape()).as_ref() == Some(desired)
-                        || self.see(entry, desired, Waits::Doubling, &ours).await?.1 == *desired
+                        || self.see(entry, desired, Waits::Doubling, &ours).await?.shape == *desired
                     {
                         return Ok(true);
                     }
@@ -407,13 +442,18 @@ impl Hands<'_> {
         desired: &Shape,
         waits: Waits,
         ours: impl Fn(&Shape) -> bool,
-    ) -> Result<(Seen, Shape), EffectFailure> {
+    ) -> Result<Sight, EffectFailure> {
         let attempts = self.rollouts.config.convergence.attempts.max(1);
         let mut attempt = 1;
         loop {
-            let seen = self.retry(|| self.rollouts.observe_entry(entry)).await?;
+            let mut at = self.now();
+            let look = || {
+                at = self.now();
+                self.rollouts.observe_entry(entry)
+            };
+            let seen = self.retry(look).await?;
             if let Some(shape) = seen.shape().filter(|shape| shape == desired || ours(shape)) {
-                return Ok((seen, shape));
+                return Ok(Sight { seen, shape, at });
             }
             let found = format!("{entry} was expected as {desired} and is {seen}");
             if attempt >= attempts {
@@ -464,7 +504,10 @@ impl Hands<'_> {
 
     /// Waits until the shape is what calls meet. A stage is probed. A live alias is read once more: an invocation would
     /// tell which version answers, but a call of our own has effects behind a queue or a schedule that nobody asked for.
-    async fn until_in_force(&self, entry: EntryPoint<'_>, shape: &Shape) -> Result<(), PortError> {
+    ///
+    /// # Errors
+    /// [`EffectFailure::Foreign`] as soon as somebody else changed it: what he set is not what is waited for.
+    async fn until_in_force(&self, entry: EntryPoint<'_>, shape: &Shape) -> Result<(), EffectFailure> {
         let limits = &self.rollouts.config.convergence;
         let deadline = self.now() + limits.probe_timeout;
         let expected = match entry {
@@ -499,8 +542,9 @@ impl Hands<'_> {
                 entry.to_string(),
                 format!("{shape} is not in force: {seen}"),
             );
+            self.see(entry, shape, Waits::Even, |_| false).await?;
             if self.now() >= deadline {
-                return Err(late);
+                return Err(late.into());
             }
             self.tell(RolloutEvent::WaitingForTraffic {
                 api: entry.to_string(),
@@ -512,9 +556,13 @@ impl Hands<'_> {
     }
 
     /// A way back that was read back is not undone because a probe does not see it yet.
-    fn tolerate_on_the_way_back(&self, is_way_back: bool, result: Result<(), PortError>) -> Result<(), PortError> {
+    fn tolerate_on_the_way_back(
+        &self,
+        is_way_back: bool,
+        result: Result<(), EffectFailure>,
+    ) -> Result<(), EffectFailure> {
         match result {
-            Err(error) if is_way_back => {
+            Err(EffectFailure::Port(error)) if is_way_back => {
                 self.tell(RolloutEvent::Warning {
                     message: format!("the traffic was returned and read back, but {error}"),
                 });
@@ -523,6 +571,26 @@ impl Hands<'_> {
             result => result,
         }
     }
+}
+
+/// Of several failures the one that decides most about how to go on.
+fn gravest(failures: impl Iterator<Item = EffectFailure>) -> Result<(), EffectFailure> {
+    let gravest = failures.min_by_key(|failure| match failure {
+        EffectFailure::Ledger(_) | EffectFailure::LockLost(_) => 0,
+        // Even if it was made by a run that took over: then the journal does not take the record.
+        EffectFailure::Foreign { .. } => 1,
+        EffectFailure::LeaseEnded => 2,
+        EffectFailure::Reason(_) | EffectFailure::Port(_) => 3,
+    });
+    gravest.map_or(Ok(()), Err)
+}
+
+/// An entry point as it was seen.
+struct Sight {
+    seen: Seen,
+    shape: Shape,
+    /// When it was asked for.
+    at: Timestamp,
 }
 
 /// How the waits between two looks grow.

@@ -1,6 +1,8 @@
 //! What somebody else changes stops a rollout and is not overwritten.
 
-use orchestrator::domain::{ApiTraffic, Canary, ReleaseNumber, Slot, Weight};
+use std::sync::{Arc, Mutex};
+
+use orchestrator::domain::{ApiTraffic, Canary, ReleaseNumber, ReleaseState, Slot, Weight};
 use orchestrator::driver::{DeployOptions, RolloutError, RolloutEvent, RolloutResult};
 use orchestrator::rollout::Effect;
 
@@ -181,4 +183,125 @@ async fn a_slot_that_somebody_made_live_is_not_filled() {
     };
     assert!(stopped, "{end:?}");
     assert_eq!(world.lock().functions[FUNCTIONS[0]].aliases[&idle].version, before);
+}
+
+#[tokio::test]
+async fn what_its_slot_holds_is_known_after_it_ended_for_a_human() {
+    let world = with_one_release().await;
+    let live = world.lock().clone();
+    let idle = world.standing().await.live_release().unwrap().slot.other();
+    let rollouts = scripted(&world, config(), move |world, event, _| {
+        if let RolloutEvent::EffectBegins {
+            effect: Effect::Shift { step: 0, .. },
+        } = event
+        {
+            let mut inner = world.lock();
+            for api in APIS {
+                inner.apis.get_mut(api).unwrap().live = stage(&format!("{api}-d0"), idle);
+            }
+            for function in FUNCTIONS {
+                inner.functions.get_mut(function).unwrap().live.version = "1".into();
+            }
+        }
+    });
+    let end = rollouts.deploy_blue_green(DeployOptions::default()).await.unwrap();
+    assert!(matches!(end.result, RolloutResult::NeedsHuman { .. }), "{end:?}");
+    let standing = world.standing().await;
+    assert_eq!(*standing.occupants.get(idle), Some(ReleaseNumber(2)));
+    assert_eq!(
+        standing.release(ReleaseNumber(2)).unwrap().state,
+        ReleaseState::Rejected
+    );
+    // It was put back, and the functions cannot be asked: the ledger alone says that the slot holds another release.
+    {
+        let mut inner = world.lock();
+        for (id, api) in &mut inner.apis {
+            api.live = live.apis[id].live.clone();
+        }
+        for (name, function) in &mut inner.functions {
+            function.live = live.functions[name].live.clone();
+        }
+        inner.functions_down = true;
+    }
+    let end = world.rollouts().rollback(Some(ReleaseNumber(0))).await.unwrap();
+    assert!(!end.is_promoted(), "{end:?}");
+    assert_eq!(world.live_code(), "one");
+    // With them the slot is filled again first.
+    world.lock().functions_down = false;
+    assert!(
+        world
+            .rollouts()
+            .rollback(Some(ReleaseNumber(0)))
+            .await
+            .unwrap()
+            .is_promoted()
+    );
+    assert_eq!(world.standing().await.live, Some(ReleaseNumber(0)));
+    assert_eq!(
+        world.live_code(),
+        "one",
+        "the first release is what the stacks were made with"
+    );
+    world.assert_settled("after the rollback").await;
+}
+
+#[tokio::test]
+async fn while_a_shift_is_probed_it_is_noticed_at_once() {
+    let world = with_one_release().await;
+    // As long as this, a probe does not see the weight.
+    world.lock().slow_probes = u32::MAX;
+    let theirs = stage("theirs", Slot::Blue);
+    let (set, at) = (theirs.clone(), Arc::new(Mutex::new(None)));
+    let changed_at = at.clone();
+    let rollouts = scripted(&world, config(), move |world, event, _| {
+        let mut changed_at = changed_at.lock().unwrap();
+        if matches!(event, RolloutEvent::WaitingForTraffic { api, .. } if api.starts_with(APIS[0]))
+            && changed_at.is_none()
+        {
+            let mut inner = world.lock();
+            inner.apis.get_mut(APIS[0]).unwrap().live = set.clone();
+            *changed_at = Some(inner.now);
+        }
+    });
+    let error = rollouts.deploy_blue_green(DeployOptions::default()).await.unwrap_err();
+    assert!(matches!(error, RolloutError::ForeignChange { .. }), "{error}");
+    for says in [
+        "api-one stage prod was expected as 10 %",
+        "and is all on slot blue (deployment theirs)",
+    ] {
+        assert!(error.to_string().contains(says), "{error}");
+    }
+    let changed_at = at.lock().unwrap().unwrap();
+    let noticed_after = world.lock().now.duration_since(changed_at);
+    assert!(
+        noticed_after < config().convergence.probe_timeout / 2,
+        "it was noticed after {noticed_after:#}"
+    );
+    assert_eq!(world.lock().apis[APIS[0]].live, theirs);
+}
+
+#[tokio::test]
+async fn what_somebody_took_back_after_the_promotion_is_not_recorded_as_live() {
+    let world = with_one_release().await;
+    let before = world.lock().clone();
+    let rollouts = scripted(&world, config(), move |world, event, _| {
+        if let RolloutEvent::EffectBegins { effect: Effect::Retain } = event {
+            let mut inner = world.lock();
+            for (id, api) in &mut inner.apis {
+                api.live = before.apis[id].live.clone();
+            }
+            for (name, function) in &mut inner.functions {
+                function.live = before.functions[name].live.clone();
+            }
+        }
+    });
+    let end = rollouts.deploy_blue_green(DeployOptions::default()).await.unwrap();
+    assert!(matches!(end.result, RolloutResult::NeedsHuman { .. }), "{end:?}");
+    let standing = world.standing().await;
+    assert_eq!(standing.live, Some(ReleaseNumber(1)));
+    assert_eq!(
+        standing.release(ReleaseNumber(2)).unwrap().state,
+        ReleaseState::Rejected
+    );
+    world.assert_settled("after it was taken back").await;
 }

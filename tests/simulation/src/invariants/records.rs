@@ -169,6 +169,12 @@ pub fn invariant_12(world: &Inner, happening: &Happening) -> Result<(), String> 
                     None => Ok(()),
                 };
             }
+            // What a slot holds is noted when a rollout ends for a human; what is live is as it was.
+            if let What::Stood { standing } = what
+                && world.truth.standing.as_ref().map(|before| before.live) == Some(standing.live)
+            {
+                return Ok(());
+            }
             let pending = world.rollout_of(by).and_then(|rollout| rollout.state.pending.as_ref());
             match pending {
                 Some(effect) if may(effect, what) => Ok(()),
@@ -210,7 +216,7 @@ pub fn invariant_13(world: &Inner, happening: &Happening) -> Result<(), String> 
     for place in places {
         for (function, version) in world.composition(entry, place).versions {
             let code = world.code_of(&function, version).unwrap_or_default();
-            let needed = world.needs_schema.get(code).copied().unwrap_or(0);
+            let needed = world.checkouts.get(code).map_or(0, |checkout| checkout.needs);
             if needed > there {
                 return Err(format!(
                     "{function} {version} serves {entry}, needs schema {needed} and finds {there}"

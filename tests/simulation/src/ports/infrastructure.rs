@@ -24,10 +24,10 @@ impl Infrastructure for Process {
                 if world.deploy_fails {
                     return Err(call.error(PortErrorKind::Invalid, "a resource failed"));
                 }
+                let code = world.checkout(call.process).code;
                 if !world.is_deployed {
-                    world.create();
+                    world.create(&code);
                 }
-                let code = world.template.clone();
                 for function in world.functions.values_mut() {
                     function.latest.clone_from(&code);
                 }
@@ -49,7 +49,7 @@ impl Infrastructure for Process {
         self.call("observe the stacks", Kind::Read, |world, _| {
             Ok(world.is_deployed.then(|| Deployed {
                 target: world.target(),
-                template_digest: world.template.clone(),
+                template_digest: world.deployed_code(),
                 changed: false,
             }))
         })
@@ -78,7 +78,7 @@ impl Migrations for Process {
                 return Ok(Expanded::NoDatabaseYet);
             }
             let before = world.schema.unwrap_or(0);
-            let newest = world.migrations.unwrap_or(0).max(before);
+            let newest = world.checkout(call.process).migrations.unwrap_or(0).max(before);
             if world.migrations.is_some() {
                 world.schema = Some(newest);
                 world.happened(call, What::Migrated);

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrator::domain::{AliasState, ApiTarget, ApiTraffic, FunctionName, LiveAlias, PerSlot, RolloutTarget, Slot};
 use orchestrator::ledger::Standing;
 
-use super::{APIS, Alias, Api, Entry, FUNCTIONS, Function, Happening, Inner, Split, What, World};
-use crate::process::Call;
+use super::{APIS, Alias, Api, Checkout, Entry, FUNCTIONS, Function, Happening, Inner, Split, What, World};
+use crate::process::{Call, ProcessId};
 
 /// A stage with the variables that it has besides `color`.
 pub fn stage(deployment: &str, slot: Slot) -> ApiTraffic {
@@ -40,8 +40,36 @@ impl World {
 }
 
 impl Inner {
-    /// The stacks are made: one version of each function, both slots at it, the live stages at blue.
-    pub fn create(&mut self) {
+    /// What a process deploys.
+    pub fn checkout(&self, process: ProcessId) -> Checkout {
+        let own = self.processes[process.0].checkout.clone();
+        own.unwrap_or_else(|| Checkout {
+            code: self.template.clone(),
+            migrations: self.migrations,
+            needs: 0,
+        })
+    }
+
+    /// A new code is written, and with `brings_migration` one that cannot do without its migration; or it is checked out
+    /// once more.
+    pub fn check_out(&mut self, code: &str, brings_migration: bool) -> Checkout {
+        if let Some(known) = self.checkouts.get(code) {
+            return known.clone();
+        }
+        if brings_migration {
+            self.migrations = self.migrations.map(|newest| newest + 1);
+        }
+        let written = Checkout {
+            code: code.to_owned(),
+            migrations: self.migrations,
+            needs: self.migrations.filter(|_| brings_migration).unwrap_or(0),
+        };
+        self.checkouts.insert(code.to_owned(), written.clone());
+        written
+    }
+
+    /// The stacks are made with this code: one version of each function, both slots at it, the live stages at blue.
+    pub fn create(&mut self, code: &str) {
         let now = self.now();
         for name in FUNCTIONS {
             let alias = Alias {
@@ -52,8 +80,8 @@ impl Inner {
             self.functions.insert(
                 name.to_owned(),
                 Function {
-                    latest: self.template.clone(),
-                    versions: vec![self.template.clone()],
+                    latest: code.to_owned(),
+                    versions: vec![code.to_owned()],
                     deleted: BTreeSet::new(),
                     aliases: [(Slot::Blue, alias.clone()), (Slot::Green, alias)].into(),
                     live: AliasState {
@@ -202,6 +230,14 @@ impl Inner {
                 change,
             },
         });
+    }
+
+    /// What the stacks hold.
+    pub fn deployed_code(&self) -> String {
+        self.functions
+            .get(FUNCTIONS[0])
+            .map(|function| function.latest.clone())
+            .unwrap_or_default()
     }
 
     pub fn live_code(&self) -> String {

@@ -23,7 +23,7 @@ use orchestrator::ports::AlarmObservation;
 
 pub use cloud::stage;
 pub use traffic::{Entry, Place, Split};
-pub use truth::{Composition, Foreign, Happening, Level, Measured, RolloutTruth, Shown, Truth, What};
+pub use truth::{BLINK, Composition, Foreign, Happening, Level, Measured, RolloutTruth, Shown, Truth, What};
 
 use crate::executor::Time;
 use crate::faults::{Fault, Faults, When};
@@ -85,6 +85,16 @@ pub struct Api {
     pub previews: BTreeMap<Slot, ApiTraffic>,
 }
 
+/// What somebody has in front of him when he deploys a code. The same code has the same, whoever deploys it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkout {
+    pub code: String,
+    /// The newest of its migrations; `None` without a database.
+    pub migrations: Option<u32>,
+    /// The schema that the code cannot do without.
+    pub needs: u32,
+}
+
 /// How latency is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Latency {
@@ -119,7 +129,10 @@ pub struct Inner {
     pub crashed: bool,
     pub shape: Shape,
     pub is_deployed: bool,
+    /// What a process without a checkout of its own deploys.
     pub template: String,
+    /// The migrations that the checkout of each code brings, once there was one.
+    pub checkouts: BTreeMap<String, Checkout>,
     pub functions: BTreeMap<String, Function>,
     pub apis: BTreeMap<String, Api>,
     /// What each live stage was, and since when.
@@ -152,11 +165,9 @@ pub struct Inner {
     /// Codes that fail their smoke test.
     pub failing_smoke: Vec<String>,
     pub deploy_fails: bool,
-    /// The newest migration that the template brings; `None` without a database.
+    /// The newest migration that anybody wrote; `None` without a database.
     pub migrations: Option<u32>,
     pub schema: Option<u32>,
-    /// The schema that a code needs at least; 0 where nothing is said.
-    pub needs_schema: BTreeMap<String, u32>,
     pub events: Vec<RolloutEvent>,
     /// How many probes say that a change is not in force yet.
     pub slow_probes: u32,
@@ -228,6 +239,7 @@ impl World {
                 shape,
                 is_deployed: false,
                 template: "template".to_owned(),
+                checkouts: BTreeMap::new(),
                 functions: BTreeMap::new(),
                 apis: BTreeMap::new(),
                 timeline: Vec::new(),
@@ -252,7 +264,6 @@ impl World {
                 deploy_fails: false,
                 migrations: Some(1),
                 schema: None,
-                needs_schema: BTreeMap::new(),
                 events: Vec::new(),
                 slow_probes: 0,
             }),

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orchestrator::domain::{ReleaseNumber, Slot, Weight};
 use orchestrator::ledger::{LockRecord, Record, Standing};
 use orchestrator::rollout::{Event, Phase, State, open, step};
@@ -12,6 +12,10 @@ use orchestrator::rollout::{Event, Phase, State, open, step};
 use super::{Entry, Inner, Place, Split};
 use crate::invariants::{self, Violation};
 use crate::process::{Call, ProcessId};
+
+/// Between a look and the change that rests on it a process may take this long. A stage's update has no
+/// compare-and-swap, so what is changed meanwhile cannot be seen.
+pub const BLINK: SignedDuration = SignedDuration::from_secs(6);
 
 /// What answers a request: a deployment of an API with the versions that its slot's aliases are at, or one version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -143,7 +147,7 @@ pub struct Truth {
     /// Changes of processes that were under way when another took over, and took effect after it.
     pub late_changes: u32,
     /// Since when what can be read shows a breach, and how much the faults of that process had cost then.
-    pub breach: Option<(ProcessId, Timestamp, jiff::SignedDuration)>,
+    pub breach: Option<(ProcessId, Timestamp, SignedDuration)>,
     /// While true, a process may act after it was taken over: see `invariants::three`.
     pub clocks_are_wrong: bool,
     /// The stacks were deleted: what the ledger knows from before is gone, and rightly.
@@ -227,7 +231,7 @@ impl Inner {
                 // No later moment is documented for an alias than when it reads back.
                 let delay = match entry {
                     Entry::Stage(_) => self.propagation_of(now),
-                    Entry::Alias(_) => jiff::SignedDuration::ZERO,
+                    Entry::Alias(_) => SignedDuration::ZERO,
                 };
                 let timeline = self.truth.in_force.entry(entry.clone()).or_default();
                 // What was on its way and is overtaken never comes into force later than this.
@@ -238,6 +242,23 @@ impl Inner {
                 if happening.by.is_none() {
                     for place in after.reached() {
                         let composition = self.composition(entry, place);
+                        self.truth.trusted.insert(composition);
+                    }
+                }
+            }
+            // What somebody moved into the slot a blink ago, nobody could have seen.
+            What::SlotAlias { .. } => {
+                let unseen = self
+                    .truth
+                    .foreign
+                    .iter()
+                    .filter(|(_, foreign)| now < foreign.at + BLINK);
+                let split: Vec<_> = unseen
+                    .map(|(entry, foreign)| (entry.clone(), foreign.split.clone()))
+                    .collect();
+                for (entry, split) in split {
+                    for place in split.reached() {
+                        let composition = self.composition(&entry, place);
                         self.truth.trusted.insert(composition);
                     }
                 }
@@ -255,13 +276,13 @@ impl Inner {
     }
 
     /// A change is in force after at most [`Inner::propagation`].
-    fn propagation_of(&self, now: Timestamp) -> jiff::SignedDuration {
+    fn propagation_of(&self, now: Timestamp) -> SignedDuration {
         let longest = u64::try_from(self.propagation.as_millis()).unwrap_or(0);
         if longest == 0 {
-            return jiff::SignedDuration::ZERO;
+            return SignedDuration::ZERO;
         }
         let drawn = crate::random::mix(self.calls, now.as_millisecond().unsigned_abs()) % longest;
-        jiff::SignedDuration::from_millis(i64::try_from(drawn).unwrap_or(0))
+        SignedDuration::from_millis(i64::try_from(drawn).unwrap_or(0))
     }
 
     /// What follows from it, after the invariants looked.
@@ -305,6 +326,10 @@ impl Inner {
             What::Stood { standing } => {
                 self.truth.was_live.extend(standing.live);
                 self.truth.standing = Some((**standing).clone());
+                // Somebody agreed with what another had changed by hand.
+                if self.unsettled(standing).is_none() {
+                    self.truth.foreign.clear();
+                }
             }
             What::Routed {
                 entry, after, before, ..
@@ -320,8 +345,19 @@ impl Inner {
                             split: after.clone(),
                         },
                     );
-                } else {
-                    self.truth.foreign.remove(entry);
+                } else if let Some(foreign) = self.truth.foreign.get(entry) {
+                    let rollout = happening.by.and_then(|by| self.rollout_of(by));
+                    let is_as_planned = rollout.is_none_or(|rollout| rollout.level(entry, after).is_some());
+                    let still = Foreign {
+                        split: after.clone(),
+                        ..foreign.clone()
+                    };
+                    // A stage takes a part of its settings from the one and a part from the other.
+                    if is_as_planned {
+                        self.truth.foreign.remove(entry);
+                    } else {
+                        self.truth.foreign.insert(entry.clone(), still);
+                    }
                 }
             }
             What::Looked => self.look_for_a_breach(now),
@@ -364,6 +400,15 @@ impl Inner {
                 }
             });
         self.truth.breach = seen;
+    }
+
+    /// Whether somebody else changed the entry so shortly before a call left that its process could not know it.
+    pub fn is_unseen(&self, by: ProcessId, entry: &Entry, issued: Timestamp) -> bool {
+        let shown = self.truth.shown.get(&(by, entry.clone()));
+        let (Some(foreign), Some(shown)) = (self.truth.foreign.get(entry), shown) else {
+            return false;
+        };
+        shown.at < foreign.at && issued.duration_since(shown.at) <= BLINK
     }
 
     /// The newest rollout, as its journal tells it.
