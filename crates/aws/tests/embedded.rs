@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "what a test prepares fails by panicking")]
 
+#[path = "embedded/live_alias.rs"]
+mod live_alias;
 mod scenario;
 
 use std::sync::Arc;

@@ -173,6 +173,10 @@ fn template(code_hash: &str) -> Value {
     json!({
         "Metadata": { "LlamaDeploy::BlueGreen": {
             "Functions": ["Prices"],
+            "LiveAliases": [{
+                "Function": "Prices", "Alias": "LiveAlias",
+                "Serves": ["HTTP API Shop", "WebSocket API Events", "queue Jobs"],
+            }],
             "Apis": [{
                 "RestApi": "Api", "LiveStage": "Live",
                 "PreviewStages": { "blue": "PreviewBlue", "green": "PreviewGreen" },
@@ -210,6 +214,7 @@ fn template(code_hash: &str) -> Value {
             },
             "Blue": alias("blue"),
             "Green": alias("green"),
+            "LiveAlias": alias("live"),
             "PermissionBlue": permission("Blue"),
             "PermissionGreen": permission("Green"),
             "Api": { "Type": "AWS::ApiGateway::RestApi", "Properties": { "Name": "Shop" } },
