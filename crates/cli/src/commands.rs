@@ -119,3 +119,8 @@ fn environment_and_number<'a>(
 fn relative<'a>(path: &'a Path, to: &Path) -> &'a Path {
     path.strip_prefix(to).unwrap_or(path)
 }
+
+/// Whether losing a resource of this type loses what it holds: the schema calls it stateful, or it encrypts data.
+fn holds_data(resource_type: &str) -> bool {
+    resource_type == "AWS::KMS::Key" || cfn::schema::resource(resource_type).is_some_and(|schema| schema.stateful)
+}

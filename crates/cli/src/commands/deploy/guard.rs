@@ -8,11 +8,8 @@ use aws::stacks::{Proposal, Replacement, ResourceChange};
 use serde_json::Value;
 
 use crate::assembly::{Origin, Stack};
+use crate::commands::holds_data;
 use crate::failure::{Code, Failure};
-
-/// What the schema does not call stateful, although losing it loses what it holds: all resources of a nested stack, and
-/// what encrypts data.
-const ALSO_STATEFUL: [&str; 2] = ["AWS::CloudFormation::Stack", "AWS::KMS::Key"];
 
 pub struct Guard {
     /// Logical ids and construct paths.
@@ -53,7 +50,7 @@ impl Guard {
         let stack = self.stacks.iter().find(|stack| stack.name == proposal.change_set.stack);
         let changes = proposal.change_set.changes.iter();
         changes
-            .filter(|change| holds_data(&change.resource_type))
+            .filter(|change| may_hold_data(&change.resource_type))
             .filter_map(|change| {
                 let what = loss(change, deployed.as_ref(), new.as_ref())?;
                 let origin = stack.and_then(|stack| stack.origin(&change.logical_id)).cloned();
@@ -136,8 +133,9 @@ fn is_path(named: &str, path: &str) -> bool {
     named == path || Some(named) == path.strip_suffix("/Resource")
 }
 
-fn holds_data(resource_type: &str) -> bool {
-    ALSO_STATEFUL.contains(&resource_type) || cfn::schema::resource(resource_type).is_some_and(|schema| schema.stateful)
+/// What is in a nested stack, its change set does not say.
+fn may_hold_data(resource_type: &str) -> bool {
+    resource_type == "AWS::CloudFormation::Stack" || holds_data(resource_type)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use aws::stacks::{StackDescription, StackResource};
 use serde_json::{Value, json};
 
+use crate::commands::holds_data;
+
 /// What becomes of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -153,7 +155,7 @@ fn fate(resource_type: &str, declared: &Value) -> Fate {
     match declared["DeletionPolicy"].as_str().unwrap_or(default) {
         "Retain" | "RetainExceptOnCreate" => Fate::Kept,
         "Snapshot" => Fate::Snapshot,
-        _ if cfn::schema::resource(resource_type).is_some_and(|schema| schema.stateful) => Fate::Lost,
+        _ if holds_data(resource_type) => Fate::Lost,
         _ => Fate::Deleted,
     }
 }
