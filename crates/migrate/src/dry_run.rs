@@ -224,13 +224,7 @@ async fn rehearse(
         .await
         .map_err(|error| asked(as_sql(error)))?;
     progress::prepare(&mut outer).await?;
-    let mut known: BTreeSet<(String, String)> = locks(&mut outer).await.map_err(asked)?.into_iter().collect();
-    let there_before: BTreeSet<String> = sqlx::query_scalar("SELECT oid::regclass::text FROM pg_class")
-        .fetch_all(&mut *watcher)
-        .await
-        .map_err(asked)?
-        .into_iter()
-        .collect();
+    let mut known: BTreeSet<(String, String)> = locks(watcher, pid).await.map_err(asked)?.into_iter().collect();
     let mut rehearsed = Vec::new();
     for step in steps {
         let mut one = Rehearsed {
@@ -252,9 +246,9 @@ async fn rehearse(
         let took = step.run(&mut outer).await?;
         one.outcome = Outcome::Ran { took };
         one.waiting = session::waiting_for(watcher, pid).await.map_err(asked)?;
-        for (relation, mode) in locks(&mut outer).await.map_err(asked)? {
+        for (relation, mode) in locks(watcher, pid).await.map_err(asked)? {
             let is_new = known.insert((relation.clone(), mode.clone()));
-            if is_new && there_before.contains(&relation) {
+            if is_new {
                 one.locks.push(LockTaken {
                     blocks: Blocks::of(&mode),
                     relation,
@@ -270,14 +264,17 @@ async fn rehearse(
     Ok(rehearsed)
 }
 
-/// Locks on relations that this session holds, the system's own left out.
-async fn locks(connection: &mut PgConnection) -> Result<Vec<(String, String)>, sqlx::Error> {
+/// Locks on relations that the session holds, the system's own left out. Asked by another session, which sees what was
+/// there before: what the session made is not among them, and what it dropped is.
+async fn locks(watcher: &mut PgConnection, pid: i32) -> Result<Vec<(String, String)>, sqlx::Error> {
     sqlx::query_as(
         "SELECT DISTINCT l.relation::regclass::text, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
-         WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.granted
+         WHERE l.pid = $1 AND l.locktype = 'relation' AND l.granted
+           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
            AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'pg_toast'::regnamespace)
            AND c.relname NOT IN ('_sqlx_migrations', '_sqlx_migrations_pkey', '_llama_progress', '_llama_progress_pkey')",
     )
-    .fetch_all(connection)
+    .bind(pid)
+    .fetch_all(watcher)
     .await
 }
