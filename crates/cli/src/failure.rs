@@ -42,6 +42,7 @@ pub enum Code {
     LockHeld,
     JournalDamaged,
     SmokeFailed,
+    SchemaUnfit,
     RolledBack,
     NeedsHuman,
     ReleaseUnknown,
@@ -64,6 +65,7 @@ pub enum Code {
     BackupFailed,
     BackupUnproven,
     RestoreFailed,
+    HookFailed,
     CloudDenied,
     CloudUnavailable,
     Interrupted,
@@ -72,7 +74,7 @@ pub enum Code {
 
 impl Code {
     #[cfg(test)]
-    pub const ALL: [Code; 60] = [
+    pub const ALL: [Code; 62] = [
         Code::ConfigMissing,
         Code::ConfigInvalid,
         Code::EnvironmentUnknown,
@@ -107,6 +109,7 @@ impl Code {
         Code::LockHeld,
         Code::JournalDamaged,
         Code::SmokeFailed,
+        Code::SchemaUnfit,
         Code::RolledBack,
         Code::NeedsHuman,
         Code::ReleaseUnknown,
@@ -129,6 +132,7 @@ impl Code {
         Code::BackupFailed,
         Code::BackupUnproven,
         Code::RestoreFailed,
+        Code::HookFailed,
         Code::CloudDenied,
         Code::CloudUnavailable,
         Code::Interrupted,
@@ -184,6 +188,7 @@ impl Code {
             Code::NothingOpen => "LD0513",
             Code::NoAnswer => "LD0514",
             Code::SlotUnsuitable => "LD0515",
+            Code::SchemaUnfit => "LD0516",
             Code::MigrationFailed => "LD0601",
             Code::DatabaseUnavailable => "LD0602",
             Code::ContractRefused => "LD0603",
@@ -194,6 +199,7 @@ impl Code {
             Code::BackupFailed => "LD0614",
             Code::BackupUnproven => "LD0615",
             Code::RestoreFailed => "LD0616",
+            Code::HookFailed => "LD0604",
             Code::CloudDenied => "LD0701",
             Code::CloudUnavailable => "LD0702",
             Code::Interrupted => "LD0801",
@@ -240,7 +246,7 @@ impl Code {
             | Code::PhaseTooEarly
             | Code::DataWouldBeLost
             | Code::BackupUnknown => 2,
-            Code::SmokeFailed | Code::RolledBack => 3,
+            Code::SmokeFailed | Code::SchemaUnfit | Code::RolledBack => 3,
             Code::LockHeld | Code::StackBusy | Code::NoAnswer => 4,
             Code::NeedsHuman | Code::JournalDamaged | Code::HistoryChanged => 5,
             Code::Interrupted => 130,
@@ -257,6 +263,7 @@ impl Code {
             | Code::BackupFailed
             | Code::BackupUnproven
             | Code::RestoreFailed
+            | Code::HookFailed
             | Code::CloudDenied
             | Code::CloudUnavailable
             | Code::Internal => 1,

@@ -14,6 +14,7 @@ mod console;
 mod embedded;
 mod failure;
 mod function_build;
+mod hooks;
 mod moment;
 mod paint;
 mod refusal;

@@ -6,6 +6,7 @@ mod gates;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use orchestrator::config::{DurationLimit, GateConfig, RolloutConfig, StepConfig};
@@ -13,7 +14,7 @@ use orchestrator::domain::Weight;
 use orchestrator::ledger::Actor;
 
 pub use duration::{Span, parse as parse_duration};
-pub use file::{Approval, Backup, CheckTable as Check, Contract, DataCheck, TrafficTable as Traffic};
+pub use file::{Approval, Backup, CheckTable as Check, Contract, DataCheck, HookTime, TrafficTable as Traffic};
 
 use crate::cargo_build::CargoBuild;
 use crate::failure::{Code, Failure, Outcome};
@@ -56,6 +57,7 @@ pub struct Environment {
     pub database: Option<Database>,
     pub smoke: Vec<Check>,
     pub traffic: Option<Traffic>,
+    pub hooks: Vec<Hook>,
     pub rollout: RolloutConfig,
     pub backup: Backup,
     pub ledger: String,
@@ -65,6 +67,15 @@ pub struct Environment {
     pub port: u16,
     /// A Postgres that stands in for the one that the embedded cloud would start.
     pub database_url: Option<String>,
+}
+
+/// A command that runs before or after something that happens to the database.
+#[derive(Clone, Debug)]
+pub struct Hook {
+    pub when: HookTime,
+    /// Never empty.
+    pub command: Vec<String>,
+    pub timeout: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -161,6 +172,8 @@ impl Settings {
                 database: database.clone(),
                 smoke: table.smoke.unwrap_or_else(|| parsed.smoke.clone()),
                 traffic: table.traffic,
+                hooks: hooks(table.hooks.as_ref().unwrap_or(&parsed.hooks))
+                    .map_err(|error| invalid(format!("environment {name}: {error}")))?,
                 seed: table.seed,
                 port: table.port.unwrap_or(0),
                 database_url: surroundings.database_url.clone().filter(|_| local),
@@ -237,6 +250,25 @@ fn find(from: &Path) -> Outcome<PathBuf> {
         })
 }
 
+/// How long a hook may take whose settings do not say.
+const HOOK_TIMEOUT: SignedDuration = SignedDuration::from_mins(1);
+
+fn hooks(tables: &[file::HookTable]) -> Result<Vec<Hook>, String> {
+    let hook = |table: &file::HookTable| {
+        let when = table.when;
+        if table.command.first().is_none_or(String::is_empty) {
+            return Err(format!("a {when} hook has no command"));
+        }
+        let timeout = table.timeout.map_or(HOOK_TIMEOUT, |timeout| timeout.0);
+        Ok(Hook {
+            when,
+            command: table.command.clone(),
+            timeout: Duration::try_from(timeout).map_err(|error| format!("a {when} hook's timeout: {error}"))?,
+        })
+    };
+    tables.iter().map(hook).collect()
+}
+
 /// The environment's word, else the file's, else the default: the runbook's figures, and seconds in `local`.
 fn rollout(name: &str, own: &file::RolloutTable, shared: &file::RolloutTable) -> Result<RolloutConfig, String> {
     let default = if name == LOCAL {
@@ -260,6 +292,7 @@ fn rollout(name: &str, own: &file::RolloutTable, shared: &file::RolloutTable) ->
         lock_margin: span(own.lock_margin, shared.lock_margin, default.lock_margin),
         convergence: default.convergence,
         websocket_drain: span(own.websocket_drain, shared.websocket_drain, default.websocket_drain),
+        live_checks: own.live_checks.or(shared.live_checks).unwrap_or(default.live_checks),
     })
 }
 
@@ -401,6 +434,26 @@ mod tests {
     }
 
     #[test]
+    fn an_environments_hooks_stand_instead_of_the_files() {
+        let settings = resolve(
+            "[app]\npackage = 'stacks'\n[[hooks]]\nwhen = 'before-backup'\ncommand = ['announce', 'it']\n\
+             [environments.local]\n[environments.dev]\nregion = 'x'\n\
+             [[environments.dev.hooks]]\nwhen = 'after-migrate'\ncommand = ['check']\ntimeout = '5m'\n",
+        )
+        .unwrap();
+        let hooks = |name: &str| {
+            let hooks = settings.environment(name).unwrap().hooks.iter();
+            let told = hooks.map(|hook| (hook.when.to_string(), hook.command.join(" "), hook.timeout.as_secs()));
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            hooks("local"),
+            [("before-backup".to_owned(), "announce it".to_owned(), 60)]
+        );
+        assert_eq!(hooks("dev"), [("after-migrate".to_owned(), "check".to_owned(), 300)]);
+    }
+
+    #[test]
     fn what_is_wrong_is_refused_with_its_place() {
         let head = "[app]\npackage = 'stacks'\n";
         for (text, expected) in [
@@ -415,6 +468,14 @@ mod tests {
             (
                 &format!("{head}[rollout]\nsteps = [{{weight = 50, bake = '1s'}}]\n[environments.local]\n"),
                 "must rise",
+            ),
+            (
+                &format!("{head}[[hooks]]\nwhen = 'before-lunch'\ncommand = ['x']\n[environments.local]\n"),
+                "is not valid",
+            ),
+            (
+                &format!("{head}[[hooks]]\nwhen = 'before-backup'\ncommand = []\n[environments.local]\n"),
+                "a before-backup hook has no command",
             ),
             (
                 &format!("{head}[rollout]\npoll = '5 parsecs'\n[environments.local]\n"),

@@ -30,6 +30,9 @@ pub struct RolloutConfig {
     pub convergence: ConvergenceConfig,
     /// How long calls over WebSocket connections get to end after a switch; zero waits for none.
     pub websocket_drain: SignedDuration,
+    /// How often each smoke check runs against the live release before the schema is expanded, and again after it; 0 for
+    /// not at all.
+    pub live_checks: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -245,6 +248,7 @@ impl Default for RolloutConfig {
             convergence: ConvergenceConfig::default(),
             // API Gateway waits for an integration at most 29 s.
             websocket_drain: SignedDuration::from_secs(30),
+            live_checks: 3,
         }
     }
 }
@@ -354,6 +358,9 @@ impl RolloutConfig {
                     );
                 }
             }
+        }
+        if self.live_checks > 20 {
+            return wrong("live_checks", "must be at most 20");
         }
         let durations = [
             ("poll_interval", self.poll_interval, SignedDuration::from_millis(100)),

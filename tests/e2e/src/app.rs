@@ -3,21 +3,27 @@
 
 use std::process::ExitCode;
 
+use cfn::id::secretsmanager::SecretId;
 use cfn::sqs::Queue;
 use cfn::{Expr, Target, Value};
 use stack::apigateway::{MethodOptions, RestApi, StageOptions};
+use stack::ec2::{SubnetSelection, SubnetType, Vpc};
 use stack::lambda::{Code, Function, Runtime};
+use stack::rds::{DatabaseInstance, postgres};
 use stack::{App, BlueGreen, CfnOutput, CfnResource, Scope, Stack};
 
 fn main() -> ExitCode {
     stack::run(|app| {
         let scenario = scenario(app);
         let service = Stack::new(app, "Service").build();
-        let hello = Function::new(&service, "Hello", Runtime::provided_al2023(), Code::asset("function"))
+        let mut hello = Function::new(&service, "Hello", Runtime::provided_al2023(), Code::asset("function"))
             .handler("bootstrap")
             // A slow machine is no reason to fail.
-            .timeout(std::time::Duration::from_secs(60))
-            .build();
+            .timeout(std::time::Duration::from_secs(60));
+        if scenario == "database" {
+            hello = hello.environment("DB_SECRET_ARN", database(&service));
+        }
+        let hello = hello.build();
         let api = RestApi::new(&service, "Api")
             .deploy(false)
             .cloud_watch_role(false)
@@ -49,6 +55,19 @@ fn main() -> ExitCode {
             _ => {}
         }
     })
+}
+
+/// A server with a database; the ARN of its secret, which is an output too.
+fn database(service: &Stack) -> Value<SecretId> {
+    let vpc = Vpc::new(service, "Network").nat_gateways(0).build();
+    let inside = SubnetSelection::of_type(SubnetType::PrivateIsolated);
+    let database = DatabaseInstance::new(service, "Database", postgres("15.17"), &vpc)
+        .vpc_subnets(inside)
+        .database_name("items")
+        .build();
+    let arn = database.secret().secret_arn();
+    CfnOutput::new(service, "DatabaseSecretArn", arn.clone()).build();
+    arn
 }
 
 fn scenario(app: &App) -> String {

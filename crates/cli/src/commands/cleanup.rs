@@ -38,7 +38,7 @@ pub fn run(options: &Options, settings: &Settings, console: &Console) -> Outcome
         console.say(&format!("warning: {files} waits: {because}"));
     }
     console.print_json(&json!({ "environment": environment.name, "cleanup": done, "contracts": contracts }));
-    Ok(0)
+    Ok(u8::from(!contracts.failed_hooks.is_empty()))
 }
 
 /// The way back is given up before its time only by the environment's name.

@@ -14,11 +14,12 @@ use super::migrations::DatabaseMigrations;
 use super::stacks::Stacks;
 use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
+use crate::hooks::{self, Hooks};
 use crate::moment::until;
 use crate::refusal;
 use crate::rollout;
 use crate::session::Session;
-use crate::settings::Contract;
+use crate::settings::{Contract, HookTime};
 
 /// Leave to run contracts on the environment's database.
 ///
@@ -74,6 +75,7 @@ pub struct Contracts {
     pub waiting: Vec<String>,
     /// Why those that wait do.
     pub because: Option<String>,
+    pub failed_hooks: Vec<String>,
 }
 
 /// Runs the pending contracts where the settings say that `cleanup` does. What is in the way of them is no failure of the
@@ -112,6 +114,8 @@ pub async fn contract_on_cleanup(session: &Session<'_>, console: &Console) -> Ou
         }
         Err(failure) => return Err(failure),
     };
+    let hooks = Hooks::of(session, console.clone()).masking(&server);
+    hooks.before(HookTime::BeforeMigrate).await?;
     let options = Options {
         phases: Phases::default(),
         ..Options::rollout()
@@ -120,10 +124,14 @@ pub async fn contract_on_cleanup(session: &Session<'_>, console: &Console) -> Ou
         .up(&server, &options.contracting(permit), &database.events())
         .await
     {
-        Ok(report) => Ok(Contracts {
-            applied: report.applied.into_iter().map(|applied| applied.file).collect(),
-            ..Contracts::default()
-        }),
+        Ok(report) => {
+            let after = hooks.after(HookTime::AfterMigrate).await;
+            Ok(Contracts {
+                applied: report.applied.into_iter().map(|applied| applied.file).collect(),
+                failed_hooks: hooks::failures(&after),
+                ..Contracts::default()
+            })
+        }
         Err(error @ MigrateError::ContractTooEarly { .. }) => Ok(waiting(error.to_string())),
         Err(error) => Err(refusal::migrating(error)),
     }

@@ -6,6 +6,7 @@ use orchestrator::rollout::{Effect, Reason};
 
 use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
+use crate::hooks;
 use crate::refusal;
 
 /// The hash of the newest record, for whoever keeps this run's log: `audit verify --head` finds by it what was cut off or
@@ -48,11 +49,15 @@ fn before(end: &RolloutEnd) -> String {
 pub fn ended(end: &RolloutEnd, environment: &str, console: &Console) -> Outcome<u8> {
     console.clear();
     console.print_json(&serde_json::json!({ "event": "ended", "end": end }));
+    let failed_hooks = hooks::failures(&end.failed_hooks);
+    for failed in &failed_hooks {
+        console.say(&format!("warning: {failed}"));
+    }
     let before = before(end);
     match &end.result {
         RolloutResult::Promoted => {
             console.print(&format!("release {} is live in {environment}", end.release));
-            Ok(0)
+            Ok(u8::from(!failed_hooks.is_empty()))
         }
         RolloutResult::RolledBack { reason } if end.is_rollback => Err(Failure::new(
             code_of(reason),
@@ -70,6 +75,12 @@ pub fn ended(end: &RolloutEnd, environment: &str, console: &Console) -> Outcome<
             let failure = Failure::new(code_of(reason), message).because(anyhow::anyhow!("{reason}"));
             Err(match reason {
                 Reason::Interrupted { .. } => failure.hint("the traffic is settled; run the command again to deploy"),
+                Reason::LiveBroken { .. } => failure
+                    .hint("the schema is still expanded, and the live release goes on failing where it did in the checks")
+                    .hint(format!(
+                        "llama-deploy migrate down --env {environment} takes the expand back, if that loses nothing; where \
+                         only prepared statements are stale, ending the live release's sessions is enough"
+                    )),
                 _ => failure.hint(format!("llama-deploy history {environment} shows the rollout")),
             })
         }
@@ -92,6 +103,7 @@ fn code_of(reason: &Reason) -> Code {
         | Reason::Aborted { by: Some(_), .. }
         | Reason::NotApproved { .. } => Code::RolledBack,
         Reason::SmokeFailed { .. } => Code::SmokeFailed,
+        Reason::LiveBroken { .. } => Code::SchemaUnfit,
         Reason::Aborted { .. } | Reason::Interrupted { .. } => Code::Interrupted,
         Reason::EffectFailed { effect, .. } => match effect {
             Effect::Deploy => Code::StackFailed,

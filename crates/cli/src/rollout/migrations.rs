@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use aws::{Aws, Secret};
-use migrate::{BackupError, BackupOptions, Event, Events, MigrateError, Migrator, Options, Password, Phase};
+use migrate::{BackupError, BackupOptions, Event, Events, MigrateError, Migrator, Options, Password, Phase, Status};
 use orchestrator::ports::{Backup, Expanded, Migrations, PortError, PortErrorKind};
 
 use super::stacks::Stacks;
 use crate::console::Console;
+use crate::hooks::{HookFailed, Hooks};
 use crate::session::Session;
-use crate::settings::{Backup as BackupKind, Database};
+use crate::settings::{Backup as BackupKind, Database, HookTime};
 
 /// The certificates that RDS's own are signed with; the functions trust the same file.
 const RDS_ROOTS: &str = include_str!("../../../../functions/platform/certificates/amazon-rds-roots.pem");
@@ -24,6 +25,7 @@ pub struct DatabaseMigrations {
     backup: BackupKind,
     backups: PathBuf,
     seed: bool,
+    hooks: Hooks,
     console: Console,
 }
 
@@ -46,6 +48,7 @@ impl DatabaseMigrations {
                 .environment_folder(&session.environment.name)
                 .join("backups"),
             seed: session.environment.seed,
+            hooks: Hooks::of(session, console.clone()),
             console,
         }
     }
@@ -110,6 +113,12 @@ impl DatabaseMigrations {
         }
     }
 
+    /// Whether a rollout would apply anything.
+    fn is_any_pending(&self, status: &Status) -> Result<bool, PortError> {
+        let plan = status.plan(&self.options(Options::rollout()));
+        Ok(!plan.map_err(|error| migrating(&error))?.run().is_empty())
+    }
+
     pub fn events(&self) -> impl Events + use<> {
         let console = self.console.clone();
         move |event: Event| tell(&console, &event)
@@ -125,6 +134,9 @@ impl Migrations for DatabaseMigrations {
         let Some(connection) = self.connection().await? else {
             return Ok(None);
         };
+        let hooks = self.hooks.masking(&connection.database).about_backup(label);
+        let stopped = |failed: HookFailed| PortError::new(PortErrorKind::Invalid, "back up", label, failed.to_string());
+        let mut runs = hooks.before(HookTime::BeforeBackup).await.map_err(stopped)?;
         let location = match self.backup {
             BackupKind::None => return Ok(None),
             BackupKind::PgDump => {
@@ -144,7 +156,19 @@ impl Migrations for DatabaseMigrations {
                 self.aws.snapshot_database(&instance, label, &progress).await?.id
             }
         };
-        Ok(Some(Backup { location }))
+        runs.extend(hooks.after(HookTime::AfterBackup).await);
+        Ok(Some(Backup { location, hooks: runs }))
+    }
+
+    async fn expand_is_pending(&self) -> Result<bool, PortError> {
+        let Some(migrator) = self.migrator().map_err(|error| migrating(&error))? else {
+            return Ok(false);
+        };
+        let Some(connection) = self.connection().await? else {
+            return Ok(false);
+        };
+        let status = migrator.status(&connection.database).await;
+        self.is_any_pending(&status.map_err(|error| migrating(&error))?)
     }
 
     async fn expand(&self) -> Result<Expanded, PortError> {
@@ -152,19 +176,32 @@ impl Migrations for DatabaseMigrations {
             return Ok(Expanded::Applied {
                 count: 0,
                 schema_version: None,
+                hooks: Vec::new(),
             });
         };
         let Some(connection) = self.connection().await? else {
             return Ok(Expanded::NoDatabaseYet);
         };
-        let options = self.options(Options::rollout());
+        let status = migrator.status(&connection.database).await;
+        let is_pending = self.is_any_pending(&status.map_err(|error| migrating(&error))?)?;
+        let hooks = self.hooks.masking(&connection.database);
+        let stopped =
+            |failed: HookFailed| PortError::new(PortErrorKind::Invalid, "migrate", "the database", failed.to_string());
+        let mut runs = Vec::new();
+        if is_pending {
+            runs = hooks.before(HookTime::BeforeMigrate).await.map_err(stopped)?;
+        }
         let report = migrator
-            .up(&connection.database, &options, &self.events())
+            .up(&connection.database, &self.options(Options::rollout()), &self.events())
             .await
             .map_err(|error| migrating(&error))?;
+        if is_pending {
+            runs.extend(hooks.after(HookTime::AfterMigrate).await);
+        }
         Ok(Expanded::Applied {
             count: u32::try_from(report.applied.len()).unwrap_or(u32::MAX),
             schema_version: report.schema_version.map(|version| version.to_string()),
+            hooks: runs,
         })
     }
 }

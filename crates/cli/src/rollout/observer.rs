@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrator::driver::{Observer, RolloutEvent};
 use orchestrator::gates::{Judgement, Verdict};
 use orchestrator::ports::{InfrastructureProgress, SmokeCheckResult};
-use orchestrator::rollout::{Effect, Goal, Plan};
+use orchestrator::rollout::{Effect, Goal, LiveCheck, Plan};
 
 use crate::console::{Console, bar};
 use crate::moment::at;
@@ -121,6 +121,11 @@ impl Observer for Reporter {
                     console.say(&smoked(slot.as_str(), result));
                 }
             }
+            RolloutEvent::LiveChecked { expanded, checks } => {
+                for check in checks {
+                    console.say(&live_checked(*expanded, check));
+                }
+            }
             RolloutEvent::WaitingForTraffic { api, seen } => {
                 console.ticking(&format!("{api}: not in force yet: {seen}"))
             }
@@ -230,6 +235,16 @@ fn smoked(slot: &str, result: &SmokeCheckResult) -> String {
         result.detail,
         result.duration.as_secs_f64() * 1e3
     )
+}
+
+fn live_checked(expanded: bool, check: &LiveCheck) -> String {
+    let note = if !expanded && check.failures > 0 {
+        "; it is not judged after the expand"
+    } else {
+        ""
+    };
+    let when = if expanded { "after" } else { "before" };
+    format!("  live, {when} the expand: {check}{note}")
 }
 
 fn infrastructure(console: &Console, progress: &InfrastructureProgress) {

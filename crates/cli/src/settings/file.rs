@@ -2,6 +2,7 @@
 //! that is silently missing.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
 
@@ -18,6 +19,9 @@ pub struct File {
     pub cache: Option<CacheTable>,
     #[serde(default)]
     pub smoke: Vec<CheckTable>,
+    /// Commands before and after backups, migrations and restores.
+    #[serde(default)]
+    pub hooks: Vec<HookTable>,
     /// What every environment has that does not say otherwise.
     #[serde(default)]
     pub rollout: RolloutTable,
@@ -125,6 +129,46 @@ pub struct CheckTable {
     pub timeout: Option<Span>,
 }
 
+/// A command before or after something that happens to the database.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HookTable {
+    pub when: HookTime,
+    /// Its program and arguments; it runs in the project's folder.
+    pub command: Vec<String>,
+    pub timeout: Option<Span>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum HookTime {
+    BeforeBackup,
+    AfterBackup,
+    BeforeMigrate,
+    AfterMigrate,
+    BeforeRestore,
+    AfterRestore,
+}
+
+impl HookTime {
+    pub const AROUND_BACKUP: [Self; 2] = [Self::BeforeBackup, Self::AfterBackup];
+    pub const AROUND_MIGRATE: [Self; 2] = [Self::BeforeMigrate, Self::AfterMigrate];
+    pub const AROUND_RESTORE: [Self; 2] = [Self::BeforeRestore, Self::AfterRestore];
+}
+
+impl fmt::Display for HookTime {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            HookTime::BeforeBackup => "before-backup",
+            HookTime::AfterBackup => "after-backup",
+            HookTime::BeforeMigrate => "before-migrate",
+            HookTime::AfterMigrate => "after-migrate",
+            HookTime::BeforeRestore => "before-restore",
+            HookTime::AfterRestore => "after-restore",
+        })
+    }
+}
+
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RolloutTable {
@@ -143,6 +187,8 @@ pub struct RolloutTable {
     pub lock_margin: Option<Span>,
     /// How long calls over WebSocket connections get to end after a switch.
     pub websocket_drain: Option<Span>,
+    /// How often each smoke check runs against the live release before the schema is expanded, and again after it.
+    pub live_checks: Option<u32>,
     #[serde(default)]
     pub gates: GatesTable,
     pub backup: Option<Backup>,
@@ -199,6 +245,8 @@ pub struct EnvironmentTable {
     /// Where releases, journals and the lock are kept: a folder or `s3://BUCKET/PREFIX`.
     pub ledger: Option<String>,
     pub smoke: Option<Vec<CheckTable>>,
+    /// Instead of the file's.
+    pub hooks: Option<Vec<HookTable>>,
     #[serde(default)]
     pub rollout: RolloutTable,
     pub traffic: Option<TrafficTable>,

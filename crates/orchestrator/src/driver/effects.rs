@@ -23,6 +23,7 @@ impl Hands<'_> {
                 let expanded = self.change(|| ports.migrations.expand()).await?;
                 Ok(Event::Expanded { expanded })
             }
+            Effect::CheckLive { expanded } => self.check_live(state, *expanded).await,
             Effect::Deploy => {
                 let progress = |progress| self.tell(RolloutEvent::Infrastructure { progress });
                 let deployed = self.change(|| ports.infrastructure.deploy(&progress)).await?;

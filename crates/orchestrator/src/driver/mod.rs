@@ -16,6 +16,7 @@ mod inspect;
 mod interrupt;
 mod lease_end;
 mod live_aliases;
+mod live_checks;
 mod look_back;
 mod monitor;
 mod plan;

@@ -7,7 +7,7 @@ use crate::domain::{Slot, Weight};
 use crate::gates::{Judgement, Shortage};
 use crate::ledger::{Actor, LockRecord};
 use crate::ports::{AlarmObservation, InfrastructureProgress, SmokeCheckResult};
-use crate::rollout::{Effect, PhaseName, Plan, Reason, Request, RolloutNumber};
+use crate::rollout::{Effect, LiveCheck, PhaseName, Plan, Reason, Request, RolloutNumber};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -62,6 +62,11 @@ pub enum RolloutEvent {
     Smoked {
         slot: Slot,
         results: Vec<SmokeCheckResult>,
+    },
+    /// The live release before an expand, or after it. What failed before already is told and not judged.
+    LiveChecked {
+        expanded: bool,
+        checks: Vec<LiveCheck>,
     },
     /// A change was read back and is not in force for requests yet.
     WaitingForTraffic {

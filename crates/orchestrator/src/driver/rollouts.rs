@@ -13,7 +13,7 @@ use crate::config::RolloutConfig;
 use crate::domain::{EnvironmentName, ReleaseNumber};
 use crate::ledger::{Actor, Lease, LockError, OpenJournal, head, newest_request};
 use crate::ports::{
-    Checks, Clock, Infrastructure, Metrics, Migrations, PortError, PortErrorKind, Slots, Smoke, Traffic,
+    Checks, Clock, HookRun, Infrastructure, Metrics, Migrations, PortError, PortErrorKind, Slots, Smoke, Traffic,
 };
 use crate::rollout::{Goal, Phase, Plan, Reason, RolloutNumber, State};
 
@@ -67,6 +67,9 @@ pub struct RolloutEnd {
     /// The release that was live before.
     pub before: Option<ReleaseNumber>,
     pub result: RolloutResult,
+    /// The environment's commands around backup and migrations that failed without stopping it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed_hooks: Vec<HookRun>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -103,6 +106,7 @@ impl RolloutEnd {
             release: state.plan.release(),
             before,
             result,
+            failed_hooks: state.facts.hooks.iter().filter(|run| !run.succeeded).cloned().collect(),
         })
     }
 }

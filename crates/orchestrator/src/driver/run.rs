@@ -559,6 +559,8 @@ fn expectation(state: &State, effect: &Effect) -> String {
         Effect::Prepare => "nothing in the way; the live traffic as recorded".to_owned(),
         Effect::BackUp => "a backup, if the environment asks for one".to_owned(),
         Effect::Expand => "no expand migration pending".to_owned(),
+        Effect::CheckLive { expanded: false } => "what the live release can do, if the schema is to change".to_owned(),
+        Effect::CheckLive { expanded: true } => "the live release passes what it passed before".to_owned(),
         Effect::Deploy => "the stacks stand as synthesized".to_owned(),
         Effect::Establish => format!("the live traffic unmoved: {}", base()),
         Effect::Release { slot } => format!(

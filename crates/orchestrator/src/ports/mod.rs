@@ -22,7 +22,7 @@ pub use metrics::{
     AlarmName, AlarmObservation, AlarmState, Datapoint, FunctionMetric, MetricQuery, MetricSeries, MetricSource,
     Metrics, Statistic, WebSocketMetric,
 };
-pub use migrations::{Backup, Expanded, Migrations};
+pub use migrations::{Backup, Expanded, HookRun, Migrations};
 pub use slots::{Invocation, Removal, Slots};
 pub use smoke::{Smoke, SmokeCheckResult, SmokeTarget};
 pub use traffic::{Probe, Traffic};

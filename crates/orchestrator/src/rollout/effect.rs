@@ -13,6 +13,11 @@ pub enum Effect {
     Prepare,
     BackUp,
     Expand,
+    /// Run the smoke checks against what is live, before the expand or after it; what breaks between the two does not
+    /// survive the schema.
+    CheckLive {
+        expanded: bool,
+    },
     /// Deploy the stacks.
     Deploy,
     /// See that the live slot did not move; on a first rollout, take what is live as the baseline.
@@ -65,6 +70,10 @@ impl fmt::Display for Effect {
             Effect::Prepare => write!(formatter, "preparing"),
             Effect::BackUp => write!(formatter, "backing up the database"),
             Effect::Expand => write!(formatter, "expanding the schema"),
+            Effect::CheckLive { expanded: false } => write!(formatter, "checking the live release before the expand"),
+            Effect::CheckLive { expanded: true } => {
+                write!(formatter, "checking the live release against the expanded schema")
+            }
             Effect::Deploy => write!(formatter, "deploying the stacks"),
             Effect::Establish => write!(formatter, "verifying the live slot"),
             Effect::Release { slot } => write!(formatter, "releasing to slot {slot}"),

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, LiveRelease, NotedAlarm, PhaseName, Plan, Request};
+use super::{Effect, LiveCheck, LiveRelease, NotedAlarm, PhaseName, Plan, Request};
 use crate::domain::{Release, Weight};
 use crate::gates::{Before, Judgement, Shortage};
 use crate::ledger::Actor;
@@ -37,6 +37,11 @@ pub enum Event {
     },
     Expanded {
         expanded: Expanded,
+    },
+    /// `checks` are `None` where nothing is to be expanded, or no slot has all of the live traffic.
+    LiveChecked {
+        expanded: bool,
+        checks: Option<Vec<LiveCheck>>,
     },
     Deployed {
         deployed: Deployed,
@@ -144,6 +149,10 @@ pub enum Reason {
     SmokeFailed {
         failed: Vec<SmokeCheckResult>,
     },
+    /// The live release fails checks since the schema was expanded that it passed before.
+    LiveBroken {
+        broken: Vec<LiveCheck>,
+    },
     EffectFailed {
         effect: Effect,
         error: String,
@@ -195,6 +204,14 @@ impl fmt::Display for Reason {
                 for (index, result) in failed.iter().enumerate() {
                     let separator = if index == 0 { "" } else { "; " };
                     write!(formatter, "{separator}{}: {}", result.name, result.detail)?;
+                }
+                Ok(())
+            }
+            Reason::LiveBroken { broken } => {
+                write!(formatter, "the live release does not survive the expanded schema: ")?;
+                for (index, check) in broken.iter().enumerate() {
+                    let separator = if index == 0 { "" } else { "; " };
+                    write!(formatter, "{separator}{check}")?;
                 }
                 Ok(())
             }

@@ -11,6 +11,7 @@
 
 mod effect;
 mod event;
+mod live_checks;
 mod phase;
 mod plan;
 mod request;
@@ -21,6 +22,7 @@ mod transition;
 
 pub use effect::Effect;
 pub use event::{Event, Reason};
+pub use live_checks::{LiveCheck, LiveChecks, broken, tally};
 pub use phase::{Bake, Phase, PhaseName};
 pub use plan::{DeployWishes, Goal, Plan, PlannedStep, RolloutNumber};
 pub use request::Request;

@@ -33,6 +33,9 @@ pub struct Plan {
     /// What becomes of a bake that ends without a verdict.
     #[serde(default)]
     pub low_traffic: LowTraffic,
+    /// How often each check of the live release runs before an expand, and again after it; 0 for no such checks.
+    #[serde(default)]
+    pub live_checks: u32,
 }
 
 /// What whoever deploys says about this one rollout.
@@ -116,6 +119,7 @@ impl Plan {
             longest_blindness: config.gates.longest_blindness,
             approval_timeout: config.approval_timeout,
             low_traffic: config.gates.low_traffic,
+            live_checks: config.live_checks,
         }
     }
 
@@ -131,6 +135,7 @@ impl Plan {
             longest_blindness: SignedDuration::ZERO,
             approval_timeout: SignedDuration::ZERO,
             low_traffic: LowTraffic::RollBack,
+            live_checks: 0,
         }
     }
 

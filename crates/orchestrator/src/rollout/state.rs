@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, Goal, Phase, Plan};
+use super::{Effect, Goal, LiveChecks, Phase, Plan};
 use crate::domain::{
     ApiDeployment, FunctionName, FunctionVersion, Release, ReleaseNumber, ReleasedFunction, RestApiId, Slot,
     StageTarget, Weight,
 };
 use crate::gates::Before;
 use crate::ledger::Actor;
-use crate::ports::{AlarmObservation, Backup, Deployed};
+use crate::ports::{AlarmObservation, Backup, Deployed, HookRun};
 
 /// What was live before the rollout, and where a turning back goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +49,10 @@ pub struct Facts {
     /// What the live release did in the hour before.
     pub before: Before,
     pub backup: Option<Backup>,
+    /// The commands around backup and migrations that ran so far.
+    pub hooks: Vec<HookRun>,
     pub schema_version: Option<String>,
+    pub live_checks: LiveChecks,
     /// There was no database when the schema was to be expanded: again after the deploy.
     pub expand_pending: bool,
     pub deployed: Option<Deployed>,
@@ -115,7 +118,11 @@ impl State {
                 Goal::Rollback { repoint: true, .. } => self.release_effect(),
                 Goal::Rollback { repoint: false, .. } => Some(Effect::Promote),
             },
+            Phase::BackedUp if self.is_live_check_due() => Some(Effect::CheckLive { expanded: false }),
             Phase::BackedUp => Some(Effect::Expand),
+            Phase::Expanded if matches!(self.facts.live_checks, LiveChecks::Before(_)) => {
+                Some(Effect::CheckLive { expanded: true })
+            }
             Phase::Expanded => Some(Effect::Deploy),
             Phase::Deployed if self.facts.expand_pending => Some(Effect::Expand),
             Phase::Deployed if !self.facts.established => Some(Effect::Establish),
@@ -141,6 +148,12 @@ impl State {
             Phase::RollingBack { .. } => Some(Effect::Withdraw),
             Phase::Retained | Phase::RolledBack { .. } | Phase::NeedsHuman { .. } => None,
         }
+    }
+
+    /// Whether it is to be seen what the live release can do before the schema changes. Before the first deploy there is
+    /// nothing live.
+    fn is_live_check_due(&self) -> bool {
+        self.plan.live_checks > 0 && self.facts.deployed.is_some() && self.facts.live_checks == LiveChecks::Due
     }
 
     fn release_effect(&self) -> Option<Effect> {

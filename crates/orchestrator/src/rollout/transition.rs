@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
+use super::live_checks::broken;
 use super::requested::requested;
 use super::table::is_legal;
-use super::{Bake, Effect, Event, Facts, Goal, IllegalTransition, Phase, PhaseName, Plan, Reason, State};
+use super::{Bake, Effect, Event, Facts, Goal, IllegalTransition, LiveChecks, Phase, PhaseName, Plan, Reason, State};
 use crate::config::LowTraffic;
 use crate::gates::{Judgement, Verdict};
 use crate::ports::Expanded;
@@ -230,10 +231,16 @@ fn conclude(state: &State, event: &Event, pending: &Effect, next: &mut State) ->
         }
         (Effect::BackUp, Event::BackedUp { backup }) => {
             facts.backup = backup.clone();
+            facts
+                .hooks
+                .extend(backup.iter().flat_map(|backup| backup.hooks.clone()));
             next.phase = Phase::BackedUp;
         }
         (Effect::Expand, Event::Expanded { expanded }) => match expanded {
-            Expanded::Applied { schema_version, .. } => {
+            Expanded::Applied {
+                schema_version, hooks, ..
+            } => {
+                facts.hooks.extend(hooks.iter().cloned());
                 facts.schema_version = schema_version.clone();
                 facts.expand_pending = false;
                 if state.phase == Phase::BackedUp {
@@ -247,6 +254,29 @@ fn conclude(state: &State, event: &Event, pending: &Effect, next: &mut State) ->
             // The stacks stand and there is still no database: the environment has none.
             Expanded::NoDatabaseYet => facts.expand_pending = false,
         },
+        (
+            Effect::CheckLive { expanded: false },
+            Event::LiveChecked {
+                expanded: false,
+                checks,
+            },
+        ) => {
+            facts.live_checks = checks.clone().map_or(LiveChecks::NothingPending, LiveChecks::Before);
+        }
+        (
+            Effect::CheckLive { expanded: true },
+            Event::LiveChecked {
+                expanded: true,
+                checks: Some(after),
+            },
+        ) => {
+            if let LiveChecks::Before(before) = &facts.live_checks
+                && !broken(before, after).is_empty()
+            {
+                return Err(illegal(state, event, "the live release does not survive the schema"));
+            }
+            facts.live_checks = LiveChecks::Passed;
+        }
         (Effect::Deploy, Event::Deployed { deployed }) => {
             facts.deployed = Some(deployed.clone());
             next.phase = Phase::Deployed;

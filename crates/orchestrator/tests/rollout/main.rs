@@ -17,6 +17,7 @@ mod hand_over;
 mod happy;
 mod journal;
 mod leases;
+mod live_checks;
 mod lock;
 mod meddling;
 mod other_tools;

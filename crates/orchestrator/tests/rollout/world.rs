@@ -116,6 +116,12 @@ pub struct Inner {
     pub stuck_aliases: BTreeSet<String>,
     pub alarms: BTreeMap<String, AlarmObservation>,
     pub smoke_fails: bool,
+    /// The live stages fail their checks, whatever the schema.
+    pub live_fails: bool,
+    /// The live stages fail every other check from the expand on.
+    pub breaks_with_schema: bool,
+    /// How often the live stages were checked.
+    pub live_checks: u32,
     pub deploy_fails: bool,
     pub foreign_at: Option<(Timestamp, ApiTraffic)>,
     pub schema: Option<String>,
@@ -219,6 +225,9 @@ impl World {
                 stuck_aliases: BTreeSet::new(),
                 alarms: BTreeMap::new(),
                 smoke_fails: false,
+                live_fails: false,
+                breaks_with_schema: false,
+                live_checks: 0,
                 deploy_fails: false,
                 foreign_at: None,
                 schema: None,

@@ -74,9 +74,16 @@ impl Migrations for World {
             "backup",
             exists.then(|| Backup {
                 location: label.to_owned(),
+                hooks: Vec::new(),
             }),
         )
         .await
+    }
+
+    async fn expand_is_pending(&self) -> Result<bool, PortError> {
+        self.refuse("expand is pending").await?;
+        let inner = self.lock();
+        Ok(inner.is_deployed && inner.schema.is_none())
     }
 
     async fn expand(&self) -> Result<Expanded, PortError> {
@@ -89,6 +96,7 @@ impl Migrations for World {
                 Expanded::Applied {
                     count,
                     schema_version: Some("1".to_owned()),
+                    hooks: Vec::new(),
                 }
             } else {
                 Expanded::NoDatabaseYet
@@ -475,7 +483,10 @@ impl Smoke for World {
     async fn run(&self, target: &SmokeTarget) -> Result<Vec<SmokeCheckResult>, PortError> {
         self.refuse("smoke").await?;
         let mut inner = self.lock();
-        let passed = !inner.smoke_fails;
+        let is_live = inner.target().apis.iter().any(|api| api.live_url == target.base_url);
+        inner.live_checks += u32::from(is_live);
+        let breaks = inner.breaks_with_schema && inner.schema.is_some() && inner.live_checks.is_multiple_of(2);
+        let passed = !inner.smoke_fails && !(is_live && (inner.live_fails || breaks));
         if passed {
             let deployment = inner.apis[target.rest_api_id.as_str()].previews[&target.slot]
                 .deployment_id

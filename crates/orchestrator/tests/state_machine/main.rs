@@ -6,7 +6,7 @@ mod walk;
 use jiff::SignedDuration;
 use orchestrator::domain::{PerSlot, Slot};
 use orchestrator::gates::Verdict;
-use orchestrator::rollout::{Effect, Event, Phase, PhaseName, Plan, Reason, Request, State, step};
+use orchestrator::rollout::{Effect, Event, LiveChecks, Phase, PhaseName, Plan, Reason, Request, State, open, step};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -356,4 +356,49 @@ fn another_release_than_the_tested_one_gets_no_weight() {
 fn pairs_hold_one_value_for_each_slot() {
     let pair = PerSlot { blue: 1, green: 2 };
     assert_eq!((*pair.get(Slot::Blue), *pair.get(Slot::Green)), (1, 2));
+}
+
+/// Up to the expand, as `plan` says.
+fn expanded(plan: &Plan) -> State {
+    let mut state = step(&open(plan), &Event::LockTaken { epoch: 1 }).expect("the lock").0;
+    while state.phase != Phase::Expanded {
+        let effect = state.next_effect().expect("an effect is due");
+        let intent = Event::Intended {
+            effect: effect.clone(),
+            expected: String::new(),
+        };
+        state = step(&state, &intent).expect("due").0;
+        state = step(&state, &outcome(&effect, 3, 0)).expect("its outcome").0;
+    }
+    state
+}
+
+#[test]
+fn a_live_release_that_the_schema_breaks_is_never_recorded_as_sound() {
+    let state = expanded(&deploy_plan());
+    let effect = Effect::CheckLive { expanded: true };
+    assert_eq!(state.next_effect(), Some(effect.clone()));
+    let intent = Event::Intended {
+        effect,
+        expected: String::new(),
+    };
+    let state = step(&state, &intent).expect("due").0;
+    let checked = |failures| Event::LiveChecked {
+        expanded: true,
+        checks: Some(vec![live_check(failures)]),
+    };
+    let refused = step(&state, &checked(1)).expect_err("it passed before and fails now");
+    assert!(refused.to_string().contains("does not survive the schema"), "{refused}");
+    assert_eq!(step(&state, &checked(0)).expect("sound").1, Some(Effect::Deploy));
+}
+
+#[test]
+fn a_journal_of_before_these_checks_is_replayed_without_them() {
+    let mut stored = serde_json::to_value(deploy_plan()).expect("a plan is JSON");
+    let members = stored.as_object_mut().expect("an object");
+    assert!(members.remove("live_checks").is_some());
+    let plan: Plan = serde_json::from_value(stored).expect("an earlier program's plan");
+    let state = expanded(&plan);
+    assert_eq!(state.next_effect(), Some(Effect::Deploy));
+    assert_eq!(state.facts.live_checks, LiveChecks::Due);
 }

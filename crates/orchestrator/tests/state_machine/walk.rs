@@ -7,8 +7,8 @@ use orchestrator::gates::{Before, Judgement, Verdict};
 use orchestrator::ledger::Actor;
 use orchestrator::ports::{Deployed, Expanded};
 use orchestrator::rollout::{
-    DeployWishes, Effect, Event, LiveRelease, Phase, PhaseName, Plan, Reason, Request, RolloutNumber, State, is_legal,
-    open, replay, step,
+    DeployWishes, Effect, Event, LiveCheck, LiveChecks, LiveRelease, Phase, PhaseName, Plan, Reason, Request,
+    RolloutNumber, State, is_legal, open, replay, step,
 };
 use proptest::prelude::*;
 
@@ -64,6 +64,15 @@ pub fn judgement(verdict: Verdict) -> Judgement {
         requests: 100,
         findings: Vec::new(),
         samples: Some(Box::default()),
+    }
+}
+
+pub fn live_check(failures: u32) -> LiveCheck {
+    LiveCheck {
+        name: "GET /health".to_owned(),
+        runs: 3,
+        failures,
+        detail: "200".to_owned(),
     }
 }
 
@@ -146,7 +155,12 @@ pub fn outcome(effect: &Effect, variant: u8, now: i64) -> Event {
             expanded: Expanded::Applied {
                 count: 1,
                 schema_version: None,
+                hooks: Vec::new(),
             },
+        },
+        Effect::CheckLive { expanded } => Event::LiveChecked {
+            expanded: *expanded,
+            checks: (*expanded || variant % 3 != 1).then(|| vec![live_check(0)]),
         },
         Effect::Deploy => Event::Deployed { deployed: deployed() },
         Effect::Establish => Event::Established {
@@ -209,7 +223,7 @@ pub fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => Just(Move::Request { kind: 4 }),
         1 => Just(Move::Abort),
         1 => any::<bool>().prop_map(|proven| Move::Foreign { proven }),
-        4 => (0_usize..12, 0_u8..4).prop_map(|(effect, variant)| Move::OutOfPlace { effect, variant }),
+        4 => (0_usize..14, 0_u8..4).prop_map(|(effect, variant)| Move::OutOfPlace { effect, variant }),
     ];
     proptest::collection::vec(one, 1..120)
 }
@@ -219,7 +233,9 @@ pub fn all_effects() -> Vec<Effect> {
     vec![
         Effect::Prepare,
         Effect::BackUp,
+        Effect::CheckLive { expanded: false },
         Effect::Expand,
+        Effect::CheckLive { expanded: true },
         Effect::Deploy,
         Effect::Establish,
         Effect::Release { slot },
@@ -357,6 +373,14 @@ pub fn check(plan: &Plan, taken: &[(Event, State)]) -> Result<(), TestCaseError>
                         if bake.step == plan.steps.len() - 1 || before.promote_asked.is_some());
                     prop_assert!(from_bake || before.phase == Phase::Promoting);
                     prop_assert!(before.paused.is_none(), "a promotion while paused");
+                }
+                // 13: before the schema changes it is seen what the live release can do, and nothing follows the expand
+                // before it was seen that it still can.
+                if *effect == Effect::Expand && before.phase == Phase::BackedUp {
+                    prop_assert!(before.facts.live_checks != LiveChecks::Due || before.facts.deployed.is_none());
+                }
+                if matches!(effect, Effect::Deploy | Effect::Release { .. } | Effect::Shift { .. }) {
+                    prop_assert!(!matches!(before.facts.live_checks, LiveChecks::Before(_)));
                 }
                 // 9: what has to go back goes nowhere else.
                 if before.phase.name() == PhaseName::RollingBack {

@@ -67,7 +67,15 @@ impl Migrations for Process {
             }
             Ok(exists.then(|| Backup {
                 location: label.to_owned(),
+                hooks: Vec::new(),
             }))
+        })
+        .await
+    }
+
+    async fn expand_is_pending(&self) -> Result<bool, PortError> {
+        self.call("look for pending expands", Kind::Read, |world, _| {
+            Ok(world.is_deployed && world.migrations > world.schema)
         })
         .await
     }
@@ -86,6 +94,7 @@ impl Migrations for Process {
             Ok(Expanded::Applied {
                 count: newest - before,
                 schema_version: world.schema.map(|version| version.to_string()),
+                hooks: Vec::new(),
             })
         })
         .await

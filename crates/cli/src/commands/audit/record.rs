@@ -2,7 +2,8 @@
 
 use orchestrator::gates::{Finding, Judgement, Numbers};
 use orchestrator::ledger::Record;
-use orchestrator::rollout::{Event, Goal, Plan, PlannedStep};
+use orchestrator::ports::{Expanded, HookRun};
+use orchestrator::rollout::{Event, Goal, LiveCheck, Plan, PlannedStep};
 
 use crate::moment::at;
 
@@ -54,12 +55,34 @@ fn event(event: &Event) -> (String, Vec<String>) {
                 None => format!("nothing is live yet; {in_alarm} alarms noted"),
             }
         }
-        Event::BackedUp { backup } => backup.as_ref().map_or_else(
-            || "no backup was asked for".to_owned(),
-            |backup| format!("backed up: {}", serde_json::to_string(backup).unwrap_or_default()),
-        ),
-        Event::Expanded { expanded } => {
-            format!("expanded: {}", serde_json::to_string(expanded).unwrap_or_default())
+        Event::BackedUp { backup: None } => "no backup was asked for".to_owned(),
+        Event::BackedUp { backup: Some(backup) } => {
+            more = backup.hooks.iter().flat_map(hook).collect();
+            format!("backed up: {}", backup.location)
+        }
+        Event::Expanded {
+            expanded: Expanded::NoDatabaseYet,
+        } => "there is no database to expand yet".to_owned(),
+        Event::Expanded {
+            expanded:
+                Expanded::Applied {
+                    count,
+                    schema_version,
+                    hooks,
+                },
+        } => {
+            more = hooks.iter().flat_map(hook).collect();
+            let version = schema_version.as_deref().unwrap_or("no version");
+            format!("expanded: {count} applied, the schema is at {version}")
+        }
+        Event::LiveChecked { checks: None, .. } => "no expand is pending: the live release is not checked".to_owned(),
+        Event::LiveChecked {
+            expanded,
+            checks: Some(checks),
+        } => {
+            more = checks.iter().map(LiveCheck::to_string).collect();
+            let when = if *expanded { "after" } else { "before" };
+            format!("the live release {when} the expand")
         }
         Event::Deployed { deployed } => {
             let changed = if deployed.changed { "changed" } else { "as they were" };
@@ -137,6 +160,14 @@ fn planned(plan: &Plan) -> Vec<String> {
 }
 
 /// Verdict, numbers and bounds of every gate, what was asked, and for which window. The samples by period are in the JSON.
+/// A command of the settings, and the end of what it wrote.
+fn hook(run: &HookRun) -> Vec<String> {
+    let sign = if run.succeeded { "✓" } else { "✗" };
+    let head = format!("{sign} {}: {} ({})", run.when, run.command, run.ended);
+    let output = run.output.lines().map(|line| format!("  {line}"));
+    std::iter::once(head).chain(output).collect()
+}
+
 fn decided(judgement: &Judgement) -> Vec<String> {
     let mut lines: Vec<String> = judgement.findings.iter().map(found).collect();
     match &judgement.samples {

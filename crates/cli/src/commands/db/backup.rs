@@ -7,8 +7,9 @@ use super::{OpenDatabase, dump, snapshot};
 use crate::arguments::DbBackup;
 use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
+use crate::hooks::Hooks;
 use crate::rollout::now;
-use crate::settings::{Backup, Settings};
+use crate::settings::{Backup, HookTime, Settings};
 
 pub fn run(options: &DbBackup, settings: &Settings, console: &Console) -> Outcome<u8> {
     let kind = kind(options, settings)?;
@@ -18,10 +19,13 @@ pub fn run(options: &DbBackup, settings: &Settings, console: &Console) -> Outcom
         .clone()
         .unwrap_or_else(|| now().strftime("by-hand-%Y%m%d-%H%M%S").to_string());
     console.waiting(&format!("backup {id} of {}", open.server));
-    let made = match kind {
-        Kind::Dump => dump::back_up(&open, &id)?,
-        Kind::Snapshot => snapshot::back_up(&open, &id, console)?,
-    };
+    let hooks = Hooks::of(&open.session, console.clone())
+        .masking(&open.server)
+        .about_backup(&id);
+    let (made, ends_with) = hooks.around(&open.session.runtime, HookTime::AROUND_BACKUP, || match kind {
+        Kind::Dump => dump::back_up(&open, &id),
+        Kind::Snapshot => snapshot::back_up(&open, &id, console),
+    })?;
     console.clear();
     let environment = &open.environment().name;
     console.print(&format!("backup {} ({kind}) is made", made.id));
@@ -30,7 +34,7 @@ pub fn run(options: &DbBackup, settings: &Settings, console: &Console) -> Outcom
         made.id
     ));
     console.print_json(&json!({ "environment": environment, "backup": made }));
-    Ok(0)
+    Ok(ends_with)
 }
 
 fn kind(options: &DbBackup, settings: &Settings) -> Outcome<Kind> {

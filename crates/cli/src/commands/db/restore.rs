@@ -9,9 +9,10 @@ use super::{OpenDatabase, dump, snapshot};
 use crate::arguments::DbRestore;
 use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
+use crate::hooks::Hooks;
 use crate::moment;
 use crate::rollout::{self, now};
-use crate::settings::{Environment, Settings};
+use crate::settings::{Environment, HookTime, Settings};
 
 pub fn run(options: &DbRestore, settings: &Settings, console: &Console) -> Outcome<u8> {
     let environment = settings.environment(options.environment.name())?;
@@ -25,9 +26,14 @@ pub fn run(options: &DbRestore, settings: &Settings, console: &Console) -> Outco
     say_what_is_lost(&entry, environment, now(), console);
     consent(options.confirm.as_deref(), environment, console)?;
     console.waiting(&format!("restoring {} beside the database", entry.id));
+    let runtime = &open.session.runtime;
+    let hooks = Hooks::of(&open.session, console.clone())
+        .masking(&open.server)
+        .about_backup(&entry.id);
+    let around = HookTime::AROUND_RESTORE;
     match entry.kind {
         Kind::Dump => {
-            let restored = dump::restore(&open, &entry.id)?;
+            let (restored, ends_with) = hooks.around(runtime, around, || dump::restore(&open, &entry.id))?;
             console.clear();
             console.print(&format!(
                 "{} serves what backup {} holds: {} tables with {} rows",
@@ -41,9 +47,12 @@ pub fn run(options: &DbRestore, settings: &Settings, console: &Console) -> Outco
                 "environment": environment.name, "backup": entry.id, "kept_as": restored.kept_as,
                 "tables": restored.tables, "rows": restored.rows,
             }));
-            Ok(0)
+            Ok(ends_with)
         }
-        Kind::Snapshot => snapshot::restore(&open, &entry, console),
+        Kind::Snapshot => {
+            let (restored, ends_with) = hooks.around(runtime, around, || snapshot::restore(&open, &entry, console))?;
+            Ok(restored.max(ends_with))
+        }
     }
 }
 

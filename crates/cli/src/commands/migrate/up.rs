@@ -10,9 +10,10 @@ use super::{OpenDatabase, rehearsal};
 use crate::arguments::MigrateUp;
 use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
+use crate::hooks::Hooks;
 use crate::refusal;
 use crate::rollout;
-use crate::settings::Settings;
+use crate::settings::{HookTime, Settings};
 
 pub fn run(options: &MigrateUp, settings: &Settings, console: &Console) -> Outcome<u8> {
     let open = OpenDatabase::find(options.environment.name(), settings, console)?;
@@ -42,9 +43,21 @@ pub fn run(options: &MigrateUp, settings: &Settings, console: &Console) -> Outco
         }));
         return Ok(0);
     }
-    let report = runtime
-        .block_on(migrator.up(&open.server, &wished, &open.wired.events()))
-        .map_err(refusal::migrating)?;
+    let run = || {
+        runtime
+            .block_on(migrator.up(&open.server, &wished, &open.wired.events()))
+            .map_err(refusal::migrating)
+    };
+    let plan = status.plan(&wished).map_err(refusal::migrating)?;
+    let (report, ends_with) = if plan.run().is_empty() {
+        (run()?, 0)
+    } else {
+        Hooks::of(&open.session, console.clone()).masking(&open.server).around(
+            runtime,
+            HookTime::AROUND_MIGRATE,
+            run,
+        )?
+    };
     console.clear();
     say_held(&report.held, console);
     let version = report
@@ -60,7 +73,7 @@ pub fn run(options: &MigrateUp, settings: &Settings, console: &Console) -> Outco
         "environment": open.environment().name, "applied": applied, "held": held(&report.held),
         "schema_version": report.schema_version,
     }));
-    Ok(0)
+    Ok(ends_with)
 }
 
 /// What was asked for by name has to be possible; what was not is held where it is not.

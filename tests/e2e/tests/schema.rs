@@ -1,0 +1,134 @@
+//! The schema grows under a live release: what that does not survive is found before anything is deployed.
+
+use e2e::{Project, get, settings};
+use serde_json::Value;
+
+const DATABASE: &str = "[database]\nsecret-output = 'DatabaseSecretArn'\nmigrations = 'migrations'\n";
+const ITEMS: &str = "CREATE TABLE items (id int); INSERT INTO items SELECT generate_series(1, 3)";
+
+/// A live release that keeps a prepared `SELECT *` over a table that is there, and no rollout so far.
+fn reader(more: &str) -> Project {
+    let project = Project::empty();
+    let service = settings("", "context = { scenario = 'database' }");
+    project.write("llama-deploy.toml", &format!("{service}{DATABASE}{more}"));
+    project.function("reader");
+    project.write("migrations/10_items.expand.sql", ITEMS);
+    project.run(&["deploy"]).expect(0);
+    project.run(&["migrate", "up"]).expect(0);
+    project
+}
+
+/// The effects that were intended, in order.
+fn intended(journal: &[Value]) -> Vec<&str> {
+    let events = journal.iter().map(|record| &record["event"]);
+    events
+        .filter(|event| event["kind"] == "intended")
+        .filter_map(|event| event["effect"]["kind"].as_str())
+        .collect()
+}
+
+#[test]
+fn a_prepared_select_of_everything_is_found_before_anything_is_shifted() {
+    let hook = |when: &str| format!("[[hooks]]\nwhen = '{when}-migrate'\ncommand = ['sh', '-c', 'echo {when} it']\n");
+    let project = reader(&format!("{}{}", hook("before"), hook("after")));
+    project.write(
+        "migrations/20_price.expand.sql",
+        "ALTER TABLE items ADD COLUMN price int",
+    );
+
+    let turned_back = project.run(&["deploy", "--blue-green"]).expect(3).stderr;
+    assert!(turned_back.contains("error[LD0516]"), "{turned_back}");
+    assert!(
+        turned_back.contains(
+            "hello failed 3 of 3 times: HTTP status 500 instead of 200: cached plan must not change result type"
+        ),
+        "{turned_back}"
+    );
+    let journal = project.journal(1);
+    assert_eq!(
+        intended(&journal),
+        ["prepare", "back_up", "check_live", "expand", "check_live", "withdraw"],
+        "nothing was deployed, released or shifted"
+    );
+
+    let audit = project.run(&["audit", "show", "local"]).expect(0).stdout;
+    for line in [
+        "before-migrate: sh -c echo before it",
+        "after it",
+        "live release before the expand",
+    ] {
+        assert!(audit.contains(line), "{audit}");
+    }
+}
+
+#[test]
+fn a_hook_that_fails_before_a_migration_keeps_the_schema_as_it_is() {
+    let hook = "[[hooks]]\nwhen = 'before-migrate'\ncommand = ['sh', '-c', 'echo the team says no; exit 1']\n";
+    let project = reader("");
+    let settings = std::fs::read_to_string(project.path().join("llama-deploy.toml")).expect("the settings");
+    project.write("llama-deploy.toml", &format!("{settings}{hook}"));
+    project.write(
+        "migrations/20_price.expand.sql",
+        "ALTER TABLE items ADD COLUMN price int",
+    );
+    let stopped = project.run(&["deploy", "--blue-green"]).expect(1).stderr;
+    assert!(stopped.contains("the team says no"), "{stopped}");
+    let status = project.run(&["migrate", "status", "--json"]).expect(0).json().remove(0);
+    let pending: Vec<&str> = status["pending"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|pending| pending["file"].as_str())
+        .collect();
+    assert_eq!(pending, ["20_price.expand.sql"]);
+}
+
+#[test]
+fn a_contract_runs_when_a_backup_is_proven_and_no_session_of_another_version_is_left() {
+    let project = reader("");
+    project.write(
+        "migrations/20_price.expand.sql",
+        "ALTER TABLE items ADD COLUMN price int",
+    );
+    project.run(&["migrate", "up"]).expect(0);
+    project.write(
+        "migrations/30_price.contract.sql",
+        "ALTER TABLE items DROP COLUMN price",
+    );
+    let contract = || project.run(&["migrate", "up", "--phase", "contract"]);
+
+    let unproven = contract().expect(2).stderr;
+    assert!(unproven.contains("error[LD0603]"), "{unproven}");
+    assert!(
+        unproven.contains("no backup of the schema as it is now (20) has been restored for a proof"),
+        "{unproven}"
+    );
+    project
+        .run(&["db", "backup", "--pg-dump", "--backup-id", "before"])
+        .expect(0);
+    contract().expect(2);
+    project.run(&["db", "verify"]).expect(0);
+
+    // A function that no release holds: nobody knows whether its version needs what is taken away.
+    let deployed = ["deploy", "--outputs-file", "outputs.json"];
+    project.run(&deployed).expect(0);
+    let outputs = std::fs::read_to_string(project.path().join("outputs.json")).expect("the outputs");
+    let outputs: Value = serde_json::from_str(&outputs).expect("they are JSON");
+    let url = outputs["Service"]["Url"].as_str().expect("the API's address");
+    let host = url.strip_prefix("https://").expect("an address of AWS's");
+    let api = host.split('.').next().expect("it begins with the API's id");
+    let endpoint = project.endpoint();
+    let answer = get(&format!("{endpoint}/_aws/execute-api/{api}/prod/hello")).expect("an answer");
+    assert_eq!(answer, (200, "hello, 3 items".to_owned()));
+    let connected = contract().expect(2).stderr;
+    assert!(
+        connected.contains("error[LD0603]") && connected.contains(":1\", since "),
+        "{connected}"
+    );
+
+    // The functions end with the cloud, and it comes back with the database.
+    project.run(&["local", "down"]).expect(0);
+    let contracted = contract().expect(0);
+    assert!(contracted.stderr.contains("backup before"), "{}", contracted.stderr);
+    assert!(contracted.stdout.contains("1 applied"), "{}", contracted.stdout);
+}
