@@ -25,11 +25,12 @@ const CLIENTS: usize = 3;
 const PAUSE: Duration = Duration::from_millis(6);
 
 /// Fast: bakes of fractions of a second, and a lease that a dead process does not hold for long. The limits leave a
-/// failing tenth no chance and need some hundred requests.
+/// failing tenth no chance and need some hundred requests, which large shares get soon.
 const ROLLOUT: &str = "lock-margin = '800ms'\ngates.settle = '0s'\ngates.metric-period = '1s'\ngates.minimum-requests = 40\n\
     gates.lambda-error-rate = { fail-above-percent = 5.0, pass-at-most-percent = 1.0 }\n";
-const STEPS: [(&str, &str); 2] = [
-    ("weight = 10, bake = '3s'", "weight = 25, bake = '300ms'"),
+const STEPS: [(&str, &str); 3] = [
+    ("weight = 10, bake = '3s'", "weight = 40, bake = '300ms'"),
+    ("weight = 50", "weight = 70"),
     ("bake = '3s'", "bake = '300ms'"),
 ];
 
