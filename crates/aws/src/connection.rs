@@ -67,6 +67,7 @@ struct Shared {
     cloudformation: aws_sdk_cloudformation::Client,
     cloudformation_once: aws_sdk_cloudformation::Client,
     cloudwatch: aws_sdk_cloudwatch::Client,
+    dynamodb: aws_sdk_dynamodb::Client,
     elasticache: aws_sdk_elasticache::Client,
     lambda: aws_sdk_lambda::Client,
     lambda_once: aws_sdk_lambda::Client,
@@ -96,6 +97,10 @@ const CLOUDFORMATION: Rate = Rate {
 const CLOUDWATCH: Rate = Rate {
     per_second: 9.0,
     burst: 9,
+};
+const DYNAMODB: Rate = Rate {
+    per_second: 5.0,
+    burst: 10,
 };
 const ELASTICACHE: Rate = Rate {
     per_second: 5.0,
@@ -155,6 +160,7 @@ pub async fn connect(settings: Settings) -> Result<Aws, ConnectError> {
         cloudformation: aws_sdk_cloudformation::Client::new(&cloudformation),
         cloudformation_once: aws_sdk_cloudformation::Client::new(&once(&cloudformation)),
         cloudwatch: aws_sdk_cloudwatch::Client::new(&paced(CLOUDWATCH)),
+        dynamodb: aws_sdk_dynamodb::Client::new(&paced(DYNAMODB)),
         elasticache: aws_sdk_elasticache::Client::new(&paced(ELASTICACHE)),
         lambda: aws_sdk_lambda::Client::new(&lambda),
         lambda_once: aws_sdk_lambda::Client::new(&once(&lambda)),
@@ -232,6 +238,10 @@ impl Aws {
 
     pub(crate) fn cloudwatch(&self) -> &aws_sdk_cloudwatch::Client {
         &self.shared.cloudwatch
+    }
+
+    pub(crate) fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
+        &self.shared.dynamodb
     }
 
     pub(crate) fn elasticache(&self) -> &aws_sdk_elasticache::Client {

@@ -177,6 +177,7 @@ pub(crate) fn kind_of(code: &str, message: &str, status: u16) -> PortErrorKind {
         | "AlreadyExistsException"
         | "TokenAlreadyExistsException"
         | "InvalidChangeSetStatus"
+        | "DBInstanceAlreadyExists"
         | "DBSnapshotAlreadyExists"
         | "InvalidDBInstanceState" => PortErrorKind::Conflict,
         "NotFound"
@@ -190,7 +191,11 @@ pub(crate) fn kind_of(code: &str, message: &str, status: u16) -> PortErrorKind {
         | "DBInstanceNotFound"
         | "DBInstanceNotFoundFault"
         | "DBSnapshotNotFound"
-        | "DBSnapshotNotFoundFault" => PortErrorKind::NotFound,
+        | "DBSnapshotNotFoundFault"
+        | "ReplicationGroupNotFoundFault"
+        | "SnapshotNotFoundFault"
+        | "TableNotFoundException"
+        | "BackupNotFoundException" => PortErrorKind::NotFound,
         // CloudFormation has no code of its own for a stack that is not there.
         "ValidationError" if message.contains("does not exist") => PortErrorKind::NotFound,
         // Nor for one that somebody else began to change since we looked.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use aws_sdk_rds::types::DbSnapshot;
+use aws_sdk_rds::types::{DbSnapshot, Tag};
+use aws_smithy_types::DateTime;
+use jiff::Timestamp;
 use orchestrator::ports::PortErrorKind;
 use tokio::time::Instant;
 
@@ -10,7 +12,15 @@ use crate::connection::Aws;
 use crate::failure::{Failure, failed};
 
 /// The first snapshot of a large instance takes long, later ones are incremental.
-const WAIT_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
+pub(crate) const WAIT_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
+
+/// Pages of a hundred instances or snapshots.
+pub(crate) const PAGE_LIMIT: usize = 50;
+
+/// The tag that makes a snapshot ours; its value is the environment.
+pub(crate) const ENVIRONMENT: &str = "llama-deploy:environment";
+/// The tag of a snapshot that a proved restore was made from; its value is when.
+pub(crate) const VERIFIED: &str = "llama-deploy:verified";
 
 /// A snapshot that was seen to be complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +41,7 @@ impl Aws {
     pub async fn snapshot_database(
         &self,
         instance: &str,
+        environment: &str,
         label: &str,
         progress: &(dyn Fn(i32) + Send + Sync),
     ) -> Result<Snapshot, Failure> {
@@ -40,6 +51,7 @@ impl Aws {
             .create_db_snapshot()
             .db_instance_identifier(instance)
             .db_snapshot_identifier(&id)
+            .tags(Tag::builder().key(ENVIRONMENT).value(environment).build())
             .send()
             .await
             .map_err(failed("CreateDBSnapshot", instance));
@@ -71,7 +83,7 @@ impl Aws {
         }
     }
 
-    async fn describe_snapshot(&self, id: &str) -> Result<DbSnapshot, Failure> {
+    pub(crate) async fn describe_snapshot(&self, id: &str) -> Result<DbSnapshot, Failure> {
         let found = self
             .rds()
             .describe_db_snapshots()
@@ -92,20 +104,25 @@ fn verified(snapshot: DbSnapshot, id: &str, instance: &str) -> Result<Snapshot, 
     }
     Ok(Snapshot {
         id: id.to_owned(),
-        arn: snapshot.db_snapshot_arn,
         instance: instance.to_owned(),
-        engine: [snapshot.engine, snapshot.engine_version]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join(" "),
+        engine: engine(&snapshot),
+        arn: snapshot.db_snapshot_arn,
         allocated_gib: snapshot.allocated_storage.unwrap_or(0),
         encrypted: snapshot.encrypted.unwrap_or(false),
     })
 }
 
+pub(crate) fn engine(snapshot: &DbSnapshot) -> String {
+    let parts = [snapshot.engine.as_deref(), snapshot.engine_version.as_deref()];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+pub(crate) fn moment(at: &DateTime) -> Option<Timestamp> {
+    Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()
+}
+
 /// RDS takes letters, digits and single hyphens, begins with a letter, and at most 255 characters.
-fn snapshot_id(instance: &str, label: &str) -> String {
+pub(crate) fn snapshot_id(instance: &str, label: &str) -> String {
     let mut id = String::new();
     for character in format!("llama-deploy-{instance}-{label}").chars() {
         let character = if character.is_ascii_alphanumeric() {
@@ -163,7 +180,9 @@ mod tests {
         let seen = Mutex::new(Vec::new());
         let aws = connected(&stub).await;
         let snapshot = aws
-            .snapshot_database("phase2", "release 3", &|percent| seen.lock().unwrap().push(percent))
+            .snapshot_database("phase2", "prod", "release 3", &|percent| {
+                seen.lock().unwrap().push(percent)
+            })
             .await
             .unwrap();
         assert_eq!(*seen.lock().unwrap(), [40, 100]);
@@ -185,7 +204,7 @@ mod tests {
         .await;
         let failure = connected(&stub)
             .await
-            .snapshot_database("phase2", "x", &|_| {})
+            .snapshot_database("phase2", "prod", "x", &|_| {})
             .await
             .unwrap_err();
         assert!(failure.to_string().contains("is failed"), "{failure}");

@@ -144,7 +144,10 @@ async fn what_does_not_exist_is_told_so() {
     assert_eq!(published.kind, PortErrorKind::NotFound, "{published}");
     let secret = aws.secret("nobody").await.unwrap_err();
     assert_eq!(secret.kind, PortErrorKind::NotFound, "{secret}");
-    let snapshot = aws.snapshot_database("nobody", "release 1", &|_| {}).await.unwrap_err();
+    let snapshot = aws
+        .snapshot_database("nobody", "prod", "release 1", &|_| {})
+        .await
+        .unwrap_err();
     assert_eq!(snapshot.kind, PortErrorKind::NotFound, "{snapshot}");
     assert_eq!(aws.stack_template("nobody").await.unwrap(), None);
 }

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use self::database::{
-    Cache, CacheHealthCheck, Db, DbBackup, DbRestore, DbVerify, Migrate, MigrateBaseline, MigrateDown, MigrateLint,
-    MigrateMake, MigrateRepair, MigrateRollback, MigrateUp,
+    Backup, Cache, CacheHealthCheck, Db, DbBackup, DbRestore, DbVerify, Migrate, MigrateBaseline, MigrateDown,
+    MigrateLint, MigrateMake, MigrateRepair, MigrateRollback, MigrateUp,
 };
 pub use self::operate::{
     Audit, Cleanup, EnvironmentAndNumber, EnvironmentArgument, Monitor, Request, RequestWithReason, SlotName, Smoke,
@@ -97,6 +97,8 @@ pub enum Command {
     /// Database migrations that two versions of the program survive
     #[command(subcommand)]
     Migrate(Migrate),
+    /// Back up what holds data in the environment's stacks, and wait until it is complete
+    Backup(Backup),
     /// The database itself: backups that are known to restore, and its health
     #[command(subcommand)]
     Db(Db),

@@ -1,6 +1,7 @@
 //! One module a command: arguments and settings in, one library call, what to show out.
 
 mod audit;
+mod backup;
 mod bootstrap;
 mod cache;
 mod cleanup;
@@ -64,6 +65,7 @@ pub fn run(arguments: &Arguments, surroundings: &Surroundings, console: &Console
         Command::Traffic(command) => traffic::run(command, &settings()?, console),
         Command::Audit(command) => audit::run(command, &settings()?, console),
         Command::Migrate(command) => migrate::run(command, &settings()?, console),
+        Command::Backup(options) => backup::run(options, &settings()?, console),
         Command::Db(command) => db::run(command, &settings()?, console),
         Command::Cache(command) => cache::run(command, &settings()?, console),
         Command::Explain(options) => explain::run(options, console),

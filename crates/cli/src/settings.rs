@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aws::SnapshotRetention;
 use jiff::SignedDuration;
 use orchestrator::config::{DurationLimit, GateConfig, RolloutConfig, StepConfig};
 use orchestrator::domain::Weight;
@@ -85,6 +86,8 @@ pub struct Database {
     pub contract: Contract,
     /// What a restored backup is asked, beyond the number of rows.
     pub checks: Vec<DataCheck>,
+    /// Which snapshots go when a new one is made.
+    pub snapshots: SnapshotRetention,
 }
 
 impl Environment {
@@ -140,6 +143,10 @@ impl Settings {
             migrations: root.join(table.migrations),
             contract: table.contract,
             checks: table.checks,
+            snapshots: SnapshotRetention {
+                keep: table.snapshots.keep,
+                days: table.snapshots.days,
+            },
         });
         let mut environments = BTreeMap::new();
         for (name, table) in parsed.environments {

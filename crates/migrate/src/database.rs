@@ -121,6 +121,22 @@ impl Database {
         self
     }
 
+    /// The same database on another server, with the same roots: a copy of it that was restored.
+    #[must_use]
+    pub fn at(&self, host: impl Into<String>, port: u16) -> Self {
+        let other = Self::new(
+            host,
+            port,
+            self.name.clone(),
+            self.username.clone(),
+            self.password.clone(),
+        );
+        match &self.tls {
+            Tls::Verified { roots } => other.trusting(roots.clone()),
+            Tls::Loopback => other,
+        }
+    }
+
     /// The text with `***` for the password, as it is and as a URL writes it.
     pub fn mask(&self, text: &str) -> String {
         let password = self.password.reveal();

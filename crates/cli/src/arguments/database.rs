@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
+use jiff::Timestamp;
 use migrate::Phase;
 
 use super::EnvironmentArgument;
@@ -115,6 +116,23 @@ pub struct MigrateBaseline {
     pub to: i64,
 }
 
+/// What of an environment is backed up.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").args(["rds", "all"]).required(true)))]
+pub struct Backup {
+    #[command(flatten)]
+    pub environment: EnvironmentArgument,
+    /// A snapshot of each RDS instance
+    #[arg(long)]
+    pub rds: bool,
+    /// RDS instances, ElastiCache replication groups and DynamoDB tables
+    #[arg(long)]
+    pub all: bool,
+    /// What the backups are called by; without it the time
+    #[arg(long, value_name = "LABEL")]
+    pub label: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Db {
     /// Make a backup, of the kind that the environment's `backup` names
@@ -155,12 +173,19 @@ pub struct DbVerify {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("point").args(["backup_id", "to_time", "latest"]).required(true)))]
 pub struct DbRestore {
     #[command(flatten)]
     pub environment: EnvironmentArgument,
     /// Which backup; `db list` names them
     #[arg(long, value_name = "ID")]
-    pub backup_id: String,
+    pub backup_id: Option<String>,
+    /// The RDS instance as it was then, for example 2026-11-23T04:38:12Z
+    #[arg(long, value_name = "TIME")]
+    pub to_time: Option<Timestamp>,
+    /// The RDS instance as it was at the last moment that RDS can restore, on AWS about five minutes ago
+    #[arg(long)]
+    pub latest: bool,
     /// The environment's name, where nobody can be asked to type it
     #[arg(long, value_name = "ENV")]
     pub confirm: Option<String>,

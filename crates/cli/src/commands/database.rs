@@ -15,6 +15,7 @@ pub struct OpenDatabase<'a> {
     pub server: migrate::Database,
     /// The RDS instance, where the secret names one.
     pub instance: Option<String>,
+    pub login: aws::Login,
     /// How the rollout does it: its phases, its events.
     pub wired: DatabaseMigrations,
 }
@@ -37,7 +38,11 @@ impl<'a> OpenDatabase<'a> {
             })?;
             Ok::<_, Failure>((wired, connection))
         })?;
-        let Connection { database, instance } = connection.ok_or_else(|| {
+        let Connection {
+            database,
+            instance,
+            login,
+        } = connection.ok_or_else(|| {
             Failure::new(
                 Code::DatabaseUnavailable,
                 format!("{} has no database yet", environment.name),
@@ -48,6 +53,7 @@ impl<'a> OpenDatabase<'a> {
             session,
             server: database,
             instance,
+            login,
             wired,
         })
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use aws::{Aws, Secret};
+use aws::{Aws, Login, Secret};
 use migrate::{BackupError, BackupOptions, Event, Events, MigrateError, Migrator, Options, Password, Phase, Status};
 use orchestrator::ports::{Backup, Expanded, Migrations, PortError, PortErrorKind};
 
@@ -20,6 +20,7 @@ const DEFAULT_DATABASE: &str = "postgres";
 
 pub struct DatabaseMigrations {
     aws: Aws,
+    environment: String,
     stacks: Stacks,
     database: Option<Database>,
     backup: BackupKind,
@@ -34,12 +35,15 @@ pub struct Connection {
     pub database: migrate::Database,
     /// The RDS instance.
     pub instance: Option<String>,
+    /// What the secret says of the user.
+    pub login: Login,
 }
 
 impl DatabaseMigrations {
     pub fn of(session: &Session<'_>, stacks: Stacks, console: Console) -> Self {
         Self {
             aws: session.aws.clone(),
+            environment: session.environment.name.clone(),
             stacks,
             database: session.environment.database.clone(),
             backup: session.environment.backup,
@@ -93,7 +97,15 @@ impl DatabaseMigrations {
             .as_ref()
             .map(Secret::expose)
             .map(str::to_owned);
-        Ok(Some(Connection { database, instance }))
+        let login = Login {
+            username: field("username")?.expose().to_owned(),
+            password: field("password")?,
+        };
+        Ok(Some(Connection {
+            database,
+            instance,
+            login,
+        }))
     }
 
     pub fn migrator(&self) -> Result<Option<Migrator>, MigrateError> {
@@ -153,7 +165,10 @@ impl Migrations for DatabaseMigrations {
                 })?;
                 let console = self.console.clone();
                 let progress = move |percent: i32| console.ticking(&format!("snapshot of the database: {percent} %"));
-                self.aws.snapshot_database(&instance, label, &progress).await?.id
+                let taken = self
+                    .aws
+                    .snapshot_database(&instance, &self.environment, label, &progress);
+                taken.await?.id
             }
         };
         runs.extend(hooks.after(HookTime::AfterBackup).await);

@@ -80,6 +80,19 @@ pub struct DatabaseTable {
     /// What a restored backup is asked, beyond the number of rows.
     #[serde(default)]
     pub checks: Vec<DataCheck>,
+    /// How long snapshots are kept; all of them without.
+    #[serde(default)]
+    pub snapshots: SnapshotsTable,
+}
+
+/// Which snapshots go when a new one is made: those beyond every limit that is given.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SnapshotsTable {
+    /// The newest that stay, whatever their age.
+    pub keep: Option<usize>,
+    /// Days that each stays.
+    pub days: Option<u32>,
 }
 
 /// What `cache health-check` needs to log in.

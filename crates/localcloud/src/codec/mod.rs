@@ -21,6 +21,7 @@ mod xml;
 
 pub use encode::encode;
 pub use failure::encode_failure;
+pub use leaf::seconds;
 pub use request::{Call, Refusal, decode};
 
 /// How a request was spoken, and so how its answer is.

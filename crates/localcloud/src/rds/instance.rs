@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::cluster::is_cluster;
 use super::postgres::Owner;
+use crate::codec::seconds;
 use crate::context::ACCOUNT;
 use crate::members::{Members, tag_list};
 use crate::percent::percent_decoded;
@@ -255,8 +256,8 @@ impl Snapshot {
             "DBSnapshotArn": self.arn(region),
             "DBInstanceIdentifier": self.instance.id,
             "DbiResourceId": self.instance.resource_id,
-            "SnapshotCreateTime": self.created.as_second(),
-            "OriginalSnapshotCreateTime": self.created.as_second(),
+            "SnapshotCreateTime": seconds(self.created),
+            "OriginalSnapshotCreateTime": seconds(self.created),
             "InstanceCreateTime": self.instance.created.as_second(),
             "Engine": "postgres",
             "EngineVersion": self.instance.engine_version,

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::cluster::is_cluster;
 use super::instance::{Instance, Snapshot, State};
 use super::{Rds, failed, invalid};
+use crate::codec::seconds;
 use crate::context::ACCOUNT;
 use crate::members::{Members, merge_tags, tag_list, tags_of};
 use crate::service::{ApiError, Request, Response, Service};
@@ -25,7 +26,7 @@ impl Rds {
     fn described(&self, instance: &Instance) -> Value {
         let mut described = instance.described(&self.context.region);
         if let Some(latest) = self.latest_restorable(instance) {
-            described["LatestRestorableTime"] = json!(latest.as_second());
+            described["LatestRestorableTime"] = seconds(latest);
         }
         described
     }

@@ -23,7 +23,7 @@ use crate::{history, session};
 
 pub use manifest::{Backup, DumpedFile, Verification};
 pub use restore::{RestoreOptions, Restored, restore};
-pub use verify::{Check, VerifyOptions, verify};
+pub use verify::{Check, Examined, VerifyOptions, examine, verify};
 
 /// A transaction that sees one moment.
 const READ_ONLY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";

@@ -97,6 +97,35 @@ pub async fn verify(backup: &Backup, server: &Database, options: &VerifyOptions)
     Ok(verification)
 }
 
+/// What a database holds that was restored by other means, from a snapshot for example.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Examined {
+    pub tables: usize,
+    pub rows: i64,
+    /// The checks that passed.
+    pub checks: Vec<String>,
+}
+
+/// Reads every row of the restored database once, by counting, and asks the checks.
+///
+/// # Errors
+/// It cannot be reached, a table cannot be read, a check fails.
+pub async fn examine(restored: &Database, checks: &[Check]) -> Result<Examined, BackupError> {
+    let mut connection = session::connect(restored).await?;
+    let counted = rows::count(&mut connection).await;
+    session::close(connection).await;
+    let counted = counted.map_err(|source| crate::MigrateError::Database {
+        what: "the restored rows",
+        source,
+    })?;
+    ask(restored, checks).await?;
+    Ok(Examined {
+        tables: counted.len(),
+        rows: counted.values().sum(),
+        checks: checks.iter().map(|check| check.name.clone()).collect(),
+    })
+}
+
 /// Whether every file is there as it was written, and no other.
 pub(super) async fn intact(backup: &Backup) -> Result<(), BackupError> {
     let found = super::checksums(backup.path.clone()).await?;

@@ -1,6 +1,7 @@
-//! `llama-deploy db restore ENV --backup-id ID`: puts a backup in the database's place. What would be lost is said first,
+//! `llama-deploy db restore ENV --backup-id ID | --to-time TIME | --latest`: puts a backup in the database's place. What would be lost is said first,
 //! and the environment's name has to be typed.
 
+use aws::RestorePoint;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -18,19 +19,30 @@ pub fn run(options: &DbRestore, settings: &Settings, console: &Console) -> Outco
     let environment = settings.environment(options.environment.name())?;
     check_confirmation(options.confirm.as_deref(), environment)?;
     let open = OpenDatabase::find(&environment.name, settings, console)?;
-    let entry = entry::find(&open, Some(&options.backup_id))?;
+    let source = source(options, &open)?;
     let ledger = rollout::ledger(&open.session)?;
     open.session
         .runtime
         .block_on(rollout::refuse_at_work(&*ledger, environment, "it needs the database"))?;
-    say_what_is_lost(&entry, environment, now(), console);
+    match &source {
+        Source::Backup(entry) => say_what_is_lost(entry, environment, now(), console),
+        Source::Time(time) => say_what_a_time_loses(&open, *time, console)?,
+    }
     consent(options.confirm.as_deref(), environment, console)?;
-    console.waiting(&format!("restoring {} beside the database", entry.id));
     let runtime = &open.session.runtime;
-    let hooks = Hooks::of(&open.session, console.clone())
-        .masking(&open.server)
-        .about_backup(&entry.id);
+    let hooks = Hooks::of(&open.session, console.clone()).masking(&open.server);
     let around = HookTime::AROUND_RESTORE;
+    let entry = match source {
+        Source::Time(time) => {
+            let point = RestorePoint::Time(time);
+            let hooks = hooks.about_backup(&point.to_string());
+            let (restored, ends_with) = hooks.around(runtime, around, || snapshot::restore(&open, point, console))?;
+            return Ok(restored.max(ends_with));
+        }
+        Source::Backup(entry) => entry,
+    };
+    console.waiting(&format!("restoring {} beside the database", entry.id));
+    let hooks = hooks.about_backup(&entry.id);
     match entry.kind {
         Kind::Dump => {
             let (restored, ends_with) = hooks.around(runtime, around, || dump::restore(&open, &entry.id))?;
@@ -50,10 +62,39 @@ pub fn run(options: &DbRestore, settings: &Settings, console: &Console) -> Outco
             Ok(ends_with)
         }
         Kind::Snapshot => {
-            let (restored, ends_with) = hooks.around(runtime, around, || snapshot::restore(&open, &entry, console))?;
+            let point = RestorePoint::Snapshot(entry.id);
+            let (restored, ends_with) = hooks.around(runtime, around, || snapshot::restore(&open, point, console))?;
             Ok(restored.max(ends_with))
         }
     }
+}
+
+/// What is put in the database's place.
+enum Source {
+    Backup(Entry),
+    /// The RDS instance as it was then.
+    Time(Timestamp),
+}
+
+fn source(options: &DbRestore, open: &OpenDatabase<'_>) -> Outcome<Source> {
+    if let Some(time) = options.to_time {
+        return Ok(Source::Time(time));
+    }
+    match &options.backup_id {
+        Some(id) => Ok(Source::Backup(entry::find(open, Some(id))?)),
+        None => snapshot::latest_time(open).map(Source::Time),
+    }
+}
+
+fn say_what_a_time_loses(open: &OpenDatabase<'_>, time: Timestamp, console: &Console) -> Outcome {
+    let window = snapshot::loss_window(open, &RestorePoint::Time(time))?;
+    console.say(&format!(
+        "the database of {} becomes what it was {}, {} ago. Whatever was written since will be missing.",
+        open.environment().name,
+        moment::at(window.since),
+        moment::lasting(window.until.duration_since(window.since))
+    ));
+    Ok(())
 }
 
 fn say_what_is_lost(entry: &Entry, environment: &Environment, now: Timestamp, console: &Console) {

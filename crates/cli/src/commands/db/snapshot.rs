@@ -1,4 +1,11 @@
-//! The backups that RDS makes: snapshots of the environment's instance.
+//! The backups that RDS makes: snapshots of the environment's instance. A restore makes a new instance, proves it, and lets
+//! it take the endpoint; so does one to a time.
+
+use async_trait::async_trait;
+use aws::{DatabaseAddress, LossWindow, Proof, Replaced, RestoreEvent, RestorePoint, RestoreRequest};
+use jiff::Timestamp;
+use migrate::backup::{self, Check};
+use serde_json::json;
 
 use super::OpenDatabase;
 use super::entry::{Entry, Kind};
@@ -6,19 +13,20 @@ use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
 use crate::refusal;
 use crate::rollout::now;
+use crate::session::Session;
 
 pub fn back_up(open: &OpenDatabase<'_>, id: &str, console: &Console) -> Outcome<Entry> {
-    let instance = open.instance.as_deref().ok_or_else(|| {
-        Failure::new(Code::SettingMissing, "the database's secret names no RDS instance")
-            .hint("--pg-dump makes a backup of any PostgreSQL")
-    })?;
+    let instance = instance(open)?;
     let made_at = now();
     let progress = |percent: i32| console.ticking(&format!("snapshot of the database: {percent} %"));
-    let snapshot = open
-        .session
-        .runtime
-        .block_on(open.session.aws.snapshot_database(instance, id, &progress))
-        .map_err(refusal::calling)?;
+    let session = &open.session;
+    let name = &open.environment().name;
+    let snapshot = session.runtime.block_on(async {
+        let taken = session.aws.snapshot_database(instance, name, id, &progress).await;
+        let taken = taken.map_err(refusal::calling)?;
+        retain(session, console).await?;
+        Ok::<_, Failure>(taken)
+    })?;
     Ok(Entry {
         id: snapshot.id,
         kind: Kind::Snapshot,
@@ -30,25 +38,194 @@ pub fn back_up(open: &OpenDatabase<'_>, id: &str, console: &Console) -> Outcome<
     })
 }
 
+/// Deletes the environment's snapshots that its settings let go; their ids.
+pub async fn retain(session: &Session<'_>, console: &Console) -> Outcome<Vec<String>> {
+    let Some(database) = &session.environment.database else {
+        return Ok(Vec::new());
+    };
+    let snapshots = session.aws.snapshots(&session.environment.name).await;
+    let snapshots = snapshots.map_err(refusal::calling)?;
+    let mut gone = Vec::new();
+    for snapshot in aws::expired(&snapshots, database.snapshots, now()) {
+        session
+            .aws
+            .delete_snapshot(&snapshot.id)
+            .await
+            .map_err(refusal::calling)?;
+        console.say(&format!("  deleted the snapshot {}, past its retention", snapshot.id));
+        gone.push(snapshot.id.clone());
+    }
+    Ok(gone)
+}
+
 /// None where the environment has no RDS instance.
-pub fn list(_open: &OpenDatabase<'_>) -> Outcome<Vec<Entry>> {
-    Ok(Vec::new())
+pub fn list(open: &OpenDatabase<'_>) -> Outcome<Vec<Entry>> {
+    let Some(instance) = open.instance.as_deref() else {
+        return Ok(Vec::new());
+    };
+    let session = &open.session;
+    let found = session
+        .runtime
+        .block_on(session.aws.snapshots(&open.environment().name));
+    let found = found.map_err(refusal::calling)?;
+    let ours = found.into_iter().filter(|snapshot| snapshot.is_of(instance));
+    Ok(ours
+        .map(|snapshot| {
+            let problem = match snapshot.status.as_str() {
+                "available" => None,
+                status => Some(format!("it is {status}, {} %", snapshot.percent)),
+            };
+            Entry {
+                id: snapshot.id,
+                kind: Kind::Snapshot,
+                made_at: snapshot.created,
+                bytes: None,
+                schema_version: None,
+                verified_at: snapshot.verified,
+                problem,
+            }
+        })
+        .collect())
 }
 
-/// Restores it into an instance of its own, and compares.
-pub fn verify(_open: &OpenDatabase<'_>, entry: &Entry, _console: &Console) -> Outcome<u8> {
-    Err(by_hand(entry))
+/// Restores it into an instance of its own, and reads all of that.
+pub fn verify(open: &OpenDatabase<'_>, entry: &Entry, console: &Console) -> Outcome<u8> {
+    let session = &open.session;
+    let proof = Examination::of(open);
+    let progress = |event| tell(console, event);
+    let at = now();
+    let call = session
+        .aws
+        .verify_snapshot(&entry.id, Some(&open.login), &proof, at, &progress);
+    let seen = session
+        .runtime
+        .block_on(call)
+        .map_err(|failure| Failure::new(Code::BackupUnproven, "the backup stays unverified").because(failure))?;
+    console.clear();
+    console.print(&format!("backup {} restores: {seen}", entry.id));
+    console.print_json(&json!({
+        "environment": open.environment().name, "backup": entry.id,
+        "verification": { "verified_at": at, "seen": seen },
+    }));
+    Ok(0)
 }
 
-/// Restores it into a new instance, and lets that take the endpoint.
-pub fn restore(_open: &OpenDatabase<'_>, entry: &Entry, _console: &Console) -> Outcome<u8> {
-    Err(by_hand(entry))
+/// The last moment that RDS can restore.
+pub fn latest_time(open: &OpenDatabase<'_>) -> Outcome<Timestamp> {
+    let call = open.session.aws.latest_restorable_time(instance(open)?);
+    open.session.runtime.block_on(call).map_err(unrestorable)
 }
 
-fn by_hand(entry: &Entry) -> Failure {
+/// What would be lost by a restore to this point.
+pub fn loss_window(open: &OpenDatabase<'_>, point: &RestorePoint) -> Outcome<LossWindow> {
+    let call = open.session.aws.loss_window(instance(open)?, point, now());
+    open.session.runtime.block_on(call).map_err(unrestorable)
+}
+
+fn unrestorable(failure: aws::Failure) -> Failure {
     Failure::new(
-        Code::BackupFailed,
-        format!("{} is a snapshot, which only RDS restores", entry.id),
+        Code::RestoreFailed,
+        "nothing was restored, and the database serves as before",
     )
-    .hint("aws rds restore-db-instance-from-db-snapshot")
+    .because(failure)
+}
+
+/// Restores into a new instance, and lets that take the endpoint.
+pub fn restore(open: &OpenDatabase<'_>, point: RestorePoint, console: &Console) -> Outcome<u8> {
+    let session = &open.session;
+    let environment = &open.environment().name;
+    let request = RestoreRequest {
+        instance: instance(open)?.to_owned(),
+        point,
+        environment: environment.clone(),
+        login: Some(open.login.clone()),
+        now: now(),
+    };
+    let proof = Examination::of(open);
+    let progress = |event| tell(console, event);
+    let call = session.aws.restore_database(&request, &proof, &progress);
+    let replaced = session.runtime.block_on(call).map_err(|failure| {
+        Failure::new(Code::RestoreFailed, "the restore did not come to its end")
+            .because(failure)
+            .hint("the same command goes on where it stopped; until the first rename the old instance serves")
+    })?;
+    let Replaced {
+        address,
+        kept,
+        source,
+        proof,
+    } = replaced;
+    console.clear();
+    console.print(&format!(
+        "{} serves what {source} holds, at {}:{} as before",
+        address.instance, address.host, address.port
+    ));
+    if let Some(seen) = &proof {
+        console.say(&format!("  {seen}"));
+    }
+    console.say(&format!(
+        "the old instance is kept as {kept}, with everything that was written since; delete it when nothing of it is needed"
+    ));
+    console.print_json(&json!({
+        "environment": environment, "backup": source, "kept_as": kept, "instance": address.instance,
+        "host": address.host, "port": address.port, "seen": proof,
+    }));
+    Ok(0)
+}
+
+fn instance<'o>(open: &'o OpenDatabase<'_>) -> Outcome<&'o str> {
+    open.instance.as_deref().ok_or_else(|| {
+        Failure::new(Code::SettingMissing, "the database's secret names no RDS instance")
+            .hint("--pg-dump makes a backup of any PostgreSQL")
+    })
+}
+
+/// Counts every row, and asks the checks of the settings.
+struct Examination {
+    database: migrate::Database,
+    checks: Vec<Check>,
+}
+
+impl Examination {
+    fn of(open: &OpenDatabase<'_>) -> Self {
+        let database = open.environment().database.iter();
+        let checks = database.flat_map(|database| &database.checks).map(|check| Check {
+            name: check.name.clone(),
+            sql: check.sql.clone(),
+        });
+        Self {
+            database: open.server.clone(),
+            checks: checks.collect(),
+        }
+    }
+}
+
+#[async_trait]
+impl Proof for Examination {
+    async fn prove(&self, address: &DatabaseAddress) -> Result<String, String> {
+        let restored = self.database.at(&address.host, address.port);
+        let examined = backup::examine(&restored, &self.checks).await.map_err(|error| {
+            let causes = std::iter::successors(std::error::Error::source(&error), |error| error.source());
+            causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
+        })?;
+        let checks = match examined.checks.len() {
+            0 => String::new(),
+            count => format!(", {count} checks passed"),
+        };
+        Ok(format!(
+            "{} tables with {} rows{checks}",
+            examined.tables, examined.rows
+        ))
+    }
+}
+
+fn tell(console: &Console, event: RestoreEvent) {
+    match event {
+        RestoreEvent::Creating { instance } => console.say(&format!("  {instance} is made of it")),
+        RestoreEvent::Waiting { instance, status } => console.ticking(&format!("{instance} is {status}")),
+        RestoreEvent::Proving { instance } => console.waiting(&format!("reading all of {instance}")),
+        RestoreEvent::Proved { instance, seen } => console.say(&format!("  ✓ {instance} serves: {seen}")),
+        RestoreEvent::Renaming { from, to } => console.say(&format!("  {from} becomes {to}")),
+        RestoreEvent::Deleting { instance } => console.say(&format!("  {instance} is deleted again")),
+    }
 }
