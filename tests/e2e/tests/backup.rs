@@ -17,6 +17,7 @@ snapshots = { keep = 2 }
 
 [environments.local]
 port = 0
+seed = true
 rollout = { backup = 'rds-snapshot' }
 "#;
 
