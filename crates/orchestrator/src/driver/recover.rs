@@ -63,6 +63,7 @@ impl Rollouts {
                         epoch: lease.epoch(),
                         promoted,
                         resume,
+                        expand_again: resume,
                     },
                 )
                 .await

@@ -119,6 +119,10 @@ pub enum Event {
         promoted: bool,
         #[serde(default)]
         resume: bool,
+        /// A deploy that is still due comes after one more expand: whoever carries on may bring another checkout than the
+        /// run before, with migrations of its own. False in journals of before that was known.
+        #[serde(default)]
+        expand_again: bool,
     },
     /// Somebody else moved the traffic. `proven`: it is on one slot with a release that was live before.
     ForeignChange {

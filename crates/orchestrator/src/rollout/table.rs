@@ -132,8 +132,10 @@ pub fn is_legal(from: PhaseName, event: EventName, to: PhaseName) -> bool {
         (P::AwaitingApproval, E::ApproveRequested | E::PromoteRequested) => matches!(to, P::Smoked | P::Baking),
         (_, E::ResumeRequested | E::ApproveRequested | E::PromoteRequested) => to == from,
 
-        // Carried on: the step that was in force is shifted to again, what was due before is due again.
+        // Carried on: the step that was in force is shifted to again, what was due before is due again; and
+        // before a deploy the expand.
         (P::Planned, E::Resumed) => to == P::Locked,
+        (P::Expanded, E::Resumed) => matches!(to, P::BackedUp | P::Expanded),
         (P::AwaitingApproval, E::Resumed) => matches!(to, P::Smoked | P::Shifting),
         (P::Shifting | P::Baking | P::Inconclusive, E::Resumed) => to == P::Shifting,
         (P::Promoting, E::Resumed) => matches!(to, P::Promoting | P::Promoted),

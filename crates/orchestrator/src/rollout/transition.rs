@@ -153,6 +153,7 @@ fn advance(state: &State, event: &Event) -> Result<State, IllegalTransition> {
             epoch,
             promoted,
             resume,
+            expand_again,
         } => {
             if *epoch <= state.epoch {
                 return Err(illegal(
@@ -166,6 +167,10 @@ fn advance(state: &State, event: &Event) -> Result<State, IllegalTransition> {
             if *resume {
                 next.paused = None;
                 next.phase = resumed_phase(state, *promoted);
+                if *expand_again && matches!(next.phase, Phase::BackedUp | Phase::Expanded) {
+                    next.phase = Phase::BackedUp;
+                    next.facts.live_checks = LiveChecks::Due;
+                }
             } else {
                 next.phase = recovered_phase(state, *promoted);
             }

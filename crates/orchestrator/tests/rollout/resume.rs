@@ -5,7 +5,9 @@ use std::sync::Arc;
 use orchestrator::domain::ReleaseNumber;
 use orchestrator::driver::{Answer, DeployOptions, RolloutEnd, RolloutError};
 use orchestrator::ledger::{read_journal, rollout_numbers};
+use orchestrator::rollout::Event;
 
+use crate::script::events_of;
 use crate::world::{When, World, config, seconds};
 
 #[derive(Debug, Clone, Copy)]
@@ -141,4 +143,38 @@ async fn a_crash_while_carrying_on_is_carried_on_too() {
         }
     }
     assert!(twice > 50, "{twice} second crashes are too few to be true");
+}
+
+/// Whoever carries on may bring another checkout than the run before, with migrations of its own.
+#[tokio::test]
+async fn what_another_run_deploys_it_has_expanded_for() {
+    let prepared = prepared(1).await;
+    let calls = calls_of(&prepared, Command::Deploy).await;
+    let mut deployed = 0;
+    for call in 0..calls {
+        let world = prepared.fork();
+        world.lock().crash_at = Some((call, When::Before));
+        run(&world, Command::Deploy).await;
+        world.lock().crash_at = None;
+        world.new_code("newer");
+        let Ok(Answer::CarriedOn { .. }) = resume(&world).await else {
+            continue;
+        };
+        let events = events_of(&world, 2).await;
+        let its_own: Vec<&Event> = events
+            .iter()
+            .map(|(_, event)| event)
+            .skip_while(|event| !matches!(event, Event::Recovered { .. }))
+            .collect();
+        let at = |wanted: fn(&Event) -> bool| its_own.iter().position(|event| wanted(event));
+        if let Some(deploy) = at(|event| matches!(event, Event::Deployed { .. })) {
+            let expand = at(|event| matches!(event, Event::Expanded { .. }));
+            assert!(
+                expand.is_some_and(|expand| expand < deploy),
+                "crashed before call {call}: {its_own:#?}"
+            );
+            deployed += 1;
+        }
+    }
+    assert!(deployed > 0);
 }

@@ -61,6 +61,7 @@ fn from_every_state_carrying_on_comes_to_the_promotion() {
                     epoch: 9,
                     promoted,
                     resume: true,
+                    expand_again: true,
                 };
                 let mut state = step(state, &resumed).expect("it may be carried on").0;
                 assert_eq!(state.pending, None);
@@ -203,6 +204,7 @@ fn from_every_state_taking_over_comes_to_an_end() {
                         epoch: 9,
                         promoted,
                         resume: false,
+                        expand_again: false,
                     },
                 )
                 .expect("it may be taken over")

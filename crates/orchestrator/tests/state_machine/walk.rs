@@ -293,6 +293,7 @@ pub fn play(plan: &Plan, moves: &[Move]) -> Vec<(Event, State)> {
                     epoch,
                     promoted: *promoted,
                     resume: *resume,
+                    expand_again: *resume,
                 }
             }
             Move::Abort => Event::AbortRequested {
@@ -418,6 +419,8 @@ pub fn check(plan: &Plan, taken: &[(Event, State)]) -> Result<(), TestCaseError>
                 // Whoever carries on never rests on a look of the run before.
                 prop_assert_ne!(after.phase.name(), PhaseName::Baking);
                 prop_assert_eq!(&after.paused, &None);
+                // Nor does it deploy on an expand of the run before.
+                prop_assert_ne!(after.phase.name(), PhaseName::Expanded);
             }
             Event::LockTaken { .. }
             | Event::Recovered { .. }

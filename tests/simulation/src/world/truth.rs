@@ -500,6 +500,7 @@ fn told(event: &Event) -> String {
             epoch,
             promoted,
             resume,
+            ..
         } => {
             format!("taken over in epoch {epoch} (promoted: {promoted}, resumed: {resume})")
         }

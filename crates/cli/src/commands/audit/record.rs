@@ -131,6 +131,7 @@ fn event(event: &Event) -> (String, Vec<String>) {
             epoch,
             promoted,
             resume,
+            ..
         } => {
             let then = match (promoted, resume) {
                 (true, _) => "all traffic was on the candidate: finishing the promotion",
