@@ -39,7 +39,8 @@ struct Record {
     collate: String,
     ctype: String,
     owner: String,
-    tablespace: String,
+    /// Named only where it is another than the template's, which needs no right on it.
+    tablespace: Option<String>,
     connection_limit: i32,
     comment: Option<String>,
     has_rights: bool,
@@ -58,7 +59,8 @@ impl Alike {
         let row = sqlx::query(
             "SELECT pg_encoding_to_char(encoding)::text AS encoding, datcollate::text AS collate, datctype::text AS ctype,
                     pg_get_userbyid(datdba)::text AS owner, datconnlimit AS connection_limit,
-                    (SELECT spcname::text FROM pg_tablespace t WHERE t.oid = dattablespace) AS tablespace,
+                    (SELECT spcname::text FROM pg_tablespace t WHERE t.oid = dattablespace AND t.oid <>
+                        (SELECT dattablespace FROM pg_database WHERE datname = 'template0')) AS tablespace,
                     shobj_description(oid, 'pg_database') AS comment, datacl IS NOT NULL AS has_rights,
                     to_jsonb(d) ->> 'datlocprovider' AS provider,
                     coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') AS locale,
@@ -187,13 +189,15 @@ impl Record {
     /// What follows `CREATE DATABASE name TEMPLATE template0`.
     fn creation(&self) -> String {
         let mut creation = format!(
-            "OWNER {} ENCODING {} LC_COLLATE {} LC_CTYPE {} TABLESPACE {}",
+            "OWNER {} ENCODING {} LC_COLLATE {} LC_CTYPE {}",
             quoted(&self.owner),
             literal(&self.encoding),
             literal(&self.collate),
             literal(&self.ctype),
-            quoted(&self.tablespace),
         );
+        if let Some(tablespace) = &self.tablespace {
+            creation += &format!(" TABLESPACE {}", quoted(tablespace));
+        }
         // Without a provider of its own, it is the C library's, whose locale stands in the columns above.
         let provider = match self.provider.as_deref() {
             Some("i") => Some(("icu", "ICU_LOCALE")),

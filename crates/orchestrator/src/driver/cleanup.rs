@@ -1,7 +1,8 @@
 //! `cleanup`: what the way back needed is given up when its retention has ended.
 //!
-//! In this order, so that a crash at any point leaves every slot on something that is there: the idle slot is pointed at
-//! the live release, the standing says who is retired, and only then versions and API deployments are deleted. Those that
+//! In this order, so that a crash at any point leaves every slot on something that is there, and none that is told to hold
+//! what it does not: the standing forgets what the idle slot holds, that is pointed at the live release, the standing says
+//! who is retired, and only then versions and API deployments are deleted. Those that
 //! the stack made, and those that a release holds which may still get traffic, are never deleted. Traffic is not touched.
 
 use std::collections::BTreeSet;
@@ -99,7 +100,7 @@ impl Rollouts {
             next: waiting.iter().filter_map(|release| release.retained_until).min(),
             ..Cleanup::default()
         };
-        let Some(live) = standing.live_release() else {
+        let Some(live) = standing.live_release().cloned() else {
             return Ok(done);
         };
         let is_left = |release: &&Release| {
@@ -123,9 +124,15 @@ impl Rollouts {
                     .is_none_or(|release| release.state != ReleaseState::Retained || due.contains(&occupant))
         });
         self.renew_if_due(lease, &lease_end).await?;
-        if idle_is_free {
-            hands.give_idle_slot_to(&standing, live).await.map_err(refused)?;
-        }
+        let standing = if idle_is_free {
+            let unknown = standing.without_occupant(idle);
+            let standing = hands.record_standing(&standing, unknown).await.map_err(refused)?;
+            self.renew_if_due(lease, &lease_end).await?;
+            hands.give_idle_slot_to(&standing, &live).await.map_err(refused)?;
+            standing
+        } else {
+            standing
+        };
         let next = standing.retired(&due, idle_is_free, self.now());
         self.renew_if_due(lease, &lease_end).await?;
         let mut standing = hands.record_standing(&standing, next).await.map_err(refused)?;

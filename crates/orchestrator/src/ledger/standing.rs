@@ -160,6 +160,13 @@ impl Standing {
         next
     }
 
+    /// Before `slot` is pointed at something else: what it holds meanwhile is not known.
+    pub fn without_occupant(&self, slot: Slot) -> Standing {
+        let mut next = self.clone();
+        next.set_occupant(slot, None);
+        next
+    }
+
     /// With these releases past their retention, and the idle slot on the live release where `idle_is_live`.
     pub fn retired(&self, releases: &[ReleaseNumber], idle_is_live: bool, now: Timestamp) -> Standing {
         let mut next = self.clone();

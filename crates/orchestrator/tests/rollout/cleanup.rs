@@ -205,3 +205,36 @@ async fn a_cleanup_that_crashes_anywhere_is_finished_by_the_next() {
         }
     }
 }
+
+/// What the ledger says that a slot holds, it holds; and a rollback goes back whole, or there is nothing to go back to.
+#[tokio::test]
+async fn after_a_cleanup_that_crashes_anywhere_a_rollback_is_whole_or_refused() {
+    let prepared = with_releases(2).await;
+    prepared.lock().calls = 0;
+    let whole = prepared.fork();
+    whole.rollouts().cleanup(true).await.unwrap();
+    let calls = whole.lock().calls;
+    let (mut went, mut refused) = (0, 0);
+    for call in 0..calls {
+        for when in [When::Before, When::After] {
+            let context = format!("crashed {when:?} call {call}");
+            let world = prepared.fork();
+            world.lock().crash_at = Some((call, when));
+            let rollouts = world.rollouts();
+            world.or_crash(rollouts.cleanup(true)).await;
+            world.lock().crash_at = None;
+            world.lock().now += seconds(60);
+            match world.quick_rollouts().rollback(None).await {
+                Ok(end) => {
+                    assert!(end.is_promoted(), "{context}: {end:?}");
+                    assert_eq!(world.live_code(), "code1", "{context}");
+                    went += 1;
+                }
+                Err(RolloutError::NotRetained { .. }) => refused += 1,
+                Err(other) => panic!("{context}: {other}"),
+            }
+            world.assert_settled(&context).await;
+        }
+    }
+    assert!(went > 0 && refused > 0, "{went} went, {refused} were refused");
+}
