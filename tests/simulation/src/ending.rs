@@ -6,11 +6,12 @@ use orchestrator::driver::{DeployOptions, RolloutError};
 use orchestrator::ledger::{read_journal, rollout_numbers};
 use orchestrator::ports::AlarmState;
 
+use crate::by_hand::put_back;
 use crate::people::check_out;
 use crate::process::Process;
 use crate::scenario::{ALARM, Scenario};
 use crate::simulate::{alarm, fail, happen};
-use crate::world::{Entry, Split, What, World, quick_config, seconds};
+use crate::world::{What, World, quick_config, seconds};
 
 /// When nothing goes wrong any more: what somebody else changed is put back, a clean run settles what is open, and
 /// repeating it changes nothing.
@@ -125,31 +126,4 @@ async fn open_rollout(world: &World) -> Option<u32> {
         }
     }
     None
-}
-
-/// Whoever changed something by hand puts it back as it was.
-async fn put_back(world: &World) {
-    // He may have agreed with it meanwhile, and said so to the ledger.
-    let standing = world.standing().await;
-    if world.lock().unsettled(&standing).is_none() {
-        world.lock().truth.foreign.clear();
-        return;
-    }
-    let foreign: Vec<_> = world.lock().truth.foreign.clone().into_iter().collect();
-    for (entry, foreign) in foreign {
-        let Entry::Stage(api) = &entry else { continue };
-        let before = {
-            let inner = world.lock();
-            let found = inner
-                .timeline
-                .iter()
-                .rev()
-                .find(|(_, id, traffic)| id == api && Split::of_stage(traffic) == foreign.before);
-            found.map(|(.., traffic)| traffic.clone())
-        };
-        if let Some(traffic) = before {
-            world.change_by_hand(api, traffic);
-            world.lock().truth.foreign.remove(&entry);
-        }
-    }
 }

@@ -5,6 +5,7 @@
 //! clock, [`invariants`] is what must always hold. `docs/simulation.md` says how a seed is replayed and how an invariant
 //! is added. Nothing here knows AWS; the same over the wire is in `tests/e2e`.
 
+mod by_hand;
 mod ending;
 pub mod executor;
 pub mod faults;

@@ -8,15 +8,17 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use orchestrator::config::RolloutConfig;
-use orchestrator::domain::{Canary, ReleaseNumber, Slot, Weight};
+use orchestrator::domain::ReleaseNumber;
 use orchestrator::driver::{DeployOptions, InterruptHandle, RolloutError, Rollouts};
 use orchestrator::ports::AlarmState;
+use orchestrator::rollout::PhaseName;
 
+use crate::by_hand;
 use crate::process::{Process, ProcessId};
 use crate::random::{Random, mix_text};
-use crate::scenario::{ALARM, Action, Command, Quality, again, quality};
+use crate::scenario::{ALARM, Action, Command, Quality, Word, again, quality};
 use crate::simulate::alarm;
-use crate::world::{World, seconds, stage};
+use crate::world::{World, seconds};
 
 /// Who runs the tool now, newest last.
 pub type Running = Rc<RefCell<Vec<(ProcessId, InterruptHandle)>>>;
@@ -28,7 +30,12 @@ pub struct People {
     pub running: Running,
     pub config: RolloutConfig,
     pub seed: u64,
+    /// The code that was deployed last: who carries a rollout on mostly has the same in front of him.
+    pub newest_code: Rc<RefCell<Option<String>>>,
 }
+
+/// How long somebody waits for what is answered to his word.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 
 impl People {
     pub async fn act(&self, action: Action) {
@@ -47,7 +54,7 @@ impl People {
                     interrupt.turn_back("somebody asked for it");
                 }
             }
-            Action::ByHand { choice } => by_hand(world, choice),
+            Action::ByHand { choice } => by_hand::change(world, choice),
             Action::MetricsDown { seconds: length } => {
                 world.lock().metrics_down = true;
                 world.time.sleep(seconds(length)).await;
@@ -89,9 +96,7 @@ impl People {
             self.running.borrow_mut().push((process.id, rollouts.interrupt.clone()));
             let told = format!("{} runs {command:?}", process.id);
             world.lock().trace.line(|| told);
-            if let Command::Deploy { code } = &command {
-                self.check_out(process.id, code);
-            }
+            self.check_out(process.id, &command, &mut random);
             let ended = process.run(execute(rollouts, command.clone())).await;
             self.running.borrow_mut().retain(|(id, _)| *id != process.id);
             {
@@ -104,7 +109,11 @@ impl People {
                 };
                 inner.trace.line(|| format!("{} {told}", process.id));
             }
-            if matches!(ended, Some(Ok(_))) {
+            let is_own_rollout = matches!(
+                command,
+                Command::Deploy { .. } | Command::Rollback { .. } | Command::Recover
+            );
+            if matches!(ended, Some(Ok(_))) || ended.is_some() && !is_own_rollout {
                 return;
             }
             world
@@ -115,8 +124,38 @@ impl People {
         }
     }
 
-    fn check_out(&self, process: ProcessId, code: &str) {
-        check_out(&self.world, process, code, self.seed);
+    /// Puts the code in front of a process that its command may deploy.
+    fn check_out(&self, process: ProcessId, command: &Command, random: &mut Random) {
+        let code = match command {
+            Command::Deploy { code, .. } => {
+                self.newest_code.replace(Some(code.clone()));
+                code.clone()
+            }
+            Command::Say(_) => match self.newest_code.borrow().clone() {
+                Some(newest) if !random.chance(20) => newest,
+                _ => format!("good-{}", random.below(1000)),
+            },
+            _ => return,
+        };
+        check_out(&self.world, process, &code, self.seed);
+    }
+
+    /// Whoever finds a rollout that waits for a word when nothing goes wrong any more ends it.
+    pub async fn end_what_waits(&self) {
+        let waits = {
+            let inner = self.world.lock();
+            inner.newest().is_some_and(|newest| {
+                let state = &newest.state;
+                let is_asked = matches!(
+                    state.phase.name(),
+                    PhaseName::AwaitingApproval | PhaseName::Inconclusive
+                );
+                !state.phase.name().is_end() && (state.paused.is_some() || is_asked)
+            })
+        };
+        if waits {
+            self.run(Command::Say(Word::Abort), SignedDuration::ZERO, 0).await;
+        }
     }
 }
 
@@ -139,58 +178,31 @@ pub fn check_out(world: &World, process: ProcessId, code: &str, seed: u64) {
 
 async fn execute(rollouts: Rollouts, command: Command) -> Result<String, RolloutError> {
     let end = match command {
-        Command::Deploy { .. } => Some(rollouts.deploy_blue_green(DeployOptions::default()).await?),
+        Command::Deploy { wishes, .. } => {
+            let options = DeployOptions {
+                tag: None,
+                hotfix: wishes.hotfix.then(|| "it burns".to_owned()),
+                hold: wishes.hold,
+            };
+            Some(rollouts.deploy_blue_green(options).await?)
+        }
         Command::Rollback { to } => Some(rollouts.rollback(to.map(ReleaseNumber)).await?),
         Command::Recover => rollouts.recover().await?,
+        Command::Say(word) => {
+            let answer = match word {
+                Word::Pause => rollouts.pause(PATIENCE).await?,
+                Word::Resume => rollouts.resume(PATIENCE).await?,
+                Word::Approve => rollouts.approve(PATIENCE).await?,
+                Word::Promote => rollouts.promote(None, PATIENCE).await?,
+                Word::Abort => rollouts.abort("somebody said so".to_owned(), PATIENCE).await?,
+            };
+            return Ok(format!("{answer:?}"));
+        }
+        Command::Unlock => {
+            let broken = rollouts.unlock(true, "somebody is sure").await?;
+            return Ok(format!("lock record {}", broken.sequence));
+        }
+        Command::Cleanup { now } => return Ok(format!("{:?}", rollouts.cleanup(now).await?)),
     };
     Ok(format!("{:?}", end.map(|end| end.result)))
-}
-
-/// Somebody else changes a live stage: to a weight that nobody plans, to a deployment of his own, to a release that was
-/// live, or he takes the canary away.
-fn by_hand(world: &World, choice: u64) {
-    let (id, live, other) = {
-        let inner = world.lock();
-        if !inner.is_deployed || inner.apis.is_empty() {
-            return;
-        }
-        let index = (choice >> 8) as usize % inner.apis.len();
-        let Some((id, api)) = inner.apis.iter().nth(index) else {
-            return;
-        };
-        let other = api.live.slot.unwrap_or(Slot::Blue).other();
-        (id.clone(), api.live.clone(), api.previews[&other].clone())
-    };
-    match choice % 4 {
-        0 => {
-            let mut changed = live;
-            changed.canary = Some(Canary {
-                weight: Weight::from_percent(33.0).unwrap_or(Weight::FULL),
-                deployment_id: other.deployment_id,
-                slot: other.slot,
-            });
-            world.change_by_hand(&id, changed);
-        }
-        1 => world.change_by_hand(&id, stage("theirs", live.slot.unwrap_or(Slot::Blue))),
-        2 => {
-            let mut changed = live;
-            changed.canary = None;
-            world.change_by_hand(&id, changed);
-        }
-        // All of them, as somebody does who wants another release.
-        _ => {
-            let all: Vec<_> = world
-                .lock()
-                .apis
-                .iter()
-                .filter_map(|(id, api)| {
-                    let slot = api.live.slot?.other();
-                    Some((id.clone(), stage(api.previews[&slot].deployment_id.as_str(), slot)))
-                })
-                .collect();
-            for (id, changed) in all {
-                world.change_by_hand(&id, changed);
-            }
-        }
-    }
 }

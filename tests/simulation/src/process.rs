@@ -41,6 +41,9 @@ pub struct ProcessState {
     pub term: Option<u64>,
     pub abort_at: Option<Timestamp>,
     pub config: RolloutConfig,
+    /// Calls under way whose effect nothing protects. While there are any it stands still no longer than they may fly:
+    /// the network carries them on.
+    pub unprotected: u32,
     /// `None`: what everybody has.
     pub checkout: Option<Checkout>,
     /// When its last fault struck, and how much time all of them can have cost.
@@ -66,6 +69,7 @@ pub struct Call {
     pub number: u64,
     pub process: ProcessId,
     pub what: String,
+    kind: Kind,
     /// When it left the process.
     pub issued: Timestamp,
     fault: Option<Fault>,
@@ -100,6 +104,7 @@ impl Process {
             term: None,
             abort_at: None,
             config: config.clone(),
+            unprotected: 0,
             checkout: None,
             delayed: SignedDuration::ZERO,
         });
@@ -192,6 +197,9 @@ impl Process {
                 .faults
                 .of(number)
                 .filter(|_| inner.is_struck(self.id) && !(is_ledger && inner.spares_ledger));
+            if kind == Kind::Change {
+                inner.processes[self.id.0].unprotected += 1;
+            }
             if !matches!(kind, Kind::Read | Kind::ReadLedger) {
                 inner.writes.push(number);
             }
@@ -199,7 +207,7 @@ impl Process {
                 when: When::Before,
                 milliseconds,
             }) = &mut fault
-                && kind == Kind::Change
+                && inner.processes[self.id.0].unprotected > 0
                 && let Some(longest) = inner.longest_flight
             {
                 *milliseconds = (*milliseconds).min(longest);
@@ -214,6 +222,7 @@ impl Process {
                 number,
                 process: self.id,
                 what,
+                kind,
                 issued: self.time.now(),
                 fault,
             };
@@ -234,6 +243,9 @@ impl Process {
 
     /// Comes back from its effect; true when the response was lost.
     pub async fn end(&self, call: &Call) -> bool {
+        if call.kind == Kind::Change {
+            self.world.lock().processes[self.id.0].unprotected -= 1;
+        }
         match call.fault {
             Some(Fault::Crash(When::After)) => self.die().await,
             Some(Fault::Stall {
@@ -302,6 +314,12 @@ impl Process {
     }
 
     async fn stall(&self, milliseconds: u32) {
+        let milliseconds = {
+            let inner = self.world.lock();
+            let is_flying = inner.processes[self.id.0].unprotected > 0;
+            let longest = inner.longest_flight.filter(|_| is_flying);
+            longest.map_or(milliseconds, |longest| milliseconds.min(longest))
+        };
         let until = self.time.now() + SignedDuration::from_millis(milliseconds.into());
         self.world.lock().processes[self.id.0].stalled_until = Some(until);
         self.time.sleep_until(until).await;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::SignedDuration;
-use orchestrator::config::{RolloutConfig, StepConfig};
+use orchestrator::config::{LowTraffic, RolloutConfig, StepConfig};
 use orchestrator::domain::Weight;
 use orchestrator::ports::AlarmName;
 
@@ -17,9 +17,36 @@ pub const ALARM: &str = "Errors";
 /// What a person types.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    Deploy { code: String },
-    Rollback { to: Option<u32> },
+    Deploy {
+        code: String,
+        wishes: Wishes,
+    },
+    Rollback {
+        to: Option<u32>,
+    },
     Recover,
+    /// To the rollout that is open, whoever carries it out.
+    Say(Word),
+    /// With `--force`.
+    Unlock,
+    Cleanup {
+        now: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wishes {
+    pub hotfix: bool,
+    pub hold: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    Pause,
+    Resume,
+    Approve,
+    Promote,
+    Abort,
 }
 
 /// What happens at some time.
@@ -33,7 +60,7 @@ pub enum Action {
     },
     /// Whoever runs the tool interrupts it.
     Abort,
-    /// Somebody else changes an entry in the console. `choice` says which and how.
+    /// Somebody else changes a live stage or a live alias in the console. `choice` says which and how.
     ByHand {
         choice: u64,
     },
@@ -60,12 +87,20 @@ impl fmt::Display for Action {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Action::Run { command, skew, .. } => match command {
-                Command::Deploy { code } => write!(formatter, "somebody deploys {code} (clock {skew:#})"),
+                Command::Deploy { code, wishes } => {
+                    let hotfix = if wishes.hotfix { ", as a hotfix" } else { "" };
+                    let hold = if wishes.hold { ", on hold" } else { "" };
+                    write!(formatter, "somebody deploys {code}{hotfix}{hold} (clock {skew:#})")
+                }
                 Command::Rollback { to: None } => write!(formatter, "somebody rolls back (clock {skew:#})"),
                 Command::Rollback { to: Some(to) } => {
                     write!(formatter, "somebody rolls back to release {to} (clock {skew:#})")
                 }
                 Command::Recover => write!(formatter, "somebody settles what is open (clock {skew:#})"),
+                Command::Say(word) => write!(formatter, "somebody says {word:?} (clock {skew:#})"),
+                Command::Unlock => write!(formatter, "somebody breaks the lock (clock {skew:#})"),
+                Command::Cleanup { now: true } => write!(formatter, "somebody cleans up all (clock {skew:#})"),
+                Command::Cleanup { now: false } => write!(formatter, "somebody cleans up (clock {skew:#})"),
             },
             Action::Abort => write!(formatter, "whoever runs it aborts"),
             Action::ByHand { .. } => write!(formatter, "somebody changes the traffic by hand"),
@@ -126,20 +161,40 @@ pub fn command(random: &mut Random) -> Command {
     let kind = *random.choose(&["good", "good", "good", "good", "bad", "bad", "leaky", "dead"]);
     let code = format!("{kind}-{}", random.below(1000));
     match random.below(10) {
-        0..7 => Command::Deploy { code },
+        0..7 => Command::Deploy {
+            code,
+            wishes: Wishes {
+                hotfix: random.chance(10),
+                hold: random.chance(10),
+            },
+        },
         7..9 => Command::Rollback {
-            to: random.chance(30).then(|| random.below(4) as u32),
+            to: random.chance(40).then(|| random.below(5) as u32),
         },
         _ => Command::Recover,
     }
 }
 
+/// What an operator types who did not begin the rollout.
+fn operators_command(random: &mut Random) -> Command {
+    match random.below(12) {
+        0..2 => Command::Say(Word::Pause),
+        2..4 => Command::Say(Word::Resume),
+        4 => Command::Say(Word::Approve),
+        5..7 => Command::Say(Word::Promote),
+        7..9 => Command::Say(Word::Abort),
+        9 => Command::Unlock,
+        _ => Command::Cleanup { now: random.chance(50) },
+    }
+}
+
 /// What somebody tries whose command ended badly.
 pub fn again(random: &mut Random, command_before: &Command) -> Command {
-    match random.below(6) {
+    match random.below(8) {
         0..2 => Command::Recover,
         2..4 => Command::Rollback { to: None },
-        4 => command_before.clone(),
+        4..6 => Command::Say(Word::Resume),
+        6 => command_before.clone(),
         _ => command(random),
     }
 }
@@ -175,19 +230,26 @@ impl Scenario {
                 0 => command(&mut random),
                 1 => Command::Deploy {
                     code: "bad-0".to_owned(),
+                    wishes: Wishes::default(),
                 },
                 _ => Command::Deploy {
                     code: "good-0".to_owned(),
+                    wishes: Wishes::default(),
                 },
             },
             skew: skew(&mut random),
             patience: random.number(),
         };
         scenario.actions.push((seconds(1), first));
-        let more = random.below(4);
+        let more = random.below(6);
         for _ in 0..more {
             let at = SignedDuration::from_millis(random.between(500, 60_000));
-            let action = match random.below(20) {
+            let action = match random.below(26) {
+                20..26 => Action::Run {
+                    command: operators_command(&mut random),
+                    skew: skew(&mut random),
+                    patience: random.number(),
+                },
                 0..5 => Action::Run {
                     command: command(&mut random),
                     skew: skew(&mut random),
@@ -233,6 +295,25 @@ fn draw_config(random: &mut Random) -> RolloutConfig {
             approval: false,
         })
         .collect();
+    if random.chance(20) {
+        let index = random.below(config.steps.len() as u64) as usize;
+        config.steps[index].approval = true;
+    }
+    config.hotfix_steps = [50.0, 100.0]
+        .map(|percent| StepConfig {
+            weight_percent: Weight::from_percent(percent).unwrap_or(Weight::FULL),
+            bake: seconds(2),
+            approval: false,
+        })
+        .to_vec();
+    config.approval_timeout = seconds(40);
+    if random.chance(20) {
+        config.gates.low_traffic = LowTraffic::Pause;
+    }
+    if random.chance(20) {
+        // So short that a cleanup finds something.
+        config.retention = seconds(60);
+    }
     config.gates.minimum_requests = 10;
     if random.chance(40) {
         config.gates.alarms = vec![AlarmName(ALARM.to_owned())];

@@ -125,9 +125,11 @@ async fn play(
         running: Running::default(),
         config: scenario.config.clone(),
         seed: scenario.seed,
+        newest_code: Rc::default(),
     };
     let began = world.now();
-    let calmed = executor::spawn(calm_down(world.clone()));
+    let busy = Rc::new(RefCell::new(true));
+    let calmed = executor::spawn(calm_down(everybody.clone(), busy.clone()));
     let mut people = Vec::new();
     for (at, action) in actions {
         let who = everybody.clone();
@@ -142,7 +144,8 @@ async fn play(
         // Whoever panicked took the whole simulation with him.
         let _ = person.await;
     }
-    drop(calmed);
+    busy.replace(false);
+    let _ = calmed.await;
     world.calm();
     finish(world, scenario).await;
     looking.replace(false);
@@ -211,8 +214,15 @@ pub fn happen(world: &World, what: What) {
     inner.happen(Happening { by: None, issued, what });
 }
 
-async fn calm_down(world: Arc<World>) {
-    world.time.sleep(CHAOS).await;
-    world.calm();
-    world.lock().trace.line(|| "nothing goes wrong any more".to_owned());
+/// From some time on nothing goes wrong any more, and nobody is waited for without end.
+async fn calm_down(people: People, busy: Rc<RefCell<bool>>) {
+    let world = people.world.clone();
+    let until = world.now() + CHAOS;
+    while *busy.borrow() {
+        if world.now() >= until {
+            world.calm();
+            people.end_what_waits().await;
+        }
+        world.time.sleep(seconds(5)).await;
+    }
 }

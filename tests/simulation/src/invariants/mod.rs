@@ -53,6 +53,7 @@ pub const ALL: &[(u8, Check)] = &[
     (12, records::invariant_12),
     (13, records::invariant_13),
     (14, traffic::invariant_14),
+    (16, traffic::invariant_16),
 ];
 
 pub fn title(invariant: u8) -> &'static str {
@@ -72,6 +73,7 @@ pub fn title(invariant: u8) -> &'static str {
         13 => "the schema fits what serves",
         14 => "what somebody else changed is not overwritten",
         15 => "the same seed gives the same trace",
+        16 => "what is held up, or waits for an approval, does not rise",
         _ => "a simulation ends well",
     }
 }

@@ -108,11 +108,19 @@ pub fn invariant_9(world: &Inner, happening: &Happening) -> Result<(), String> {
     if before.state.plan.is_rollback() && before.state.phase == Phase::Promoting {
         return Ok(());
     }
-    match world.processes[by.0].abort_at {
-        // The record before stood, and was answered, after the wish.
-        Some(at) if at < before.at => Err(format!("{by} was to abort and intends {effect}")),
-        _ => Ok(()),
+    // The record before stood, and was answered, after the wish.
+    if world.processes[by.0].abort_at.is_some_and(|at| at < before.at) {
+        return Err(format!("{by} was to abort and intends {effect}"));
     }
+    if world
+        .truth
+        .abort_asked
+        .get(rollout)
+        .is_some_and(|at| *at < before.asked_at)
+    {
+        return Err(format!("an operator asked to abort, and {by} intends {effect}"));
+    }
+    Ok(())
 }
 
 /// Objects of the ledger are written once, each record follows from those before it, and whatever is changed was

@@ -282,3 +282,24 @@ pub fn invariant_14(world: &Inner, happening: &Happening) -> Result<(), String> 
         Some(_) => Ok(()),
     }
 }
+
+/// While somebody holds a rollout up no weight rises, and none that is to be approved before it is.
+pub fn invariant_16(world: &Inner, happening: &Happening) -> Result<(), String> {
+    let Some((entry, _, to)) = raise(world, happening) else {
+        return Ok(());
+    };
+    let Some(rollout) = happening.by.and_then(|by| world.rollout_of(by)) else {
+        return Ok(());
+    };
+    let state = &rollout.state;
+    if let Some(paused) = &state.paused {
+        return Err(format!("{entry} goes to {to:?}, and {} paused the rollout", paused.by));
+    }
+    let Level::Step(step) = to else { return Ok(()) };
+    let is_to_be_approved = state.plan.steps.get(step).is_some_and(|planned| planned.approval);
+    let is_approved = state.facts.approved.is_some_and(|approved| approved >= step) || rollout.is_promoted_by_hand();
+    if is_to_be_approved && !is_approved {
+        return Err(format!("{entry} goes to step {}, which nobody approved", step + 1));
+    }
+    Ok(())
+}

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use orchestrator::domain::{ReleaseNumber, Slot, Weight};
-use orchestrator::ledger::{LockRecord, Record, Standing};
-use orchestrator::rollout::{Event, Phase, State, open, step};
+use orchestrator::ledger::{LockRecord, OperatorRequest, Record, Standing};
+use orchestrator::rollout::{Event, Phase, Request, State, open, step};
 
 use super::{Entry, Inner, Place, Split};
 use crate::invariants::{self, Violation};
@@ -95,6 +95,8 @@ pub struct RolloutTruth {
     /// Who wrote the last record, and when it stood.
     pub by: ProcessId,
     pub at: Timestamp,
+    /// When the last record stood that is no answer to an operator; before the next one it is asked what they want.
+    pub asked_at: Timestamp,
     /// When the bake of the step that is baked began to be true: every entry had its weight in force.
     pub baking_since: Option<Timestamp>,
 }
@@ -142,6 +144,8 @@ pub struct Truth {
     pub shown: BTreeMap<(ProcessId, Entry), Shown>,
     /// By rollout: what whoever carries it out was last told.
     pub measured: BTreeMap<u32, Measured>,
+    /// By rollout: when an operator's wish to abort it stood in the ledger.
+    pub abort_asked: BTreeMap<u32, Timestamp>,
     /// Entries that somebody else changed, while they are as he left them.
     pub foreign: BTreeMap<Entry, Foreign>,
     /// Changes of processes that were under way when another took over, and took effect after it.
@@ -313,7 +317,10 @@ impl Inner {
                         }
                         _ => None,
                     };
+                    let is_answer = matches!(record.event, Event::Requested { .. } | Event::RequestRefused { .. });
+                    let before = self.truth.rollouts.get(rollout).filter(|_| is_answer);
                     let told = RolloutTruth {
+                        asked_at: before.map_or(now, |before| before.asked_at),
                         state,
                         records: record.sequence + 1,
                         by,
@@ -358,6 +365,13 @@ impl Inner {
                     } else {
                         self.truth.foreign.insert(entry.clone(), still);
                     }
+                }
+            }
+            What::Requested { content, .. } => {
+                if let Ok(asked) = serde_json::from_str::<OperatorRequest>(content)
+                    && matches!(asked.request, Request::Abort { .. })
+                {
+                    self.truth.abort_asked.entry(asked.rollout.0).or_insert(now);
                 }
             }
             What::Looked => self.look_for_a_breach(now),

@@ -26,7 +26,7 @@ pub const BUGS: &[Bug] = &[
             from: "        let limits = &self.rollouts.config.convergence;\n        let deadline = self.now() + limits.probe_timeout;\n",
             to: "        if PLANTED {\n            return Ok(());\n        }\n        let limits = &self.rollouts.config.convergence;\n        let deadline = self.now() + limits.probe_timeout;\n",
         }],
-        seeds: 100,
+        seeds: 20,
     },
     Bug {
         name: "promotion-assumed",
@@ -36,7 +36,7 @@ pub const BUGS: &[Bug] = &[
             from: "        Ok(self.is_all_at_the_goal(state).await?)\n",
             to: "        Ok(PLANTED || self.is_all_at_the_goal(state).await?)\n",
         }],
-        seeds: 150,
+        seeds: 1000,
     },
     Bug {
         name: "breach-waits-for-the-bake",
@@ -46,7 +46,7 @@ pub const BUGS: &[Bug] = &[
             from: "        (Verdict::Fail, _) => turn_back(Reason::GateBreached { step, judgement }),\n",
             to: "        (Verdict::Fail, _) if PLANTED && at < times.passes_from => Phase::Baking { bake, passed: false },\n        (Verdict::Fail, _) => turn_back(Reason::GateBreached { step, judgement }),\n",
         }],
-        seeds: 300,
+        seeds: 3000,
     },
     Bug {
         name: "steps-jumped",
@@ -66,7 +66,7 @@ pub const BUGS: &[Bug] = &[
             from: "mode: PutMode::Create,",
             to: "mode: if PLANTED { PutMode::Overwrite } else { PutMode::Create },",
         }],
-        seeds: 100,
+        seeds: 20,
     },
     Bug {
         name: "no-intent",
@@ -100,7 +100,7 @@ pub const BUGS: &[Bug] = &[
                 to: "        Ok(Event::InForce {\n            step,\n            at: if PLANTED { asked } else { self.now() },",
             },
         ],
-        seeds: 10,
+        seeds: 20,
     },
     Bug {
         name: "inconclusive-promotes",
@@ -110,7 +110,7 @@ pub const BUGS: &[Bug] = &[
             from: "        (Verdict::Pass, _) => Phase::Baking {",
             to: "        (Verdict::Inconclusive, _) if PLANTED => Phase::Baking {\n            bake,\n            passed: at >= times.passes_from && !waits,\n        },\n        (Verdict::Pass, _) => Phase::Baking {",
         }],
-        seeds: 100,
+        seeds: 50,
     },
     Bug {
         name: "blindness-passes",
@@ -120,7 +120,7 @@ pub const BUGS: &[Bug] = &[
             from: "            verdict: Verdict::Inconclusive,\n            requests: 0,\n",
             to: "            verdict: if PLANTED { Verdict::Pass } else { Verdict::Inconclusive },\n            requests: 0,\n",
         }],
-        seeds: 100,
+        seeds: 200,
     },
     Bug {
         name: "smoke-not-needed",
@@ -137,7 +137,7 @@ pub const BUGS: &[Bug] = &[
                 to: "            if digest != tested || (!PLANTED && results.iter().any(|result| !result.passed)) {",
             },
         ],
-        seeds: 20,
+        seeds: 200,
     },
     Bug {
         name: "one-entry-point-forgotten",
@@ -157,6 +157,43 @@ pub const BUGS: &[Bug] = &[
             from: "if let Some(shape) = seen.shape().filter(|shape| shape == desired || ours(shape)) {",
             to: "if let Some(shape) = seen.shape().filter(|shape| shape == desired || ours(shape) || (PLANTED && attempt > 0)) {",
         }],
+        seeds: 100,
+    },
+    Bug {
+        name: "lost-lease-ignored",
+        mistake: "it was ours a moment ago",
+        edits: &[
+            Edit {
+                file: "driver/run.rs",
+                from: "            Some(record) if record.epoch != self.epoch => return Err(EffectFailure::LockLost(Box::new(record))),\n",
+                to: "            Some(record) if record.epoch != self.epoch && !PLANTED => {\n                return Err(EffectFailure::LockLost(Box::new(record)));\n            }\n",
+            },
+            Edit {
+                file: "driver/run.rs",
+                from: "        if self.lease_end.is_after(self.now() + rollouts.config.lock_margin) {",
+                to: "        if PLANTED || self.lease_end.is_after(self.now() + rollouts.config.lock_margin) {",
+            },
+        ],
+        seeds: 1500,
+    },
+    Bug {
+        name: "abort-ignored",
+        mistake: "it is nearly done anyway",
+        edits: &[Edit {
+            file: "rollout/requested.rs",
+            from: "    if let Request::Abort { reason } = request {\n",
+            to: "    if PLANTED && matches!(request, Request::Abort { .. }) {\n        return Ok(());\n    }\n    if let Request::Abort { reason } = request {\n",
+        }],
         seeds: 200,
+    },
+    Bug {
+        name: "back-to-the-rejected",
+        mistake: "any release that there was will do",
+        edits: &[Edit {
+            file: "driver/plan.rs",
+            from: "        if release.state != ReleaseState::Retained {",
+            to: "        if release.state != ReleaseState::Retained && !(PLANTED && release.state != ReleaseState::Candidate) {",
+        }],
+        seeds: 1000,
     },
 ];

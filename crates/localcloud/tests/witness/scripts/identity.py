@@ -31,5 +31,5 @@ def refused(call, code):
 
 refused(lambda: boto3.client("sts").get_federation_token(Name="someone"), "InvalidAction")
 refused(lambda: boto3.client("ssm").list_documents(), "UnknownOperationException")
-refused(lambda: boto3.client("dynamodb").list_tables(), "NotImplemented")
+refused(lambda: boto3.client("kinesis").list_streams(), "NotImplemented")
 refused(lambda: ssm.put_parameter(Name="/a/c", Value="1", Type="Bad"), "ValidationException")
