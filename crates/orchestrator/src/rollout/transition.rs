@@ -169,7 +169,10 @@ fn advance(state: &State, event: &Event) -> Result<State, IllegalTransition> {
                 next.phase = resumed_phase(state, *promoted);
                 if *expand_again && matches!(next.phase, Phase::BackedUp | Phase::Expanded) {
                     next.phase = Phase::BackedUp;
-                    next.facts.live_checks = LiveChecks::Due;
+                    // What the live release could do before an expand that nobody has judged yet stays what counts.
+                    if !matches!(next.facts.live_checks, LiveChecks::Before(_)) {
+                        next.facts.live_checks = LiveChecks::Due;
+                    }
                 }
             } else {
                 next.phase = recovered_phase(state, *promoted);

@@ -421,6 +421,10 @@ pub fn check(plan: &Plan, taken: &[(Event, State)]) -> Result<(), TestCaseError>
                 prop_assert_eq!(&after.paused, &None);
                 // Nor does it deploy on an expand of the run before.
                 prop_assert_ne!(after.phase.name(), PhaseName::Expanded);
+                // And an expand that was not judged yet is judged by what was before it.
+                if matches!(before.facts.live_checks, LiveChecks::Before(_)) {
+                    prop_assert_eq!(&after.facts.live_checks, &before.facts.live_checks);
+                }
             }
             Event::LockTaken { .. }
             | Event::Recovered { .. }
