@@ -242,6 +242,11 @@ impl Settings {
     pub fn environment_folder(&self, name: &str) -> PathBuf {
         self.root.join(".llama").join(name)
     }
+
+    /// Where the environment's dumps are.
+    pub fn backups_folder(&self, name: &str) -> PathBuf {
+        self.environment_folder(name).join("backups")
+    }
 }
 
 fn find(from: &Path) -> Outcome<PathBuf> {

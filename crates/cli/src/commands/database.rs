@@ -1,6 +1,7 @@
 //! The environment's database, opened for a command that somebody types. The rollout has its own way to it, through the
 //! orchestrator's port.
 
+use migrate::backup::Check;
 use migrate::{Migrator, Options};
 
 use super::Session;
@@ -56,6 +57,18 @@ impl<'a> OpenDatabase<'a> {
             login,
             wired,
         })
+    }
+
+    /// What a restored backup is asked, beyond the number of rows.
+    pub fn checks(&self) -> Vec<Check> {
+        let database = self.environment().database.iter();
+        database
+            .flat_map(|database| &database.checks)
+            .map(|check| Check {
+                name: check.name.clone(),
+                sql: check.sql.clone(),
+            })
+            .collect()
     }
 
     pub fn environment(&self) -> &'a Environment {

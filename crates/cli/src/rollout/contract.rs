@@ -154,10 +154,7 @@ fn versions(standing: &Standing) -> Versions {
 
 /// The environment's backups that were restored for a proof, oldest first.
 fn proven_backups(session: &Session<'_>) -> Outcome<Vec<ProvenBackup>> {
-    let folder = session
-        .settings
-        .environment_folder(&session.environment.name)
-        .join("backups");
+    let folder = session.settings.backups_folder(&session.environment.name);
     let backups = migrate::backup::list(&folder)
         .map_err(|error| Failure::new(Code::ContractRefused, "the backups cannot be listed").because(error))?;
     // A damaged one proves nothing.

@@ -47,10 +47,7 @@ impl DatabaseMigrations {
             stacks,
             database: session.environment.database.clone(),
             backup: session.environment.backup,
-            backups: session
-                .settings
-                .environment_folder(&session.environment.name)
-                .join("backups"),
+            backups: session.settings.backups_folder(&session.environment.name),
             seed: session.environment.seed,
             hooks: Hooks::of(session, console.clone()),
             console,

@@ -155,11 +155,9 @@ impl Rds {
         }
     }
 
-    /// Makes an instance and waits until it takes connections. `input` has the members of `CreateDBInstance`; with
-    /// `snapshot` its data come from there.
-    async fn create(&self, input: &Value, snapshot: Option<&str>) -> Result<Instance, ApiError> {
-        let _work = self.work.lock().await;
-        let id = input.required_text("DBInstanceIdentifier")?.to_lowercase();
+    /// As an instance gets it that is to be made.
+    fn new_identifier(&self, text: &str) -> Result<String, ApiError> {
+        let id = text.to_lowercase();
         check_identifier(&id)?;
         if self.state.read().instances.contains_key(&id) {
             return Err(ApiError::new(
@@ -168,6 +166,14 @@ impl Rds {
                 "DB instance already exists",
             ));
         }
+        Ok(id)
+    }
+
+    /// Makes an instance and waits until it takes connections. `input` has the members of `CreateDBInstance`; with
+    /// `snapshot` its data come from there.
+    async fn create(&self, input: &Value, snapshot: Option<&str>) -> Result<Instance, ApiError> {
+        let _work = self.work.lock().await;
+        let id = self.new_identifier(input.required_text("DBInstanceIdentifier")?)?;
         let source = snapshot.map(|snapshot| self.available_snapshot(snapshot)).transpose()?;
         let instance = match (self.shared_server(input)?, &self.external, source) {
             (Some(server), _, _) => self.sharing(id, server, input)?,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::instance::{Instance, Snapshot, Status, restored_wishes};
-use super::{Rds, check_identifier, failed};
+use super::{Rds, failed};
 use crate::members::Members;
 use crate::service::ApiError;
 
@@ -34,15 +34,7 @@ impl Rds {
     pub(super) async fn restore_to_time(&self, input: &Value) -> Result<Instance, ApiError> {
         let _work = self.work.lock().await;
         let source = self.instance(input.required_text("SourceDBInstanceIdentifier")?)?;
-        let id = input.required_text("TargetDBInstanceIdentifier")?.to_lowercase();
-        check_identifier(&id)?;
-        if self.state.read().instances.contains_key(&id) {
-            return Err(ApiError::new(
-                400,
-                "DBInstanceAlreadyExists",
-                "DB instance already exists",
-            ));
-        }
+        let id = self.new_identifier(input.required_text("TargetDBInstanceIdentifier")?)?;
         self.refuse_shared(&source)?;
         if source.is_external {
             return Err(super::not_ours(&source.id));

@@ -111,19 +111,24 @@ pub struct Examined {
 /// # Errors
 /// It cannot be reached, a table cannot be read, a check fails.
 pub async fn examine(restored: &Database, checks: &[Check]) -> Result<Examined, BackupError> {
-    let mut connection = session::connect(restored).await?;
-    let counted = rows::count(&mut connection).await;
-    session::close(connection).await;
-    let counted = counted.map_err(|source| crate::MigrateError::Database {
-        what: "the restored rows",
-        source,
-    })?;
+    let counted = count(restored).await?;
     ask(restored, checks).await?;
     Ok(Examined {
         tables: counted.len(),
         rows: counted.values().sum(),
         checks: checks.iter().map(|check| check.name.clone()).collect(),
     })
+}
+
+/// The rows of each table, in a session of its own.
+async fn count(restored: &Database) -> Result<BTreeMap<String, i64>, BackupError> {
+    let mut connection = session::connect(restored).await?;
+    let counted = rows::count(&mut connection).await;
+    session::close(connection).await;
+    Ok(counted.map_err(|source| crate::MigrateError::Database {
+        what: "the restored rows",
+        source,
+    })?)
 }
 
 /// Whether every file is there as it was written, and no other.
@@ -145,13 +150,7 @@ pub(super) async fn intact(backup: &Backup) -> Result<(), BackupError> {
 
 /// The rows of the restored database, which must be those that were dumped.
 pub(super) async fn compare(backup: &Backup, restored: &Database) -> Result<BTreeMap<String, i64>, BackupError> {
-    let mut connection = session::connect(restored).await?;
-    let counted = rows::count(&mut connection).await;
-    session::close(connection).await;
-    let counted = counted.map_err(|source| crate::MigrateError::Database {
-        what: "the restored rows",
-        source,
-    })?;
+    let counted = count(restored).await?;
     let differing = backup
         .rows
         .keys()

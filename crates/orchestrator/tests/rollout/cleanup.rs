@@ -178,6 +178,16 @@ async fn while_a_rollout_is_open_nothing_is_cleaned_up() {
     assert!(matches!(error, RolloutError::StillOpen { .. }), "{error}");
 }
 
+/// A fork in which a cleanup crashed at this call.
+async fn crashed(prepared: &World, call: u64, when: When, now: bool) -> Arc<World> {
+    let world = prepared.fork();
+    world.lock().crash_at = Some((call, when));
+    let rollouts = world.rollouts();
+    world.or_crash(rollouts.cleanup(now)).await;
+    world.lock().crash_at = None;
+    world
+}
+
 #[tokio::test]
 async fn a_cleanup_that_crashes_anywhere_is_finished_by_the_next() {
     let prepared = with_releases(3).await;
@@ -190,11 +200,7 @@ async fn a_cleanup_that_crashes_anywhere_is_finished_by_the_next() {
     for call in 0..calls {
         for when in [When::Before, When::After] {
             let context = format!("crashed {when:?} call {call}");
-            let world = prepared.fork();
-            world.lock().crash_at = Some((call, when));
-            let rollouts = world.rollouts();
-            world.or_crash(rollouts.cleanup(false)).await;
-            world.lock().crash_at = None;
+            let world = crashed(&prepared, call, when, false).await;
             assert_nothing_needed_is_gone(&world, &context).await;
             world.lock().now += seconds(60);
             world.rollouts().cleanup(false).await.unwrap();
@@ -218,11 +224,7 @@ async fn after_a_cleanup_that_crashes_anywhere_a_rollback_is_whole_or_refused() 
     for call in 0..calls {
         for when in [When::Before, When::After] {
             let context = format!("crashed {when:?} call {call}");
-            let world = prepared.fork();
-            world.lock().crash_at = Some((call, when));
-            let rollouts = world.rollouts();
-            world.or_crash(rollouts.cleanup(true)).await;
-            world.lock().crash_at = None;
+            let world = crashed(&prepared, call, when, true).await;
             world.lock().now += seconds(60);
             match world.quick_rollouts().rollback(None).await {
                 Ok(end) => {

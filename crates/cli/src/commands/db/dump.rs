@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use migrate::backup::{self, Check, RestoreOptions, Restored, Verification, VerifyOptions};
+use migrate::backup::{self, RestoreOptions, Restored, Verification, VerifyOptions};
 use migrate::{Backup, BackupOptions};
 
 use super::OpenDatabase;
@@ -35,13 +35,8 @@ pub fn list(open: &OpenDatabase<'_>) -> Outcome<Vec<Entry>> {
 /// Restores it into a scratch database on the environment's server, and compares.
 pub fn verify(open: &OpenDatabase<'_>, id: &str) -> Outcome<Verification> {
     let backup = find(open, id)?;
-    let database = open.environment().database.iter();
-    let checks = database.flat_map(|database| &database.checks).map(|check| Check {
-        name: check.name.clone(),
-        sql: check.sql.clone(),
-    });
     let options = VerifyOptions {
-        checks: checks.collect(),
+        checks: open.checks(),
         ..VerifyOptions::default()
     };
     open.session
@@ -71,10 +66,7 @@ fn find(open: &OpenDatabase<'_>, id: &str) -> Outcome<Backup> {
 }
 
 fn folder(open: &OpenDatabase<'_>) -> PathBuf {
-    open.session
-        .settings
-        .environment_folder(&open.environment().name)
-        .join("backups")
+    open.session.settings.backups_folder(&open.environment().name)
 }
 
 fn entry(backup: &Backup) -> Entry {

@@ -188,14 +188,9 @@ struct Examination {
 
 impl Examination {
     fn of(open: &OpenDatabase<'_>) -> Self {
-        let database = open.environment().database.iter();
-        let checks = database.flat_map(|database| &database.checks).map(|check| Check {
-            name: check.name.clone(),
-            sql: check.sql.clone(),
-        });
         Self {
             database: open.server.clone(),
-            checks: checks.collect(),
+            checks: open.checks(),
         }
     }
 }
