@@ -36,10 +36,10 @@ pub use holdings::{Holdings, TakenBackup, backup_label};
 pub use infrastructure::{StackInfrastructure, who_imports};
 pub use ledger::LedgerError;
 pub use restore::{
-    DatabaseAddress, Login, LossWindow, Operation, Proof, Replaced, RestoreEvent, RestorePoint, RestoreRequest,
+    DatabaseAddress, Login, LossWindow, Operation, Proof, Proven, Replaced, RestoreEvent, RestorePoint, RestoreRequest,
 };
 pub use secrets::Secret;
 pub use smoke::{HttpSmoke, SmokeCheck};
-pub use snapshot_list::{DatabaseSnapshot, SnapshotRetention, expired};
+pub use snapshot_list::{DatabaseSnapshot, SchemaVersion, SnapshotRetention, expired};
 pub use snapshots::Snapshot;
 pub use target::{BLUE_GREEN_METADATA, PreviewStages, SlottedAlias, SlottedApi, SlottedResources};

@@ -1,12 +1,16 @@
 //! The snapshots that we took, which of them are proved, and which of them may go.
 
+use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
+
 use aws_sdk_rds::types::{DbSnapshot, Tag};
 use jiff::Timestamp;
 use orchestrator::ports::PortErrorKind;
 
 use crate::connection::Aws;
 use crate::failure::{Failure, failed};
-use crate::snapshots::{ENVIRONMENT, PAGE_LIMIT, VERIFIED, moment};
+use crate::snapshots::{ENVIRONMENT, PAGE_LIMIT, SCHEMA, VERIFIED, moment};
 
 /// One snapshot of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +29,32 @@ pub struct DatabaseSnapshot {
     pub encrypted: bool,
     /// When a restore of it was proved; never, where none was.
     pub verified: Option<Timestamp>,
+    /// What the restored database was at; `None` where that was not read.
+    pub schema: Option<SchemaVersion>,
+}
+
+/// The newest migration that a database has applied, if any. In a tag: its number, or `none`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchemaVersion(pub Option<i64>);
+
+impl fmt::Display for SchemaVersion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(version) => write!(formatter, "{version}"),
+            None => formatter.write_str("none"),
+        }
+    }
+}
+
+impl FromStr for SchemaVersion {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        Ok(Self(match text {
+            "none" => None,
+            version => Some(version.parse()?),
+        }))
+    }
 }
 
 impl DatabaseSnapshot {
@@ -122,11 +152,12 @@ impl Aws {
         }
     }
 
-    pub(crate) async fn mark_verified(&self, arn: &str, at: Timestamp) -> Result<(), Failure> {
+    pub(crate) async fn mark_verified(&self, arn: &str, at: Timestamp, schema: SchemaVersion) -> Result<(), Failure> {
         self.rds()
             .add_tags_to_resource()
             .resource_name(arn)
             .tags(Tag::builder().key(VERIFIED).value(at.to_string()).build())
+            .tags(Tag::builder().key(SCHEMA).value(schema.to_string()).build())
             .send()
             .await
             .map(drop)
@@ -141,8 +172,10 @@ fn tag<'s>(snapshot: &'s DbSnapshot, key: &str) -> Option<&'s str> {
 
 fn ours_as(snapshot: DbSnapshot) -> DatabaseSnapshot {
     let verified = tag(&snapshot, VERIFIED).and_then(|at| at.parse().ok());
+    let schema = tag(&snapshot, SCHEMA).and_then(|schema| schema.parse().ok());
     DatabaseSnapshot {
         verified,
+        schema,
         created: snapshot.snapshot_create_time.as_ref().and_then(moment),
         engine: crate::snapshots::engine(&snapshot),
         id: snapshot.db_snapshot_identifier.unwrap_or_default(),
@@ -172,6 +205,7 @@ mod tests {
             engine: "postgres 15.17".to_owned(),
             encrypted: false,
             verified: created.filter(|_| verified),
+            schema: None,
         }
     }
 

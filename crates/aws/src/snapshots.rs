@@ -21,6 +21,8 @@ pub(crate) const PAGE_LIMIT: usize = 50;
 pub(crate) const ENVIRONMENT: &str = "llama-deploy:environment";
 /// The tag of a snapshot that a proved restore was made from; its value is when.
 pub(crate) const VERIFIED: &str = "llama-deploy:verified";
+/// The tag beside it: the newest migration that the restored database had.
+pub(crate) const SCHEMA: &str = "llama-deploy:schema-version";
 
 /// A snapshot that was seen to be complete.
 #[derive(Clone, Debug, PartialEq, Eq)]

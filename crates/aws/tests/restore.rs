@@ -8,8 +8,8 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use aws::stacks::{Approved, Deployment, StackInput, into_outcomes};
 use aws::{
-    Aws, DatabaseAddress, Login, Proof, RestoreEvent, RestorePoint, RestoreRequest, Secret, Settings,
-    SnapshotRetention, connect, expired,
+    Aws, DatabaseAddress, Login, Proof, Proven, RestoreEvent, RestorePoint, RestoreRequest, SchemaVersion, Secret,
+    Settings, SnapshotRetention, connect, expired,
 };
 use aws_sdk_rds::types::DbInstance;
 use jiff::Timestamp;
@@ -117,11 +117,14 @@ struct Answers(Mutex<Vec<DatabaseAddress>>);
 
 #[async_trait]
 impl Proof for Answers {
-    async fn prove(&self, address: &DatabaseAddress) -> Result<String, String> {
+    async fn prove(&self, address: &DatabaseAddress) -> Result<Proven, String> {
         let answer = tokio::net::TcpStream::connect((address.host.as_str(), address.port)).await;
         answer.map_err(|error| error.to_string())?;
         self.0.lock().unwrap().push(address.clone());
-        Ok("it answers".to_owned())
+        Ok(Proven {
+            seen: "it answers".to_owned(),
+            schema: SchemaVersion(Some(42)),
+        })
     }
 }
 
@@ -129,7 +132,7 @@ struct Refuses;
 
 #[async_trait]
 impl Proof for Refuses {
-    async fn prove(&self, _address: &DatabaseAddress) -> Result<String, String> {
+    async fn prove(&self, _address: &DatabaseAddress) -> Result<Proven, String> {
         Err("half of the rows are missing".to_owned())
     }
 }
@@ -293,17 +296,17 @@ async fn a_snapshot_is_verified_by_an_instance_that_goes_again() {
     assert_eq!((listed[0].id.as_str(), listed[0].verified), (first.id.as_str(), None));
 
     let proof = Answers::default();
-    let seen = cloud
+    let proven = cloud
         .aws
         .verify_snapshot(&first.id, Some(&login), &proof, now, &|_| {})
         .await
         .unwrap();
-    assert_eq!(seen, "it answers");
+    assert_eq!(proven.seen, "it answers");
     let proved = proof.0.lock().unwrap().remove(0);
     assert!(proved.instance.starts_with("llama-verify-"), "{proved:?}");
     assert_eq!(cloud.names().await, ["main"]);
     let listed = cloud.aws.snapshots("prod").await.unwrap();
-    assert_eq!(listed[0].verified, Some(now));
+    assert_eq!((listed[0].verified, listed[0].schema), (Some(now), Some(proven.schema)));
     assert!(listed[0].is_of("main") && !listed[0].is_of("mai"));
     let retention = SnapshotRetention {
         keep: Some(0),

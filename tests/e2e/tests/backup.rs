@@ -190,3 +190,53 @@ fn a_moment_is_put_back_and_old_snapshots_go() {
     assert_eq!(shop.instances().len(), 2);
     assert_eq!(shop.pending(), 0);
 }
+
+#[test]
+fn a_contract_runs_on_a_snapshot_of_the_schema_that_was_proved() {
+    let shop = Shop::deployed();
+    shop.project
+        .write("migrations/9_orders.contract.up.sql", "DROP TABLE orders");
+    let contract = || shop.project.run(&["migrate", "up", "--phase", "contract"]);
+    #[track_caller]
+    fn assert_refused(contracted: &e2e::Ended, schema: &str) {
+        let said = &contracted.stderr;
+        assert_eq!(contracted.status, Some(2), "{said}");
+        assert!(said.contains("error[LD0603]"), "{said}");
+        assert!(
+            said.contains(&format!("no backup of the schema as it is now ({schema})")),
+            "{said}"
+        );
+    }
+    let back_up = |label: &str| {
+        let made = shop.json(&["db", "backup", "--backup-id", label]);
+        made["backup"]["id"].as_str().expect("an id").to_owned()
+    };
+    let verify = |id: &str| {
+        let verified = shop.json(&["db", "verify", "--backup-id", id]);
+        let listed = shop.json(&["db", "list"]);
+        let listed = listed["backups"].as_array().expect("it lists them");
+        let entry = listed.iter().find(|backup| backup["id"] == id).expect("it is there");
+        assert_eq!(entry["schema_version"], verified["verification"]["schema_version"]);
+        entry["schema_version"].clone()
+    };
+
+    let early = back_up("early");
+    assert_refused(&contract(), "2");
+    // What the snapshot holds counts, not what the database has when it is proved.
+    shop.project.write(
+        "migrations/3_noted.expand.up.sql",
+        "ALTER TABLE orders ADD COLUMN note text",
+    );
+    shop.json(&["migrate", "up"]);
+    assert_eq!(verify(&early), json!(2));
+    assert_refused(&contract(), "3");
+    let now = back_up("now");
+    assert_eq!(verify(&now), json!(3));
+    let contracted = contract().expect(0);
+    assert!(
+        contracted.stderr.contains(&format!("backup {now}")),
+        "{}",
+        contracted.stderr
+    );
+    assert!(contracted.stdout.contains("1 applied"), "{}", contracted.stdout);
+}

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use crate::connection::Aws;
 use crate::failure::Failure;
 use crate::secrets::Secret;
+use crate::snapshot_list::SchemaVersion;
 use crate::snapshots::{WAIT_LIMIT, moment};
 pub use plan::Operation;
 use plan::{Seen, Step, next};
@@ -84,11 +85,19 @@ pub struct DatabaseAddress {
 /// Proves that a restored instance holds what it should: it connects, counts, asks the user's checks.
 #[async_trait]
 pub trait Proof: Send + Sync {
-    /// What was seen, in a few words.
+    /// What was seen.
     ///
     /// # Errors
     /// Why the instance must not take the place of the old one.
-    async fn prove(&self, address: &DatabaseAddress) -> Result<String, String>;
+    async fn prove(&self, address: &DatabaseAddress) -> Result<Proven, String>;
+}
+
+/// What a proof saw of a restored database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven {
+    /// In a few words.
+    pub seen: String,
+    pub schema: SchemaVersion,
 }
 
 /// For progress.
@@ -221,7 +230,7 @@ impl Aws {
                 Step::Prove { name: instance, .. } => {
                     let original = find(&instances, name)?;
                     self.adjust(original, &instance, request.login.as_ref()).await?;
-                    proved = Some(self.proven(&instance, proof, begun, progress).await?);
+                    proved = Some(self.proven(&instance, proof, begun, progress).await?.seen);
                 }
                 Step::MoveAside { from, to } | Step::MoveIn { from, to } => {
                     progress(RestoreEvent::Renaming {
@@ -258,7 +267,7 @@ impl Aws {
     }
 
     /// Restores the snapshot into an instance of its own, proves that, deletes it again, and marks the snapshot as
-    /// verified. An instance that an earlier run left is used. What the proof saw is returned.
+    /// verified, with the schema that the proof saw. An instance that an earlier run left is used.
     pub async fn verify_snapshot(
         &self,
         id: &str,
@@ -266,7 +275,7 @@ impl Aws {
         proof: &dyn Proof,
         now: Timestamp,
         progress: &(dyn Fn(RestoreEvent) + Send + Sync),
-    ) -> Result<String, Failure> {
+    ) -> Result<Proven, Failure> {
         let snapshot = self.describe_snapshot(id).await?;
         let name = snapshot.db_instance_identifier.clone().unwrap_or_default();
         let original = self.database_instance(&name).await?;
@@ -295,12 +304,12 @@ impl Aws {
             instance: scratch.clone(),
         });
         let deleted = self.delete_scratch(&scratch).await;
-        let proof = proven?;
+        let proven = proven?;
         deleted?;
         let arn = snapshot.db_snapshot_arn;
         let arn = arn.ok_or_else(|| Failure::incomplete("DescribeDBSnapshots", id, "DBSnapshotArn"))?;
-        self.mark_verified(&arn, now).await?;
-        Ok(proof)
+        self.mark_verified(&arn, now, proven.schema).await?;
+        Ok(proven)
     }
 
     /// What the proof says of the instance, once it is available.
@@ -310,20 +319,20 @@ impl Aws {
         proof: &dyn Proof,
         begun: Instant,
         progress: &(dyn Fn(RestoreEvent) + Send + Sync),
-    ) -> Result<String, Failure> {
+    ) -> Result<Proven, Failure> {
         let described = self.wait_until_available(instance, begun, progress).await?;
         progress(RestoreEvent::Proving {
             instance: instance.to_owned(),
         });
-        let seen = proof
+        let proven = proof
             .prove(&address(&described)?)
             .await
             .map_err(|why| Failure::invalid("verify", instance, why))?;
         progress(RestoreEvent::Proved {
             instance: instance.to_owned(),
-            seen: seen.clone(),
+            seen: proven.seen.clone(),
         });
-        Ok(seen)
+        Ok(proven)
     }
 }
 

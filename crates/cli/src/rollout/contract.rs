@@ -2,8 +2,9 @@
 //! and for `cleanup`.
 //!
 //! The ledger says whether an old version can still be called, the server whether one is still connected, the folder of
-//! backups whether what is taken away can be had back.
+//! dumps and the instance's snapshots whether what is taken away can be had back.
 
+use aws::{DatabaseSnapshot, SchemaVersion};
 use migrate::{ContractPermit, ContractRefused, MigrateError, Options, Phase, Phases, ProvenBackup, Versions};
 use orchestrator::domain::{EnvironmentName, Release, ReleaseState};
 use orchestrator::driver::RolloutError;
@@ -21,11 +22,15 @@ use crate::rollout;
 use crate::session::Session;
 use crate::settings::{Contract, HookTime};
 
-/// Leave to run contracts on the environment's database.
+/// Leave to run contracts on the environment's database. `instance`: the RDS instance, where it is on one.
 ///
 /// # Errors
 /// [`Code::ContractRefused`] with everything that is in the way of it; nothing was changed.
-pub async fn may_contract(session: &Session<'_>, database: &migrate::Database) -> Outcome<ContractPermit> {
+pub async fn may_contract(
+    session: &Session<'_>,
+    database: &migrate::Database,
+    instance: Option<&str>,
+) -> Outcome<ContractPermit> {
     let name = &session.environment.name;
     let ledger = rollout::ledger(session)?;
     let environment = EnvironmentName::new(name.as_str());
@@ -62,7 +67,7 @@ pub async fn may_contract(session: &Session<'_>, database: &migrate::Database) -
             "llama-deploy cleanup {name} retires it when its retention has ended, with --now at once"
         )));
     }
-    let backups = proven_backups(session)?;
+    let backups = proven_backups(session, instance).await?;
     ContractPermit::ask(database, &versions(&standing), &backups)
         .await
         .map_err(|error| by_the_database(name, error))
@@ -94,8 +99,8 @@ pub async fn contract_on_cleanup(session: &Session<'_>, console: &Console) -> Ou
     ) else {
         return Ok(Contracts::default());
     };
-    let server = connection.database;
-    let status = migrator.status(&server).await.map_err(refusal::migrating)?;
+    let server = &connection.database;
+    let status = migrator.status(server).await.map_err(refusal::migrating)?;
     let pending = status.pending.iter().filter(|file| file.phase == Some(Phase::Contract));
     let pending: Vec<String> = pending.map(|file| file.file.clone()).collect();
     if pending.is_empty() {
@@ -106,7 +111,7 @@ pub async fn contract_on_cleanup(session: &Session<'_>, console: &Console) -> Ou
         because: Some(because),
         ..Contracts::default()
     };
-    let permit = match may_contract(session, &server).await {
+    let permit = match may_contract(session, server, connection.instance.as_deref()).await {
         Ok(permit) => permit,
         Err(failure) if failure.code == Code::ContractRefused => {
             let cause = failure.cause.map(|cause| cause.to_string());
@@ -114,14 +119,14 @@ pub async fn contract_on_cleanup(session: &Session<'_>, console: &Console) -> Ou
         }
         Err(failure) => return Err(failure),
     };
-    let hooks = Hooks::of(session, console.clone()).masking(&server);
+    let hooks = Hooks::of(session, console.clone()).masking(server);
     hooks.before(HookTime::BeforeMigrate).await?;
     let options = Options {
         phases: Phases::default(),
         ..Options::rollout()
     };
     match migrator
-        .up(&server, &options.contracting(permit), &database.events())
+        .up(server, &options.contracting(permit), &database.events())
         .await
     {
         Ok(report) => {
@@ -152,13 +157,31 @@ fn versions(standing: &Standing) -> Versions {
     }
 }
 
-/// The environment's backups that were restored for a proof, oldest first.
-fn proven_backups(session: &Session<'_>) -> Outcome<Vec<ProvenBackup>> {
+/// The environment's backups that were restored for a proof: its dumps, then the snapshots of this instance, each oldest
+/// first.
+async fn proven_backups(session: &Session<'_>, instance: Option<&str>) -> Outcome<Vec<ProvenBackup>> {
     let folder = session.settings.backups_folder(&session.environment.name);
     let backups = migrate::backup::list(&folder)
         .map_err(|error| Failure::new(Code::ContractRefused, "the backups cannot be listed").because(error))?;
     // A damaged one proves nothing.
-    Ok(backups.iter().flatten().filter_map(ProvenBackup::of).collect())
+    let mut proven: Vec<ProvenBackup> = backups.iter().flatten().filter_map(ProvenBackup::of).collect();
+    let Some(instance) = instance else {
+        return Ok(proven);
+    };
+    let snapshots = session.aws.snapshots(&session.environment.name).await;
+    let snapshots = snapshots.map_err(refusal::calling)?;
+    let of_it = snapshots.iter().rev().filter(|snapshot| snapshot.is_of(instance));
+    proven.extend(of_it.filter_map(proven_snapshot));
+    Ok(proven)
+}
+
+/// One that was proved before its schema was noted says too little.
+fn proven_snapshot(snapshot: &DatabaseSnapshot) -> Option<ProvenBackup> {
+    let SchemaVersion(schema_version) = snapshot.schema.filter(|_| snapshot.verified.is_some())?;
+    (snapshot.status == "available").then(|| ProvenBackup {
+        name: snapshot.id.clone(),
+        schema_version,
+    })
 }
 
 fn by_the_database(environment: &str, error: ContractRefused) -> Failure {

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::client::{self, Owners};
 use super::{Backup, BackupError, Server, Verification, manifest, rows};
 use crate::database::Database;
-use crate::session;
+use crate::{history, session};
 
 /// A question to a restored database, beyond the number of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +102,8 @@ pub async fn verify(backup: &Backup, server: &Database, options: &VerifyOptions)
 pub struct Examined {
     pub tables: usize,
     pub rows: i64,
+    /// The newest migration that it has applied; `None` where none ever was.
+    pub schema_version: Option<i64>,
     /// The checks that passed.
     pub checks: Vec<String>,
 }
@@ -112,12 +114,22 @@ pub struct Examined {
 /// It cannot be reached, a table cannot be read, a check fails.
 pub async fn examine(restored: &Database, checks: &[Check]) -> Result<Examined, BackupError> {
     let counted = count(restored).await?;
+    let schema_version = schema_version(restored).await?;
     ask(restored, checks).await?;
     Ok(Examined {
         tables: counted.len(),
         rows: counted.values().sum(),
+        schema_version,
         checks: checks.iter().map(|check| check.name.clone()).collect(),
     })
+}
+
+/// The newest migration that it has applied.
+async fn schema_version(restored: &Database) -> Result<Option<i64>, BackupError> {
+    let mut connection = session::connect(restored).await?;
+    let applied = history::read(&mut connection).await;
+    let applied = session::finish(connection, applied).await?;
+    Ok(applied.last().map(|applied| applied.version))
 }
 
 /// The rows of each table, in a session of its own.

@@ -2,7 +2,9 @@
 //! it take the endpoint; so does one to a time.
 
 use async_trait::async_trait;
-use aws::{DatabaseAddress, LossWindow, Proof, Replaced, RestoreEvent, RestorePoint, RestoreRequest};
+use aws::{
+    DatabaseAddress, LossWindow, Proof, Proven, Replaced, RestoreEvent, RestorePoint, RestoreRequest, SchemaVersion,
+};
 use jiff::Timestamp;
 use migrate::backup::{self, Check};
 use serde_json::json;
@@ -80,7 +82,7 @@ pub fn list(open: &OpenDatabase<'_>) -> Outcome<Vec<Entry>> {
                 kind: Kind::Snapshot,
                 made_at: snapshot.created,
                 bytes: None,
-                schema_version: None,
+                schema_version: snapshot.schema.and_then(|schema| schema.0),
                 verified_at: snapshot.verified,
                 problem,
             }
@@ -97,15 +99,18 @@ pub fn verify(open: &OpenDatabase<'_>, entry: &Entry, console: &Console) -> Outc
     let call = session
         .aws
         .verify_snapshot(&entry.id, Some(&open.login), &proof, at, &progress);
-    let seen = session
+    let Proven { seen, schema } = session
         .runtime
         .block_on(call)
         .map_err(|failure| Failure::new(Code::BackupUnproven, "the backup stays unverified").because(failure))?;
     console.clear();
     console.print(&format!("backup {} restores: {seen}", entry.id));
+    if let Some(version) = schema.0 {
+        console.say(&format!("it holds the schema {version}"));
+    }
     console.print_json(&json!({
         "environment": open.environment().name, "backup": entry.id,
-        "verification": { "verified_at": at, "seen": seen },
+        "verification": { "verified_at": at, "seen": seen, "schema_version": schema.0 },
     }));
     Ok(0)
 }
@@ -197,7 +202,7 @@ impl Examination {
 
 #[async_trait]
 impl Proof for Examination {
-    async fn prove(&self, address: &DatabaseAddress) -> Result<String, String> {
+    async fn prove(&self, address: &DatabaseAddress) -> Result<Proven, String> {
         let restored = self.database.at(&address.host, address.port);
         let examined = backup::examine(&restored, &self.checks).await.map_err(|error| {
             let causes = std::iter::successors(std::error::Error::source(&error), |error| error.source());
@@ -207,10 +212,10 @@ impl Proof for Examination {
             0 => String::new(),
             count => format!(", {count} checks passed"),
         };
-        Ok(format!(
-            "{} tables with {} rows{checks}",
-            examined.tables, examined.rows
-        ))
+        Ok(Proven {
+            seen: format!("{} tables with {} rows{checks}", examined.tables, examined.rows),
+            schema: SchemaVersion(examined.schema_version),
+        })
     }
 }
 

@@ -120,10 +120,11 @@ fn wished(
         ..Options::rollout()
     };
     if is_asked(Phase::Contract) && is_pending(Phase::Contract) {
-        let permit = open
-            .session
-            .runtime
-            .block_on(rollout::contract::may_contract(&open.session, &open.server))?;
+        let permit = open.session.runtime.block_on(rollout::contract::may_contract(
+            &open.session,
+            &open.server,
+            open.instance.as_deref(),
+        ))?;
         console.say(&format!(
             "  what is taken away can be had back from backup {}",
             permit.backup()
