@@ -1,8 +1,10 @@
 //! What somebody else changes in the console, and how he puts it back.
 
-use orchestrator::domain::{AliasState, Canary, Slot, Weight};
+use orchestrator::domain::{AliasState, Canary, Release, Slot, Weight};
+use orchestrator::ledger::Standing;
+use orchestrator::rollout::PhaseName;
 
-use crate::world::{Api, Entry, FUNCTIONS, Function, Place, Split, World, stage};
+use crate::world::{Api, Entry, FUNCTIONS, Function, Inner, Place, Split, World, stage};
 
 /// A change of an entry: to a weight that nobody plans, to a deployment or version of his own choice, to a release that
 /// was live, or without the canary.
@@ -125,48 +127,89 @@ fn change_all(world: &World, choice: u64) {
     }
 }
 
-/// Whoever changed something by hand puts it back as it was.
+/// Whoever changed something by hand puts it back: to where the open rollout expects it, and where none is open to where
+/// the ledger says.
 pub async fn put_back(world: &World) {
-    // He may have agreed with it meanwhile, and said so to the ledger.
     let standing = world.standing().await;
-    if world.lock().unsettled(&standing).is_none() {
-        world.lock().truth.foreign.clear();
-        return;
-    }
-    let foreign: Vec<_> = world.lock().truth.foreign.clone().into_iter().collect();
-    for (entry, foreign) in foreign {
-        match &entry {
-            Entry::Stage(api) => {
-                let before = {
-                    let inner = world.lock();
-                    let found = inner
-                        .timeline
-                        .iter()
-                        .rev()
-                        .find(|(_, id, traffic)| id == api && Split::of_stage(traffic) == foreign.before);
-                    found.map(|(.., traffic)| traffic.clone())
-                };
-                let Some(before) = before else { continue };
-                world.change_by_hand(api, before);
-            }
-            Entry::Alias(function) => {
-                let Place::Version(version) = &foreign.before.base else {
-                    continue;
-                };
-                let share = foreign.before.share.iter();
-                let weights = share.filter_map(|(place, weight)| match place {
-                    Place::Version(version) => Some((version.as_str().into(), *weight)),
-                    Place::Stage { .. } => None,
-                });
-                let before = AliasState {
-                    version: version.as_str().into(),
-                    // It counts up by itself.
-                    revision: "0".into(),
-                    weights: weights.collect(),
-                };
-                world.route_by_hand(function, before);
-            }
+    let changed: Vec<Entry> = world.lock().truth.foreign.keys().cloned().collect();
+    for entry in changed {
+        let expected = {
+            let mut inner = world.lock();
+            let foreign = inner.truth.foreign.remove(&entry);
+            foreign.and_then(|foreign| expected(&inner, &standing, &entry, foreign.before))
+        };
+        if let Some(expected) = expected {
+            set(world, &entry, &expected);
         }
         world.lock().truth.foreign.remove(&entry);
+    }
+}
+
+/// How an entry has to be so that a rollout which is open can be settled; `None` where it is so already, or where nobody
+/// can tell. `before`: how it was before somebody else changed it.
+fn expected(inner: &Inner, standing: &Standing, entry: &Entry, before: Split) -> Option<Split> {
+    let there = inner.split(entry)?;
+    let settled = |base: Place| Split { base, share: None };
+    let open = inner
+        .newest()
+        .filter(|newest| !newest.state.phase.name().is_end() && newest.base(entry).is_some());
+    let expected = match open {
+        Some(open) if open.state.phase.name() == PhaseName::Promoted => {
+            settled(open.goal(entry).or_else(|| open.base(entry))?)
+        }
+        // It takes back whatever it may itself have set.
+        Some(open) if open.level(entry, &there).is_some() => return None,
+        Some(open) if open.level(entry, &before).is_some() => before,
+        Some(open) => settled(open.base(entry)?),
+        None => standing
+            .live_release()
+            .and_then(|live| place(entry, live))
+            .map_or(before, settled),
+    };
+    (there != expected).then_some(expected)
+}
+
+/// Where an entry's requests go while a release is live.
+fn place(entry: &Entry, live: &Release) -> Option<Place> {
+    match entry {
+        Entry::Stage(api) => Some(Place::Stage {
+            deployment: live.deployment(&api.as_str().into())?.to_string(),
+            slot: Some(live.slot),
+        }),
+        Entry::Alias(function) => {
+            let held = live.function(&function.as_str().into())?;
+            Some(Place::Version(held.version.to_string()))
+        }
+    }
+}
+
+fn set(world: &World, entry: &Entry, split: &Split) {
+    match (entry, &split.base) {
+        (Entry::Stage(api), Place::Stage { deployment, slot }) => {
+            let known = {
+                let inner = world.lock();
+                let mut past = inner.timeline.iter().rev();
+                past.find(|(_, id, traffic)| id == api && Split::of_stage(traffic) == *split)
+                    .map(|(.., traffic)| traffic.clone())
+            };
+            let traffic = known.or_else(|| Some(stage(deployment, (*slot)?)));
+            if let Some(traffic) = traffic {
+                world.change_by_hand(api, traffic);
+            }
+        }
+        (Entry::Alias(function), Place::Version(version)) => {
+            let weights = split.share.iter().filter_map(|(place, weight)| match place {
+                Place::Version(version) => Some((version.as_str().into(), *weight)),
+                Place::Stage { .. } => None,
+            });
+            let state = AliasState {
+                version: version.as_str().into(),
+                // It counts up by itself.
+                revision: "0".into(),
+                weights: weights.collect(),
+            };
+            world.route_by_hand(function, state);
+        }
+        _ => {}
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use orchestrator::domain::{ReleaseNumber, Slot, Weight};
+use orchestrator::domain::{ReleaseNumber, Slot, StageTarget, Weight};
 use orchestrator::ledger::{LockRecord, OperatorRequest, Record, Standing};
 use orchestrator::rollout::{Event, Phase, Request, State, open, step};
 
@@ -525,6 +525,13 @@ fn told(event: &Event) -> String {
     }
 }
 
+fn place_of(target: StageTarget) -> Place {
+    Place::Stage {
+        deployment: target.deployment_id.to_string(),
+        slot: Some(target.slot),
+    }
+}
+
 /// How far an entry is on its way from where it was before a rollout to where the rollout leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -542,26 +549,31 @@ impl RolloutTruth {
         self.state.promote_asked.is_some()
     }
 
+    /// Where an entry was before the rollout; `None` while that is not known.
+    pub fn base(&self, entry: &Entry) -> Option<Place> {
+        match entry {
+            Entry::Stage(api) => self.state.base(&api.as_str().into()).map(place_of),
+            Entry::Alias(function) => {
+                let version = self.state.base_version(&function.as_str().into())?;
+                Some(Place::Version(version.to_string()))
+            }
+        }
+    }
+
+    /// Where the rollout leads an entry; `None` where the release does not hold it.
+    pub fn goal(&self, entry: &Entry) -> Option<Place> {
+        match entry {
+            Entry::Stage(api) => self.state.goal(&api.as_str().into()).map(place_of),
+            Entry::Alias(function) => {
+                let version = self.state.goal_version(&function.as_str().into())?;
+                Some(Place::Version(version.to_string()))
+            }
+        }
+    }
+
     /// `None` for what is nowhere on that way.
     pub fn level(&self, entry: &Entry, split: &Split) -> Option<Level> {
-        let (base, goal) = match entry {
-            Entry::Stage(api) => {
-                let place = |target: orchestrator::domain::StageTarget| Place::Stage {
-                    deployment: target.deployment_id.to_string(),
-                    slot: Some(target.slot),
-                };
-                let id = api.as_str().into();
-                (self.state.base(&id).map(place), self.state.goal(&id).map(place))
-            }
-            Entry::Alias(function) => {
-                let place = |version: &orchestrator::domain::FunctionVersion| Place::Version(version.to_string());
-                let name = function.as_str().into();
-                (
-                    self.state.base_version(&name).map(place),
-                    self.state.goal_version(&name).map(place),
-                )
-            }
-        };
+        let (base, goal) = (self.base(entry), self.goal(entry));
         let at_base = Some(&split.base) == base.as_ref();
         match &split.share {
             // Where both versions are the same one there is nothing on the way.
