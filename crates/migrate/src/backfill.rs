@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::batch::Batch;
-use crate::database::Database;
 use crate::error::MigrateError;
 use crate::event::{Event, Events};
 use crate::files::MigrationFile;
 use crate::plan::Options;
 use crate::progress;
 use crate::session;
+use crate::watch::{Budget, Watch};
 
 /// How long batches that find their rows locked pause at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -23,7 +23,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// Runs all batches that are left. The migration is not recorded here.
 pub(crate) async fn run(
     connection: &mut PgConnection,
-    database: &Database,
+    watch: &mut Watch<'_>,
     file: &MigrationFile,
     batch: &Batch,
     options: &Options,
@@ -51,7 +51,7 @@ pub(crate) async fn run(
         let Some(next) = next_keys(connection, batch, &key_type, cursor.as_deref()).await? else {
             return Ok(begun.elapsed());
         };
-        written += one(connection, database, file, &statement, &next, options, events).await?;
+        written += one(connection, watch, file, &statement, &next, options, events).await?;
         keys += next.count;
         let took = batch_begun.elapsed();
         events.report(Event::Backfilling {
@@ -109,7 +109,7 @@ async fn next_keys(
 /// One batch with its cursor. Tries again while others hold its rows.
 async fn one(
     connection: &mut PgConnection,
-    database: &Database,
+    watch: &mut Watch<'_>,
     file: &MigrationFile,
     statement: &str,
     keys: &Keys,
@@ -120,37 +120,16 @@ async fn one(
     let mut pause = FIRST_PAUSE;
     let mut blockers = Vec::new();
     for attempt in 1..=attempts {
-        // Most batches meet nobody, so only a second try is watched.
-        let tried = if attempt == 1 {
-            once(connection, file, statement, keys).await
-        } else {
-            let pid = session::own_pid(connection).await?;
-            let mut watcher = session::connect(database).await?;
-            let again = once(connection, file, statement, keys);
-            let (tried, seen) = session::watched(again, &mut watcher, pid, options.lock_timeout).await;
-            session::close(watcher).await;
-            if !seen.is_empty() {
-                blockers = seen;
-            }
-            tried
-        };
-        match tried {
-            Ok(written) => return Ok(written),
-            Err(error) if passes(&error) && attempt < attempts => {
-                let wait = session::jittered(pause);
-                events.report(Event::Blocked {
-                    file: file.file.clone(),
-                    attempt,
-                    attempts,
-                    pause: wait,
-                    blockers: blockers.clone(),
-                });
-                tokio::time::sleep(wait).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-            Err(error) if passes(&error) => break,
-            Err(source) => {
-                return Err(MigrateError::Failed {
+        let once = once(connection, file, statement, keys);
+        let mut seen = watch.over(once, Budget::Together(options.lock_timeout)).await;
+        if !seen.blockers.is_empty() {
+            blockers = std::mem::take(&mut seen.blockers);
+        }
+        match &seen.result {
+            Ok(written) => return Ok(*written),
+            Err(error) if seen.is_lock_timeout(error) || is_deadlock(error) => {}
+            Err(_) => {
+                return seen.result.map_err(|source| MigrateError::Failed {
                     file: file.file.clone(),
                     line: None,
                     no_transaction: false,
@@ -158,6 +137,19 @@ async fn one(
                 });
             }
         }
+        if attempt == attempts {
+            break;
+        }
+        let wait = session::jittered(pause);
+        events.report(Event::Blocked {
+            file: file.file.clone(),
+            attempt,
+            attempts,
+            pause: wait,
+            blockers: blockers.clone(),
+        });
+        tokio::time::sleep(wait).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
     Err(MigrateError::LockTimeout {
         file: file.file.clone(),
@@ -186,10 +178,10 @@ async fn once(
     Ok(written)
 }
 
-/// No lock in time, or a deadlock that the server ended: the same batch may pass later.
-fn passes(error: &sqlx::Error) -> bool {
+/// A deadlock that the server ended: the same batch may pass later.
+fn is_deadlock(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| code == "55P03" || code == "40P01")
+    code.is_some_and(|code| code == "40P01")
 }
 
 /// The type of the key, which has to be unique by itself and without nulls, or batches would leave rows out.

@@ -13,6 +13,7 @@ use crate::history::{self, TABLE};
 use crate::plan::Options;
 use crate::status::Status;
 use crate::up::as_sql;
+use crate::watch::{Budget, Watch};
 use crate::{lock, loss, session};
 
 /// How far back.
@@ -46,36 +47,24 @@ impl Migrator {
         events: &dyn Events,
     ) -> Result<Vec<String>, MigrateError> {
         let mut connection = session::open(database).await?;
-        let result = self.down_on(&mut connection, options, events).await;
+        let result = self.down_on(&mut connection, database, options, events).await;
         session::finish(connection, result).await
     }
 
     async fn down_on(
         &self,
         connection: &mut PgConnection,
+        database: &Database,
         options: &DownOptions,
         events: &dyn Events,
     ) -> Result<Vec<String>, MigrateError> {
         lock::acquire(connection, options.waits.lock_wait, events).await?;
         let status = Status::of(self, history::read(connection).await?);
         let plan = self.downs(&status, options.reach)?;
-        session::set(connection, "lock_timeout", options.waits.lock_timeout).await?;
-        let count = plan.len();
-        let mut taken = Vec::new();
-        for (index, (file, down)) in plan.into_iter().enumerate() {
-            events.report(Event::Applying {
-                file: down.file.clone(),
-                index: index + 1,
-                count,
-            });
-            let took = revert(connection, file, down, options.may_lose).await?;
-            events.report(Event::Applied {
-                file: down.file.clone(),
-                took,
-            });
-            taken.push(down.file.clone());
-        }
-        Ok(taken)
+        let mut watch = Watch::of(connection, database).await?;
+        let taken = revert_all(connection, &mut watch, &plan, options, events).await;
+        watch.close().await;
+        taken
     }
 
     /// The files that this reach takes back with the files that do it, newest first.
@@ -114,6 +103,41 @@ pub(crate) fn failed(down: &Down, source: sqlx::Error) -> MigrateError {
         no_transaction: down.no_transaction,
         source,
     }
+}
+
+async fn revert_all(
+    connection: &mut PgConnection,
+    watch: &mut Watch<'_>,
+    plan: &[(&MigrationFile, &Down)],
+    options: &DownOptions,
+    events: &dyn Events,
+) -> Result<Vec<String>, MigrateError> {
+    let waits = &options.waits;
+    let mut taken = Vec::new();
+    for (index, (file, down)) in plan.iter().enumerate() {
+        events.report(Event::Applying {
+            file: down.file.clone(),
+            index: index + 1,
+            count: plan.len(),
+        });
+        // Dropping an index concurrently holds nobody up, and is left half done when it is cut off.
+        let (lock_timeout, budget) = match down.no_transaction {
+            true => (
+                waits.concurrent_lock_timeout,
+                Budget::Each(waits.concurrent_lock_timeout),
+            ),
+            false => (waits.lock_timeout, Budget::Together(waits.lock_timeout)),
+        };
+        session::set(connection, "lock_timeout", lock_timeout).await?;
+        let revert = revert(connection, file, down, options.may_lose);
+        let took = watch.over(revert, budget).await.result_within(lock_timeout)?;
+        events.report(Event::Applied {
+            file: down.file.clone(),
+            took,
+        });
+        taken.push(down.file.clone());
+    }
+    Ok(taken)
 }
 
 async fn revert(

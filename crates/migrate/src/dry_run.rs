@@ -23,6 +23,7 @@ use crate::plan::{Held, Options};
 use crate::session::{self, Blocker};
 use crate::status::Status;
 use crate::up::{as_sql, failed};
+use crate::watch::{Budget, Watch};
 use crate::{lock, loss, progress};
 
 /// What a lock keeps others from (manual, 13.3 "Explicit Locking").
@@ -116,13 +117,9 @@ impl Migrator {
         lock::acquire(connection, options.lock_wait, events).await?;
         let status = Status::of(self, history::read(connection).await?);
         let plan = status.plan(options)?;
-        session::set(connection, "lock_timeout", options.lock_timeout).await?;
-        let mut watcher = session::connect(database).await?;
         let steps: Vec<Step<'_>> = plan.run().iter().map(Step::Up).collect();
-        let rehearsed = rehearse(connection, &mut watcher, &steps).await;
-        session::close(watcher).await;
         Ok(DryRun {
-            files: rehearsed?,
+            files: rehearse_within(connection, database, &steps, options.lock_timeout).await?,
             held: plan.held,
         })
     }
@@ -153,11 +150,7 @@ impl Migrator {
         let status = Status::of(self, history::read(connection).await?);
         let downs = self.downs(&status, options.reach)?;
         let steps: Vec<Step<'_>> = downs.into_iter().map(|(file, down)| Step::Down(file, down)).collect();
-        session::set(connection, "lock_timeout", options.waits.lock_timeout).await?;
-        let mut watcher = session::connect(database).await?;
-        let rehearsed = rehearse(connection, &mut watcher, &steps).await;
-        session::close(watcher).await;
-        rehearsed
+        rehearse_within(connection, database, &steps, options.waits.lock_timeout).await
     }
 }
 
@@ -203,6 +196,23 @@ impl Step<'_> {
         }
         Ok(begun.elapsed())
     }
+}
+
+/// All files together wait for locks no longer than one lock may take: they hold what they got until the end.
+async fn rehearse_within(
+    connection: &mut PgConnection,
+    database: &Database,
+    steps: &[Step<'_>],
+    lock_timeout: Duration,
+) -> Result<Vec<Rehearsed>, MigrateError> {
+    session::set(connection, "lock_timeout", lock_timeout).await?;
+    let mut watcher = session::connect(database).await?;
+    let mut watch = Watch::of(connection, database).await?;
+    let rehearse = rehearse(connection, &mut watcher, steps);
+    let seen = watch.over(rehearse, Budget::Together(lock_timeout)).await;
+    watch.close().await;
+    session::close(watcher).await;
+    seen.result_within(lock_timeout)
 }
 
 async fn rehearse(

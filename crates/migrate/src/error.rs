@@ -59,6 +59,8 @@ pub enum MigrateError {
     Load(#[from] LoadError),
     #[error("cannot connect to {database}")]
     Connect { database: String, source: sqlx::Error },
+    #[error("no connection to {database} that is by TLS, and with a certificate that can be trusted")]
+    Untrusted { database: String, source: sqlx::Error },
     #[error("{database} did not answer within {} s", after.as_secs())]
     Unreachable { database: String, after: Duration },
     #[error("the database failed while it was asked for {what}")]
@@ -125,6 +127,7 @@ impl MigrateError {
         match self {
             Self::Load(_) => "files",
             Self::Connect { .. } | Self::Unreachable { .. } => "unreachable",
+            Self::Untrusted { .. } => "untrusted",
             Self::Database { .. } => "database",
             Self::LockHeld { .. } => "lock_held",
             Self::SessionNotKept => "session_not_kept",

@@ -43,6 +43,7 @@ mod sql;
 mod statements;
 mod status;
 mod up;
+mod watch;
 
 pub use backup::{Backup, BackupError, BackupOptions, DumpedFile, back_up};
 pub use batch::Batch;

@@ -53,7 +53,7 @@ pub(crate) async fn losses(connection: &mut PgConnection, file: &str, sql: &str)
                 Takes::Nothing => continue,
                 Takes::Unknown => "does something of which it cannot be shown that it loses nothing".to_owned(),
                 Takes::Table(table) => {
-                    let count = held(connection, &table, "true").await?;
+                    let count = held(connection, file, &table, "true").await?;
                     if count == 0 {
                         continue;
                     }
@@ -61,7 +61,7 @@ pub(crate) async fn losses(connection: &mut PgConnection, file: &str, sql: &str)
                 }
                 Takes::Column { table, column } => {
                     let quoted = format!("{} IS NOT NULL", quoted(&column));
-                    let count = held(connection, &table, &quoted).await?;
+                    let count = held(connection, file, &table, &quoted).await?;
                     if count == 0 {
                         continue;
                     }
@@ -79,7 +79,7 @@ pub(crate) async fn losses(connection: &mut PgConnection, file: &str, sql: &str)
 }
 
 /// How many rows of the table hold; 0 where there is no such table.
-async fn held(connection: &mut PgConnection, table: &str, condition: &str) -> Result<i64, MigrateError> {
+async fn held(connection: &mut PgConnection, file: &str, table: &str, condition: &str) -> Result<i64, MigrateError> {
     let failed = |source| MigrateError::Database {
         what: "what would be lost",
         source,
@@ -93,7 +93,12 @@ async fn held(connection: &mut PgConnection, table: &str, condition: &str) -> Re
     sqlx::query(AssertSqlSafe(format!("LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE")))
         .execute(&mut *connection)
         .await
-        .map_err(failed)?;
+        .map_err(|source| MigrateError::Failed {
+            file: file.to_owned(),
+            line: None,
+            no_transaction: false,
+            source,
+        })?;
     sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {name} WHERE {condition}")))
         .fetch_one(connection)
         .await

@@ -6,13 +6,11 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
-use crate::database::Database;
+use crate::database::{Database, Tls};
 use crate::error::MigrateError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// The longest pause between two looks at who is in the way.
-const LONGEST_LOOK: Duration = Duration::from_secs(1);
 /// The first version with `client_connection_check_interval`.
 const CHECKS_CLIENTS: i32 = 140_000;
 
@@ -131,6 +129,10 @@ pub(crate) async fn finish<T>(connection: PgConnection, result: Result<T, Migrat
 pub(crate) async fn connect(database: &Database) -> Result<PgConnection, MigrateError> {
     match tokio::time::timeout(CONNECT_TIMEOUT, database.options().connect()).await {
         Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(source)) if *database.tls() != Tls::Loopback && is_about_tls(&source) => Err(MigrateError::Untrusted {
+            database: database.to_string(),
+            source,
+        }),
         Ok(Err(source)) => Err(MigrateError::Connect {
             database: database.to_string(),
             source,
@@ -139,6 +141,15 @@ pub(crate) async fn connect(database: &Database) -> Result<PgConnection, Migrate
             database: database.to_string(),
             after: CONNECT_TIMEOUT,
         }),
+    }
+}
+
+/// Whether the connection was there and its protection was not: a handshake that fails comes as an error of reading.
+fn is_about_tls(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
+        _ => false,
     }
 }
 
@@ -172,33 +183,19 @@ pub(crate) fn is_lock_timeout(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code == LOCK_TIMEOUT)
 }
 
-/// Does `work`, which the session `pid` does and which waits for a lock at most `lock_timeout`, and looks from a second
-/// session meanwhile who is in its way. Told is whoever was seen last.
-pub(crate) async fn watched<T>(
-    work: impl Future<Output = T>,
-    watcher: &mut PgConnection,
-    pid: i32,
-    lock_timeout: Duration,
-) -> (T, Vec<Blocker>) {
-    let every = (lock_timeout / 4).min(LONGEST_LOOK);
-    let mut last = Vec::new();
-    let mut work = std::pin::pin!(work);
-    loop {
-        let look = async {
-            tokio::time::sleep(every).await;
-            // Who it was is for the report only: not to know it must not end the work.
-            blockers(watcher, pid).await.unwrap_or_default()
-        };
-        tokio::select! {
-            done = &mut work => return (done, last),
-            seen = look => if !seen.is_empty() { last = seen },
-        }
+/// Who is in the way of the session `pid` at this moment; `None` where it waits for no lock.
+pub(crate) async fn in_the_way(watcher: &mut PgConnection, pid: i32) -> Result<Option<Vec<Blocker>>, sqlx::Error> {
+    let waits: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event_type = 'Lock')")
+            .bind(pid)
+            .fetch_one(&mut *watcher)
+            .await?;
+    match waits {
+        true => sessions(watcher, "pid = ANY (pg_blocking_pids($1))", pid)
+            .await
+            .map(Some),
+        false => Ok(None),
     }
-}
-
-/// Who is in the way of the session `pid` at this moment.
-async fn blockers(watcher: &mut PgConnection, pid: i32) -> Result<Vec<Blocker>, sqlx::Error> {
-    sessions(watcher, "pid = ANY (pg_blocking_pids($1))", pid).await
 }
 
 /// Who waits for the session `pid` at this moment.

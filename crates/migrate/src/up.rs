@@ -18,6 +18,7 @@ use crate::plan::{Held, Options};
 use crate::progress;
 use crate::session::{self, jittered};
 use crate::status::Status;
+use crate::watch::{Budget, Seen, Watch};
 
 /// The pause after the first try that got no lock; each next one is twice as long, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -85,21 +86,35 @@ impl Migrator {
                 what: "the table of applied migrations",
                 source: as_sql(error),
             })?;
-        let count = plan.run.len();
         let mut runner = Runner {
+            watch: Watch::of(connection, database).await?,
             connection,
-            database,
             options,
             events,
         };
-        for (index, file) in plan.run.iter().enumerate() {
-            events.report(Event::Applying {
+        let applied = runner.apply_all(&plan.run, &mut report).await;
+        runner.watch.close().await;
+        applied.map(|()| report)
+    }
+}
+
+struct Runner<'a> {
+    connection: &'a mut PgConnection,
+    watch: Watch<'a>,
+    options: &'a Options,
+    events: &'a dyn Events,
+}
+
+impl Runner<'_> {
+    async fn apply_all(&mut self, files: &[MigrationFile], report: &mut Report) -> Result<(), MigrateError> {
+        for (index, file) in files.iter().enumerate() {
+            self.events.report(Event::Applying {
                 file: file.file.clone(),
                 index: index + 1,
-                count,
+                count: files.len(),
             });
-            let took = runner.apply(file).await?;
-            events.report(Event::Applied {
+            let took = self.apply(file).await?;
+            self.events.report(Event::Applied {
                 file: file.file.clone(),
                 took,
             });
@@ -110,22 +125,13 @@ impl Migrator {
             });
             report.schema_version = report.schema_version.max(Some(file.version));
         }
-        Ok(report)
+        Ok(())
     }
-}
 
-struct Runner<'a> {
-    connection: &'a mut PgConnection,
-    database: &'a Database,
-    options: &'a Options,
-    events: &'a dyn Events,
-}
-
-impl Runner<'_> {
     async fn apply(&mut self, file: &MigrationFile) -> Result<Duration, MigrateError> {
         let migration = file.as_sqlx();
         if let Some(batch) = &file.batch {
-            let took = backfill::run(self.connection, self.database, file, batch, self.options, self.events).await?;
+            let took = backfill::run(self.connection, &mut self.watch, file, batch, self.options, self.events).await?;
             self.connection
                 .skip(TABLE, &migration)
                 .await
@@ -148,50 +154,26 @@ impl Runner<'_> {
     }
 
     /// Tries again while others hold what the migration needs. Each try is short, so that those who come after it are not
-    /// held up: without a timeout readers stalled for 5 s behind a waiting ALTER TABLE.
+    /// held up: without a timeout readers stalled for 5 s behind a waiting ALTER TABLE. All that a try waits for, it waits for
+    /// together no longer than that, because it holds the first table while it waits for the second.
     async fn apply_in_transaction(&mut self, file: &MigrationFile) -> Result<Duration, MigrateError> {
         let attempts = self.options.lock_attempts.max(1);
         let lock_timeout = self.options.lock_timeout;
         let mut pause = FIRST_PAUSE;
-        let mut watcher = None;
         let mut blockers = Vec::new();
         for attempt in 1..=attempts {
-            let result = match &mut watcher {
-                None => self.apply_once(file).await,
-                Some((watcher, pid)) => {
-                    let apply = self.apply_once(file);
-                    let (result, seen) = session::watched(apply, watcher, *pid, lock_timeout).await;
-                    if !seen.is_empty() {
-                        blockers = seen;
-                    }
-                    result
-                }
-            };
-            let error = match result {
-                Ok(took) => {
-                    close_watcher(watcher).await;
-                    return Ok(took);
-                }
-                Err(error) => error,
-            };
-            if !is_lock_timeout(&error) {
-                close_watcher(watcher).await;
-                return Err(failed(file, error));
+            let apply = apply_once(self.connection, file, lock_timeout);
+            let mut seen = self.watch.over(apply, Budget::Together(lock_timeout)).await;
+            match &seen.result {
+                Ok(took) => return Ok(*took),
+                Err(error) if is_lock_timeout(&seen, error) => {}
+                Err(_) => return seen.result.map_err(|error| failed(file, error)),
+            }
+            if !seen.blockers.is_empty() {
+                blockers = std::mem::take(&mut seen.blockers);
             }
             if attempt == attempts {
-                close_watcher(watcher).await;
-                return Err(MigrateError::LockTimeout {
-                    file: file.file.clone(),
-                    attempts,
-                    lock_timeout,
-                    blockers,
-                });
-            }
-            if watcher.is_none() {
-                watcher = Some((
-                    session::connect(self.database).await?,
-                    session::own_pid(self.connection).await?,
-                ));
+                break;
             }
             let wait = jittered(pause);
             self.events.report(Event::Blocked {
@@ -204,36 +186,12 @@ impl Runner<'_> {
             tokio::time::sleep(wait).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        unreachable!("the last attempt returns")
-    }
-
-    /// The migration and its record in one transaction. As sqlx does it, in four turns instead of its five and one more for
-    /// the budget: a thousand migrations are mostly turns.
-    async fn apply_once(&mut self, file: &MigrationFile) -> Result<Duration, SqlxError> {
-        let begun = Instant::now();
-        // For this transaction alone, whatever a block or a function in an earlier file did to the session.
-        let begin = format!(
-            "BEGIN; SET LOCAL lock_timeout = {}",
-            self.options.lock_timeout.as_millis()
-        );
-        let mut transaction = self.connection.begin_with(AssertSqlSafe(begin)).await?;
-        sqlx::raw_sql(AssertSqlSafe(file.sql()))
-            .execute(&mut *transaction)
-            .await?;
-        let took = begun.elapsed();
-        // The columns that sqlx fills, in its table.
-        sqlx::query(
-            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-             VALUES ($1, $2, TRUE, $3, $4)",
-        )
-        .bind(file.version)
-        .bind(&file.description)
-        .bind(&file.checksum)
-        .bind(i64::try_from(took.as_nanos()).unwrap_or(i64::MAX))
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(took)
+        Err(MigrateError::LockTimeout {
+            file: file.file.clone(),
+            attempts,
+            lock_timeout,
+            blockers,
+        })
     }
 
     /// Builds an index concurrently. What an earlier try left is dropped first; a build that ended and whose record was lost
@@ -261,24 +219,23 @@ impl Runner<'_> {
         }
         progress::begin(self.connection, file).await?;
         let lock_timeout = self.options.concurrent_lock_timeout;
-        let mut watcher = session::connect(self.database).await?;
-        let pid = session::own_pid(self.connection).await?;
         let apply = self.connection.apply(TABLE, migration);
-        let (result, blockers) = session::watched(apply, &mut watcher, pid, lock_timeout).await;
-        session::close(watcher).await;
-        match result {
+        let mut seen = self.watch.over(apply, Budget::Each(lock_timeout)).await;
+        let blockers = std::mem::take(&mut seen.blockers);
+        match &seen.result {
             Ok(took) => {
                 progress::end(self.connection, file.version).await?;
-                Ok(took)
+                Ok(*took)
             }
             Err(error) => {
+                let timed_out = is_lock_timeout(&seen, error);
                 // Writers would keep it, and a unique one would refuse their rows. If even this fails, the next run does it.
                 if let Ok(IndexState::Invalid { index }) = index.state(self.connection).await
                     && let Err(error) = self.drop_invalid(file, &index).await
                 {
                     tracing::warn!("the invalid index {index} is left over: {error}");
                 }
-                if is_lock_timeout(&error) {
+                if timed_out {
                     return Err(MigrateError::LockTimeout {
                         file: file.file.clone(),
                         attempts: 1,
@@ -286,7 +243,7 @@ impl Runner<'_> {
                         blockers,
                     });
                 }
-                Err(failed(file, error))
+                seen.result.map_err(|error| failed(file, error))
             }
         }
     }
@@ -306,14 +263,38 @@ impl Runner<'_> {
     }
 }
 
-async fn close_watcher(watcher: Option<(PgConnection, i32)>) {
-    if let Some((connection, _)) = watcher {
-        session::close(connection).await;
-    }
+/// The migration and its record in one transaction. As sqlx does it, in four turns instead of its five and one more for
+/// the budget: a thousand migrations are mostly turns.
+async fn apply_once(
+    connection: &mut PgConnection,
+    file: &MigrationFile,
+    lock_timeout: Duration,
+) -> Result<Duration, SqlxError> {
+    let begun = Instant::now();
+    // For this transaction alone, whatever a block or a function in an earlier file did to the session.
+    let begin = format!("BEGIN; SET LOCAL lock_timeout = {}", lock_timeout.as_millis());
+    let mut transaction = connection.begin_with(AssertSqlSafe(begin)).await?;
+    sqlx::raw_sql(AssertSqlSafe(file.sql()))
+        .execute(&mut *transaction)
+        .await?;
+    let took = begun.elapsed();
+    // The columns that sqlx fills, in its table.
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES ($1, $2, TRUE, $3, $4)",
+    )
+    .bind(file.version)
+    .bind(&file.description)
+    .bind(&file.checksum)
+    .bind(i64::try_from(took.as_nanos()).unwrap_or(i64::MAX))
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(took)
 }
 
-fn is_lock_timeout(error: &SqlxError) -> bool {
-    matches!(error, SqlxError::ExecuteMigration(error, _) | SqlxError::Execute(error) if session::is_lock_timeout(error))
+fn is_lock_timeout<T>(seen: &Seen<T>, error: &SqlxError) -> bool {
+    matches!(error, SqlxError::ExecuteMigration(error, _) | SqlxError::Execute(error) if seen.is_lock_timeout(error))
 }
 
 pub(crate) fn failed(file: &MigrationFile, error: SqlxError) -> MigrateError {

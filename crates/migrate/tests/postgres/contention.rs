@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use migrate::{Event, MigrateError, Options, Silent};
+use migrate::{DownOptions, Event, MigrateError, Options, Reach, Silent};
 
 use crate::world::{Told, World, hasty, run};
 
@@ -251,4 +251,117 @@ async fn an_index_whose_record_was_lost_is_recorded_and_not_built_again() {
     assert_eq!(world.applies(&hasty()).await, ["20_b.expand.sql"]);
     assert_eq!(world.number("SELECT 'a_b'::regclass::oid::bigint").await, built);
     assert_eq!(world.number("SELECT count(*) FROM _llama_progress").await, 0);
+}
+
+/// Whether the wait for a lock of this table is most of the budget old, by the server's clock.
+fn has_waited_long(table: &str) -> String {
+    format!(
+        "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = '{table}'::regclass
+         AND waitstart < clock_timestamp() - interval '350 ms'"
+    )
+}
+
+#[tokio::test]
+async fn what_a_file_waits_for_it_waits_for_together_no_longer_than_for_one_lock() {
+    let tables = ["b1", "b2", "b3", "b4", "b5", "b6"];
+    let alter = |table: &str| format!("ALTER TABLE {table} ADD COLUMN c int;\n");
+    let statements = format!("{}{}", alter("a"), tables.map(alter).concat());
+    for file in [statements.clone(), format!("DO $$ BEGIN\n{statements}END $$")] {
+        let world = World::new(&[("10_a.expand.sql", &file)]).await;
+        world.sql("CREATE TABLE a (b int)").await;
+        for table in tables {
+            world.sql(&format!("CREATE TABLE {table} (b int)")).await;
+        }
+        let told = Told::default();
+        let (migrator, database) = (world.migrator(), world.database());
+        let options = Options {
+            lock_timeout: Duration::from_millis(500),
+            lock_attempts: 1000,
+            ..Options::rollout()
+        };
+        // Each holder lets go before the wait for its own table is as long as the budget. Without a budget for all of them
+        // the first try would pass, and whoever reads `a` wait for six holders.
+        let holders = async {
+            let mut held = Vec::new();
+            for table in tables {
+                let mut holder = world.connect_as(table).await;
+                run(&mut holder, &format!("BEGIN; SELECT b FROM {table}")).await;
+                held.push((table, holder));
+            }
+            for (table, mut holder) in held {
+                world.until(&has_waited_long(table)).await;
+                run(&mut holder, "COMMIT").await;
+            }
+        };
+        let (report, ()) = tokio::join!(
+            async {
+                world
+                    .until("SELECT count(*) = 6 FROM pg_stat_activity WHERE state = 'idle in transaction'")
+                    .await;
+                migrator.up(&database, &options, &told).await
+            },
+            holders
+        );
+        assert_eq!(report.unwrap().applied.len(), 1);
+        let steps_back = told.count(|event| matches!(event, Event::Blocked { .. }));
+        assert!(
+            steps_back > 0,
+            "it held `a` while it waited for one table after the other"
+        );
+        let named = told
+            .first(|event| match event {
+                Event::Blocked { blockers, .. } => blockers.first().cloned(),
+                _ => None,
+            })
+            .await;
+        assert!(tables.contains(&named.application.as_str()), "{named}");
+    }
+}
+
+#[tokio::test]
+async fn no_file_gives_itself_more_time_than_it_has() {
+    let world = World::new(&[("10_a.expand.sql", "CREATE TABLE a (b int)")]).await;
+    world.up(&hasty()).await.unwrap();
+    let file = "SET LOCAL lock_timeout = 0;\nALTER TABLE a ADD COLUMN c int";
+    world.write("20_b.expand.sql", file);
+    let mut holder = world.connect_as("a report").await;
+    run(&mut holder, "BEGIN; SELECT b FROM a").await;
+    // The holder never lets go, so whoever waits for it would wait for ever.
+    let error = world.up(&hasty()).await.unwrap_err();
+    assert_eq!(error.kind(), "lock_timeout", "{error}");
+    assert!(error.to_string().contains("\"a report\""), "{error}");
+}
+
+#[tokio::test]
+async fn a_way_back_and_a_rehearsal_that_wait_too_long_name_for_whom() {
+    let world = World::new(&[
+        ("10_a.expand.up.sql", "CREATE TABLE a (b int)"),
+        ("20_c.expand.up.sql", "ALTER TABLE a ADD COLUMN c int"),
+        ("20_c.expand.down.sql", "ALTER TABLE a DROP COLUMN c"),
+    ])
+    .await;
+    world.up(&hasty()).await.unwrap();
+    world.write("30_d.expand.up.sql", "ALTER TABLE a ADD COLUMN d int");
+    let mut holder = world.connect_as("a report").await;
+    run(&mut holder, "BEGIN; SELECT b FROM a").await;
+    let (migrator, database) = (world.migrator(), world.database());
+    let back = DownOptions {
+        reach: Reach::Steps(1),
+        may_lose: true,
+        waits: hasty(),
+    };
+    let errors = [
+        migrator.down(&database, &back, &Silent).await.unwrap_err(),
+        migrator.down_dry_run(&database, &back, &Silent).await.unwrap_err(),
+        migrator.dry_run(&database, &hasty(), &Silent).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind(), "lock_timeout", "{error}");
+        assert!(error.to_string().contains("\"a report\""), "{error}");
+    }
+    run(&mut holder, "COMMIT").await;
+    assert_eq!(
+        migrator.down(&database, &back, &Silent).await.unwrap(),
+        ["20_c.expand.down.sql"]
+    );
 }
