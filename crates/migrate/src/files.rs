@@ -362,7 +362,9 @@ mod tests {
     fn load(files: &[(&str, &str)]) -> Result<Migrator, LoadError> {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
-            std::fs::write(folder.path().join(name), text).unwrap();
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
         }
         Migrator::load(folder.path())
     }
@@ -375,6 +377,7 @@ mod tests {
             ("10_make_a.expand.down.sql", "DROP TABLE a"),
             ("9_old.sql", "SELECT 1"),
             ("README.md", "not SQL"),
+            ("archive/30_kept.sql", "SELECT 1"),
         ])
         .unwrap();
         let read: Vec<_> = migrator

@@ -3,9 +3,13 @@
 //! Tests of `migrate` and of the functions use it. A test that finds no PostgreSQL fails and says what to install:
 //! a skipped test proves nothing.
 
+#[cfg(feature = "tls")]
+mod authority;
 mod binaries;
 mod template;
 
+#[cfg(feature = "tls")]
+pub use authority::{Authority, Certified};
 pub use binaries::{Binaries, Missing};
 
 use std::fs::{File, Permissions};
@@ -53,12 +57,26 @@ impl TestPostgres {
     /// The same with TLS, and the root certificate (PEM) that vouches for `127.0.0.1`.
     #[cfg(feature = "tls")]
     pub async fn start_tls() -> (Self, String) {
-        let rcgen::CertifiedKey { cert, signing_key } =
-            rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
-        let files = [("server.crt", cert.pem()), ("server.key", signing_key.serialize_pem())];
+        let authority = Authority::new("a test's own authority");
+        (
+            Self::start_certified(&authority, &["127.0.0.1"]).await,
+            authority.root(),
+        )
+    }
+
+    /// A server of these names, by the word of this authority. What connects to it by TLS is in its log.
+    #[cfg(feature = "tls")]
+    pub async fn start_certified(authority: &Authority, names: &[&str]) -> Self {
+        let Certified { certificate, key } = authority.certify(names);
+        let files = [("server.crt", certificate), ("server.key", key)];
         // The server looks for them from its data folder.
-        let settings = ["ssl=on", "ssl_cert_file=../server.crt", "ssl_key_file=../server.key"];
-        (Self::start_in(prepared(&files), &settings).await, cert.pem())
+        let settings = [
+            "ssl=on",
+            "ssl_cert_file=../server.crt",
+            "ssl_key_file=../server.key",
+            "log_connections=on",
+        ];
+        Self::start_in(prepared(&files), &settings).await
     }
 
     async fn start_in(folder: TempDir, settings: &[&str]) -> Self {

@@ -45,13 +45,12 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const ESTIMATE: &str = "(SELECT sum(r.relpages)::bigint * current_setting('block_size')::bigint FROM pg_class r
     WHERE r.oid IN (c.oid, c.reltoastrelid) OR r.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = c.oid))";
 
-/// Schema, name, whether the name alone finds it, bytes, rows, and the server's major version.
-type Row = (String, String, bool, i64, f32, i32);
+/// Schema, name, whether the name alone finds it, bytes, and rows.
+type Row = (String, String, bool, i64, f32);
 
 async fn tables(connection: &mut PgConnection, size: &str, condition: &str) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as(AssertSqlSafe(format!(
-        "SELECT n.nspname::text, c.relname::text, pg_table_is_visible(c.oid), {size}, c.reltuples,
-                current_setting('server_version_num')::int / 10000
+        "SELECT n.nspname::text, c.relname::text, pg_table_is_visible(c.oid), {size}, c.reltuples
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
            AND {condition}"
@@ -60,8 +59,8 @@ async fn tables(connection: &mut PgConnection, size: &str, condition: &str) -> R
     .await
 }
 
-/// The tables of a database.
-#[derive(Clone, Debug, Default)]
+/// The tables of a database, and which server it is on.
+#[derive(Clone, Debug)]
 pub struct Catalogue {
     tables: BTreeMap<String, TableSize>,
     server_major: u32,
@@ -77,10 +76,9 @@ impl Catalogue {
         let mut connection = session::connect(database).await?;
         let asked = Self::ask(&mut connection).await;
         session::close(connection).await;
-        let rows = asked?;
-        let mut catalogue = Self::default();
-        for (schema, name, is_visible, bytes, rows, major) in rows {
-            catalogue.server_major = u32::try_from(major).unwrap_or_default();
+        let (server_major, rows) = asked?;
+        let mut catalogue = Self::of(server_major, []);
+        for (schema, name, is_visible, bytes, rows) in rows {
             let size = TableSize {
                 bytes,
                 rows: rows as i64,
@@ -93,27 +91,35 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    async fn ask(connection: &mut PgConnection) -> Result<Vec<Row>, MigrateError> {
+    async fn ask(connection: &mut PgConnection) -> Result<(u32, Vec<Row>), MigrateError> {
         let failed = |source| MigrateError::Database {
             what: "its tables",
             source,
         };
+        // A database without a table has a version, too.
+        let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int / 10000")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(failed)?;
         session::set(connection, "lock_timeout", PATIENCE).await?;
         let exact = tables(connection, "pg_total_relation_size(c.oid)", "true").await;
-        match exact {
-            Err(error) if is_lock_timeout(&error) => {
-                tables(connection, ESTIMATE, "c.reltuples >= 0").await.map_err(failed)
-            }
-            exact => exact.map_err(failed),
+        let rows = match exact {
+            Err(error) if is_lock_timeout(&error) => tables(connection, ESTIMATE, "c.reltuples >= 0").await,
+            exact => exact,
+        };
+        Ok((u32::try_from(version).unwrap_or_default(), rows.map_err(failed)?))
+    }
+
+    /// A catalogue of these tables, by name or `schema.name`, on a server of this major version.
+    pub fn of(server_major: u32, tables: impl IntoIterator<Item = (String, TableSize)>) -> Self {
+        Self {
+            tables: tables.into_iter().collect(),
+            server_major,
         }
     }
 
-    /// A catalogue of these tables, by name or `schema.name`.
-    pub fn of(tables: impl IntoIterator<Item = (String, TableSize)>) -> Self {
-        Self {
-            tables: tables.into_iter().collect(),
-            server_major: 0,
-        }
+    pub fn server_major(&self) -> u32 {
+        self.server_major
     }
 
     /// `table` as a statement names it, with or without a schema.

@@ -82,7 +82,7 @@ impl fmt::Display for Finding {
 /// What the rules know besides the file.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings<'a> {
-    /// The server's major version; the newest known rules apply without it.
+    /// The server's major version, for rules about what an older or a newer one does; 15 without it.
     pub server_major: Option<u32>,
     /// The database's tables, where one is at hand.
     pub catalogue: Option<&'a Catalogue>,

@@ -48,6 +48,10 @@ fn what_the_running_version_cannot_survive_is_an_error_before_it_is_gone() {
         "DROP TABLE users",
         "DROP VIEW active_users",
         "ALTER TABLE users ADD CONSTRAINT adult CHECK (age > 17)",
+        "TRUNCATE users",
+        "REVOKE SELECT ON users FROM app",
+        "CREATE POLICY own ON users USING (owner = current_user)",
+        "ALTER TABLE users ENABLE ROW LEVEL SECURITY",
     ] {
         let errors = expand(sql).iter().filter(|line| line.contains(" error ")).count();
         assert!(errors > 0, "{sql}");
@@ -98,6 +102,8 @@ fn writes_of_every_row_and_blocks_are_found_where_they_begin() {
         "LOCK TABLE users",
         "REFRESH MATERIALIZED VIEW sums",
         "CLUSTER users",
+        "-- no-transaction\nVACUUM FULL users",
+        "CREATE TRIGGER audit AFTER UPDATE ON users FOR EACH ROW EXECUTE FUNCTION note()",
     ] {
         assert!(rules(sql).contains(&"long-lock".to_owned()), "{sql}: {:?}", rules(sql));
     }
@@ -122,7 +128,10 @@ fn a_waiver_needs_a_reason_and_something_to_waive() {
 #[test]
 fn the_catalogue_knows_which_locks_nobody_feels() {
     let size = |bytes| TableSize { bytes, rows: 1000 };
-    let catalogue = Catalogue::of([("small".to_owned(), size(65_536)), ("large".to_owned(), size(1 << 30))]);
+    let catalogue = Catalogue::of(
+        15,
+        [("small".to_owned(), size(65_536)), ("large".to_owned(), size(1 << 30))],
+    );
     let change = "ALTER TABLE large ALTER COLUMN a TYPE bigint; ALTER TABLE small ALTER COLUMN a TYPE bigint";
     assert_eq!(
         found(&[("1_a.contract.sql", change)], Some(&catalogue)),
@@ -162,4 +171,26 @@ fn a_finding_says_where_why_and_what_instead() {
 #[test]
 fn what_the_parser_does_not_understand_is_said() {
     assert!(rules("SELEC 1").contains(&"unreadable".to_owned()));
+}
+
+#[test]
+fn what_a_server_does_depends_on_its_version() {
+    let on = |server_major, sql: &str| -> Vec<String> {
+        let surroundings = Surroundings {
+            server_major,
+            catalogue: None,
+        };
+        let findings = lint(migrator(&[("1_a.expand.sql", sql)]).files(), &surroundings);
+        findings.into_iter().map(|finding| finding.rule).collect()
+    };
+    let has = |rules: &[String], rule: &str| rules.iter().any(|found| found == rule);
+    // Until 10 a default rewrote the table; REPACK comes with 19.
+    let with_default = "ALTER TABLE users ADD COLUMN plan text DEFAULT 'free'";
+    assert!(has(&on(Some(10), with_default), "adding-field-with-default"));
+    assert!(!has(&on(Some(15), with_default), "adding-field-with-default"));
+    assert!(!has(&on(None, with_default), "adding-field-with-default"));
+    let cluster = "CLUSTER users USING users_pkey";
+    assert!(has(&on(Some(19), cluster), "prefer-repack"));
+    assert!(!has(&on(Some(18), cluster), "prefer-repack"));
+    assert!(!has(&on(None, cluster), "prefer-repack"));
 }

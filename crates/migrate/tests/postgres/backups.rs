@@ -143,6 +143,7 @@ async fn the_password_is_no_argument() {
     back_up(&world.database(), &options).await.unwrap();
     let arguments = std::fs::read_to_string(folder.join("arguments")).unwrap();
     assert!(arguments.contains("--format=directory"), "{arguments}");
+    assert!(arguments.contains("--jobs=2"), "several tables at once: {arguments}");
     assert!(!arguments.contains(PASSWORD), "{arguments}");
 }
 

@@ -1,7 +1,4 @@
 //! Full disks: small file systems in memory, which only a test's second process sees.
-//!
-//! That takes a mount namespace: as root, or where users may make namespaces of their own. Where neither is so the tests
-//! fail and say so, unless `cargo xtask test` has said it already.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -17,39 +14,17 @@ use crate::world::{World, hasty, run};
 
 const FULL: &str = "No space left on device";
 
-/// As root the namespace alone; another user needs one in which the right to mount is theirs.
-const WAYS: [&[&str]; 2] = [
-    &["unshare", "--mount"],
-    &["unshare", "--user", "--map-current-user", "--keep-caps", "--mount"],
-];
-
 /// Runs the test once more with a small disk, which is given to it there; `None` in the process that only looks on.
 fn small_disk(test: &str, megabytes: u32) -> Option<TempDir> {
-    if again::told().is_some() {
-        let folder = tempfile::tempdir().unwrap();
-        let size = format!("size={megabytes}m");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path());
-        assert!(mount.status().unwrap().success());
-        return Some(folder);
-    }
-    let may = |way: &&&[&str]| {
-        let mut probe = Command::new(way[0]);
-        probe.args(&way[1..]).args(["mount", "-t", "tmpfs", "tmpfs", "/mnt"]);
-        probe.output().is_ok_and(|output| output.status.success())
-    };
-    let Some(way) = WAYS.iter().find(may) else {
-        let excused = std::env::var_os("LLAMA_TEST_NO_SMALL_DISK").is_some();
-        assert!(
-            excused,
-            "a small disk needs util-linux and the right to mount in a namespace: run the tests as root, \
-             or with LLAMA_TEST_NO_SMALL_DISK=1 to go without"
-        );
+    if !again::may_mount(test) {
         return None;
-    };
-    let status = again::command(way, test, "small disk").status().unwrap();
-    assert!(status.success(), "see what it said above");
-    None
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let size = format!("size={megabytes}m");
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path());
+    assert!(mount.status().unwrap().success());
+    Some(folder)
 }
 
 /// A tablespace `small` on the disk.

@@ -63,3 +63,13 @@ async fn reading_the_catalogue_waits_for_nobody() {
     assert!(estimated.size("a").unwrap().bytes > 0);
     assert_eq!(estimated.size("unknown"), None, "not taken for a small one");
 }
+
+#[tokio::test]
+async fn the_catalogue_knows_the_server_s_version_even_of_an_empty_database() {
+    let world = World::new(&[]).await;
+    let version = world
+        .number("SELECT current_setting('server_version_num')::bigint / 10000")
+        .await;
+    let catalogue = Catalogue::read(&world.database()).await.unwrap();
+    assert_eq!(i64::from(catalogue.server_major()), version);
+}
