@@ -1,6 +1,7 @@
 //! Where the caches of a stack answer. What they answer is asked by whoever speaks their protocol.
 
-use aws_sdk_elasticache::types::Endpoint;
+use aws_sdk_elasticache::types::{Endpoint, ReplicationGroup};
+use futures::future::try_join_all;
 
 use crate::connection::Aws;
 use crate::failure::{Failure, failed};
@@ -30,6 +31,8 @@ impl CacheResource {
 pub struct CacheEndpoint {
     /// The physical id of the cluster or the replication group.
     pub cache: String,
+    /// The shard of the node that answers here, such as `0002`, where the group spreads its keys over several.
+    pub shard: Option<String>,
     /// `redis`, `valkey` or `memcached`.
     pub engine: String,
     pub host: String,
@@ -40,16 +43,25 @@ pub struct CacheEndpoint {
     pub wants_password: bool,
 }
 
+/// One node of a group in shards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Node {
+    shard: String,
+    /// The node as a cache cluster of its own, which knows its address.
+    cluster: String,
+    address: Option<(String, u16)>,
+}
+
 impl Aws {
-    /// Where writes go: a cluster's only node, a group's primary, or the address that a group in several shards or a
-    /// Memcached gives.
+    /// Where a cache is asked for its health: a cluster's only node, a group's primary, every node of a group in shards, of
+    /// which each holds other keys, or the one address that a Memcached gives.
     ///
     /// # Errors
     /// Where ElastiCache does not know it, or it has no address yet.
-    pub async fn cache_endpoint(&self, cache: &CacheResource) -> Result<CacheEndpoint, Failure> {
+    pub async fn cache_endpoints(&self, cache: &CacheResource) -> Result<Vec<CacheEndpoint>, Failure> {
         match cache {
-            CacheResource::Cluster { id } => self.cluster_endpoint(id).await,
-            CacheResource::ReplicationGroup { id } => self.group_endpoint(id).await,
+            CacheResource::Cluster { id } => Ok(vec![self.cluster_endpoint(id).await?]),
+            CacheResource::ReplicationGroup { id } => self.group_endpoints(id).await,
         }
     }
 
@@ -70,6 +82,7 @@ impl Aws {
         let (host, port) = address(endpoint).ok_or_else(|| Failure::incomplete(OPERATION, id, "an endpoint"))?;
         Ok(CacheEndpoint {
             cache: id.to_owned(),
+            shard: None,
             engine: cluster.engine.unwrap_or_default(),
             host,
             port,
@@ -78,7 +91,7 @@ impl Aws {
         })
     }
 
-    async fn group_endpoint(&self, id: &str) -> Result<CacheEndpoint, Failure> {
+    async fn group_endpoints(&self, id: &str) -> Result<Vec<CacheEndpoint>, Failure> {
         const OPERATION: &str = "DescribeReplicationGroups";
         let answer = self
             .elasticache()
@@ -89,20 +102,55 @@ impl Aws {
             .map_err(failed(OPERATION, id))?;
         let group = answer.replication_groups.unwrap_or_default().into_iter().next();
         let group = group.ok_or_else(|| Failure::not_found(OPERATION, id, "there is no such cache"))?;
-        let first = group.node_groups.unwrap_or_default().into_iter().next();
-        let endpoint = group
-            .configuration_endpoint
-            .or(first.and_then(|first| first.primary_endpoint));
-        let (host, port) = address(endpoint).ok_or_else(|| Failure::incomplete(OPERATION, id, "an endpoint"))?;
-        Ok(CacheEndpoint {
+        let endpoint = |shard, (host, port)| CacheEndpoint {
             cache: id.to_owned(),
-            engine: group.engine.unwrap_or_else(|| "redis".to_owned()),
+            shard,
+            engine: group.engine().unwrap_or("redis").to_owned(),
             host,
             port,
             is_encrypted: group.transit_encryption_enabled.unwrap_or(false),
-            wants_password: group.auth_token_enabled.unwrap_or(false),
-        })
+            wants_password: group.auth_token_enabled.unwrap_or(false) || !group.user_group_ids().is_empty(),
+        };
+        if !group.cluster_enabled.unwrap_or(false) {
+            let first = group.node_groups().first();
+            let primary = address(first.and_then(|first| first.primary_endpoint.clone()));
+            let primary = primary.ok_or_else(|| Failure::incomplete(OPERATION, id, "a primary endpoint"))?;
+            return Ok(vec![endpoint(None, primary)]);
+        }
+        let nodes = nodes(&group);
+        if nodes.is_empty() {
+            return Err(Failure::incomplete(OPERATION, id, "the nodes of its shards"));
+        }
+        let addressed = nodes.into_iter().map(async |node| match node.address {
+            Some(address) => Ok((node.shard, address)),
+            None => {
+                let one = self.cluster_endpoint(&node.cluster).await?;
+                Ok((node.shard, (one.host, one.port)))
+            }
+        });
+        let addressed = try_join_all(addressed).await?;
+        Ok(addressed
+            .into_iter()
+            .map(|(shard, address)| endpoint(Some(shard), address))
+            .collect())
     }
+}
+
+/// Every node of every shard. ElastiCache describes the addresses here only for a group without shards
+/// (API reference, `NodeGroupMember`); those of a shard's nodes are told by their own clusters.
+fn nodes(group: &ReplicationGroup) -> Vec<Node> {
+    let shards = group.node_groups().iter();
+    shards
+        .flat_map(|shard| {
+            shard.node_group_members().iter().filter_map(|member| {
+                Some(Node {
+                    shard: shard.node_group_id.clone()?,
+                    cluster: member.cache_cluster_id.clone()?,
+                    address: address(member.read_endpoint.clone()),
+                })
+            })
+        })
+        .collect()
 }
 
 fn address(endpoint: Option<Endpoint>) -> Option<(String, u16)> {

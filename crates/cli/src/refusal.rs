@@ -106,6 +106,11 @@ pub fn migrating(error: MigrateError) -> Failure {
         MigrateError::Connect { .. } | MigrateError::Unreachable { .. } => {
             (Code::DatabaseUnavailable, "no connection to the database", None)
         }
+        MigrateError::Untrusted { .. } => (
+            Code::DatabaseUnavailable,
+            "the database cannot be trusted, and got no password",
+            Some("the certificates of your own authority are named by [database] trusted-roots, a file in PEM"),
+        ),
         MigrateError::LockHeld { .. } => (Code::LockHeld, "another run migrates this database", None),
         MigrateError::UnknownVersion { .. } => (
             Code::ArgumentsInvalid,

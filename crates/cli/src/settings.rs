@@ -41,8 +41,7 @@ pub struct Settings {
     pub app: App,
     pub functions: Vec<FunctionPackage>,
     pub environments: BTreeMap<String, Environment>,
-    /// The stack output that holds the ARN of the secret with the caches' password.
-    pub cache_secret_output: Option<String>,
+    pub cache: Cache,
     pub actor: Actor,
 }
 
@@ -79,10 +78,23 @@ pub struct Hook {
     pub timeout: Duration,
 }
 
+/// How the caches of every environment are asked for their health.
+#[derive(Clone, Debug, Default)]
+pub struct Cache {
+    /// The stack output that holds the ARN of the secret with their password.
+    pub secret_output: Option<String>,
+    /// A file of certificates that vouch for them.
+    pub trusted_roots: Option<PathBuf>,
+}
+
 #[derive(Clone, Debug)]
 pub struct Database {
     pub secret_output: String,
     pub migrations: PathBuf,
+    /// The server's major version, as far as the settings tell it.
+    pub server_version: Option<u32>,
+    /// A file of certificates that vouch for the server.
+    pub trusted_roots: Option<PathBuf>,
     pub contract: Contract,
     /// What a restored backup is asked, beyond the number of rows.
     pub checks: Vec<DataCheck>,
@@ -141,12 +153,18 @@ impl Settings {
         let database = parsed.database.map(|table| Database {
             secret_output: table.secret_output,
             migrations: root.join(table.migrations),
+            server_version: table.server_version,
+            trusted_roots: table.trusted_roots.map(|file| root.join(file)),
             contract: table.contract,
             checks: table.checks,
             snapshots: SnapshotRetention {
                 keep: table.snapshots.keep,
                 days: table.snapshots.days,
             },
+        });
+        let cache = parsed.cache.map_or_else(Cache::default, |table| Cache {
+            secret_output: table.secret_output,
+            trusted_roots: table.trusted_roots.map(|file| root.join(file)),
         });
         let mut environments = BTreeMap::new();
         for (name, table) in parsed.environments {
@@ -205,7 +223,7 @@ impl Settings {
             app,
             functions: parsed.app.functions.into_iter().map(FunctionPackage::from).collect(),
             environments,
-            cache_secret_output: parsed.cache.map(|table| table.secret_output),
+            cache,
             actor: surroundings.actor.clone(),
         })
     }

@@ -106,6 +106,29 @@ impl Project {
         self.command(arguments).output().expect("the binary starts").into()
     }
 
+    /// The same command for another environment of the same cloud: one that is not `local`, and so is protected.
+    pub fn in_staging(&self, arguments: &[&str]) -> Ended {
+        let mut command = self.command(arguments);
+        self.to_staging(&mut command);
+        command.output().expect("the binary starts").into()
+    }
+
+    /// The same without waiting for its end.
+    pub fn start_in_staging(&self, arguments: &[&str]) -> Background {
+        let mut command = self.command(arguments);
+        self.to_staging(&mut command);
+        Background::start(command)
+    }
+
+    /// Says where the environment `staging` is.
+    pub fn to_staging(&self, command: &mut Command) {
+        command
+            .args(["--env", "staging"])
+            .env("AWS_ENDPOINT_URL", self.endpoint())
+            .env("AWS_ACCESS_KEY_ID", "local")
+            .env("AWS_SECRET_ACCESS_KEY", "local");
+    }
+
     /// Starts it and goes on.
     pub fn start<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Background {
         Background::start(self.command(arguments))

@@ -4,8 +4,8 @@ use std::ops::Deref;
 
 use serde_json::Value;
 
+use crate::Project;
 use crate::project::binary;
-use crate::{Ended, Project};
 
 /// A project with a database and a cache, and no function.
 pub struct Store {
@@ -64,17 +64,6 @@ impl Store {
         let mut documents = self.run(&with_json).expect(status).json();
         assert_eq!(documents.len(), 1, "one document: {documents:?}");
         documents.remove(0)
-    }
-
-    /// The same command for another environment of the same cloud: one that is not `local`, and so is protected.
-    pub fn in_staging(&self, arguments: &[&str]) -> Ended {
-        let mut command = self.command(arguments);
-        command
-            .args(["--env", "staging"])
-            .env("AWS_ENDPOINT_URL", self.endpoint())
-            .env("AWS_ACCESS_KEY_ID", "local")
-            .env("AWS_SECRET_ACCESS_KEY", "local");
-        command.output().expect("the binary starts").into()
     }
 }
 

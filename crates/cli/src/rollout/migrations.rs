@@ -15,6 +15,7 @@ use crate::settings::{Backup as BackupKind, Database, HookTime};
 
 /// The certificates that RDS's own are signed with; the functions trust the same file.
 const RDS_ROOTS: &str = include_str!("../../../../functions/platform/certificates/amazon-rds-roots.pem");
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 /// What PostgreSQL calls the database that every server has. RDS's secret names none unless the instance was given one.
 const DEFAULT_DATABASE: &str = "postgres";
 
@@ -88,7 +89,7 @@ impl DatabaseMigrations {
             field("username")?.expose(),
             Password::new(field("password")?.expose()),
         )
-        .trusting(RDS_ROOTS);
+        .trusting(roots(settings)?);
         let instance = secret
             .field("dbInstanceIdentifier")
             .as_ref()
@@ -216,6 +217,26 @@ impl Migrations for DatabaseMigrations {
             hooks: runs,
         })
     }
+}
+
+/// RDS's, and those that the settings name.
+fn roots(settings: &Database) -> Result<String, PortError> {
+    let mut roots = RDS_ROOTS.to_owned();
+    if let Some(file) = &settings.trusted_roots {
+        let invalid = |message: String| {
+            let file = file.display().to_string();
+            PortError::new(PortErrorKind::Invalid, "read [database] trusted-roots", file, message)
+        };
+        let own = std::fs::read_to_string(file).map_err(|error| invalid(error.to_string()))?;
+        if !own.contains(CERTIFICATE) {
+            return Err(invalid(format!(
+                "it holds no certificate in PEM, which begins with {CERTIFICATE}"
+            )));
+        }
+        roots.push('\n');
+        roots.push_str(&own);
+    }
+    Ok(roots)
 }
 
 fn migrating(error: &MigrateError) -> PortError {

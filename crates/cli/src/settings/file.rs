@@ -75,6 +75,10 @@ pub struct DatabaseTable {
     pub secret_output: String,
     /// The folder of migrations.
     pub migrations: String,
+    /// The server's major version, for a lint that can ask no database.
+    pub server_version: Option<u32>,
+    /// A file of certificates in PEM that vouch for the server besides the public ones and those of RDS.
+    pub trusted_roots: Option<String>,
     #[serde(default)]
     pub contract: Contract,
     /// What a restored backup is asked, beyond the number of rows.
@@ -96,12 +100,14 @@ pub struct SnapshotsTable {
 }
 
 /// What `cache health-check` needs to log in.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CacheTable {
     /// The stack output that holds the ARN of the secret with the password: its member `password` or `auth_token`, or all
-    /// of it.
-    pub secret_output: String,
+    /// of it; its member `username`, where there is one, is who logs in.
+    pub secret_output: Option<String>,
+    /// A file of certificates in PEM that vouch for the caches instead of the public ones.
+    pub trusted_roots: Option<String>,
 }
 
 /// A question to a restored database.

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws::{CacheEndpoint, Secret};
-use redis::{ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
+use redis::{ClientTlsConfig, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, TlsCertificates};
 
 /// In one network it answers in a millisecond.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How a certificate begins.
+const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 /// Above this share of its memory it is about to evict.
 const MEMORY_PERCENT: u64 = 90;
 /// Fewer lookups say nothing about a hit rate.
@@ -29,20 +31,52 @@ pub struct Health {
     pub misses: u64,
 }
 
+/// Who logs in.
+pub struct Login {
+    /// The server's default user where there is none.
+    pub username: Option<Secret>,
+    pub password: Secret,
+}
+
+/// Who vouches for a cache's certificate: the public roots, or those that were named.
+#[derive(Default)]
+pub struct Trust {
+    roots: Option<Vec<u8>>,
+}
+
+impl Trust {
+    /// These certificates, in PEM.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn of(pem: &[u8]) -> Result<Self, String> {
+        if !pem.windows(BEGIN.len()).any(|window| window == BEGIN) {
+            return Err("it holds no certificate".to_owned());
+        }
+        Ok(Self {
+            roots: Some(pem.to_vec()),
+        })
+    }
+}
+
 /// What is wrong, in words for the end of a sentence.
-pub async fn ask(endpoint: &CacheEndpoint, password: Option<&Secret>) -> Result<Health, String> {
+pub async fn ask(endpoint: &CacheEndpoint, login: Option<&Login>, trust: &Trust) -> Result<Health, String> {
     let unreachable = |why: String| format!("it does not answer at {}:{}: {why}", endpoint.host, endpoint.port);
-    match tokio::time::timeout(PATIENCE, info(endpoint, password)).await {
+    match tokio::time::timeout(PATIENCE, info(endpoint, login, trust)).await {
         Ok(Ok(text)) => Ok(Health::of(&text)),
-        Ok(Err(error)) if endpoint.wants_password && password.is_none() => Err(format!(
+        Ok(Err(error)) if endpoint.wants_password && login.is_none() => Err(format!(
             "it wants a password ({error}): name the stack output with its secret, [cache] secret-output"
         )),
+        Ok(Err(error)) if error.kind() == ErrorKind::AuthenticationFailed => Err(
+            "it refuses the password in the secret of [cache] secret-output: write the cache's own into the secret"
+                .to_owned(),
+        ),
         Ok(Err(error)) => Err(unreachable(error.to_string())),
         Err(_) => Err(unreachable(format!("nothing came within {} s", PATIENCE.as_secs()))),
     }
 }
 
-async fn info(endpoint: &CacheEndpoint, password: Option<&Secret>) -> Result<String, redis::RedisError> {
+async fn info(endpoint: &CacheEndpoint, login: Option<&Login>, trust: &Trust) -> Result<String, redis::RedisError> {
     let host = endpoint.host.clone();
     let address = if endpoint.is_encrypted {
         ConnectionAddr::TcpTls {
@@ -54,10 +88,24 @@ async fn info(endpoint: &CacheEndpoint, password: Option<&Secret>) -> Result<Str
     } else {
         ConnectionAddr::Tcp(host, endpoint.port)
     };
-    let login = password.map_or_else(RedisConnectionInfo::default, |password| {
-        RedisConnectionInfo::default().set_password(password.expose())
-    });
-    let client = redis::Client::open(address.into_connection_info()?.set_redis_settings(login))?;
+    let mut settings = RedisConnectionInfo::default();
+    if let Some(Login { username, password }) = login {
+        settings = settings.set_password(password.expose());
+        if let Some(username) = username {
+            settings = settings.set_username(username.expose());
+        }
+    }
+    let to = address.into_connection_info()?.set_redis_settings(settings);
+    let client = match &trust.roots {
+        Some(roots) if endpoint.is_encrypted => redis::Client::build_with_tls(
+            to,
+            TlsCertificates {
+                client_tls: None::<ClientTlsConfig>,
+                root_cert: Some(roots.clone()),
+            },
+        )?,
+        _ => redis::Client::open(to)?,
+    };
     let mut connection = client.get_multiplexed_async_connection().await?;
     redis::cmd("PING").query_async::<()>(&mut connection).await?;
     redis::cmd("INFO").query_async(&mut connection).await

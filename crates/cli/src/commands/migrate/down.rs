@@ -75,7 +75,7 @@ fn take_back(environment: &str, reach: Reach, dry_run: bool, settings: &Settings
     Ok(0)
 }
 
-/// A release was tested against the schema that it found; what takes that away takes it from who serves now.
+/// A release was tested against the schema that it found; what takes that away takes it from who serves now, or is about to.
 fn refuse_what_is_needed(open: &OpenDatabase<'_>, oldest: i64, console: &Console) -> Outcome {
     let rollouts = rollout::rollouts(&open.session, None, std::sync::Arc::new(()), console)?;
     let status = open
@@ -83,6 +83,16 @@ fn refuse_what_is_needed(open: &OpenDatabase<'_>, oldest: i64, console: &Console
         .runtime
         .block_on(rollouts.status())
         .map_err(rollout::failed)?;
+    let environment = &open.environment().name;
+    if let Some(rollout) = &status.open {
+        let message = format!(
+            "rollout {} is open, and release {} may need what would be taken back",
+            rollout.rollout, rollout.release
+        );
+        return Err(Failure::new(Code::DataWouldBeLost, message).hint(format!(
+            "let it end first: llama-deploy resume {environment}, or llama-deploy rollback {environment}"
+        )));
+    }
     let Some(live) = status.live else { return Ok(()) };
     let needed = live
         .schema_version
@@ -96,7 +106,10 @@ fn refuse_what_is_needed(open: &OpenDatabase<'_>, oldest: i64, console: &Console
                 live.number
             ),
         )
-        .hint("turn the traffic back first: llama-deploy rollback ENV; or go forward with a new migration")),
+        .hint(format!(
+            "the way forward is a new migration that makes the schema what it should be: llama-deploy migrate make NAME; \
+             or turn the traffic back first: llama-deploy rollback {environment}"
+        ))),
         _ => Ok(()),
     }
 }

@@ -1,5 +1,6 @@
 //! `llama-deploy migrate lint`: what is known to hurt in migrations. Offline it judges every file; with `--env` those that
-//! are pending there, and it knows how large the tables are. Status 1 where something must not run as it is.
+//! are pending there, and it knows how large the tables are and which version the server is; offline the settings may tell
+//! that, `[database] server-version`. Status 1 where something must not run as it is.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,8 @@ use crate::refusal;
 use crate::settings::Settings;
 
 pub fn run(options: &MigrateLint, settings: &Settings, console: &Console) -> Outcome<u8> {
-    let folder = &settings.database().ok_or_else(|| no_database(settings))?.migrations;
+    let database = settings.database().ok_or_else(|| no_database(settings))?;
+    let folder = &database.migrations;
     let (files, catalogue) = match &options.environment {
         None => (Migrator::load(folder).map_err(refusal::loading)?.files().to_vec(), None),
         Some(environment) => {
@@ -41,7 +43,9 @@ pub fn run(options: &MigrateLint, settings: &Settings, console: &Console) -> Out
     };
     let files = chosen(files, &options.files)?;
     let surroundings = Surroundings {
-        server_major: None,
+        server_major: catalogue
+            .as_ref()
+            .map_or(database.server_version, |catalogue| Some(catalogue.server_major())),
         catalogue: catalogue.as_ref(),
     };
     let findings = lint(&files, &surroundings);

@@ -22,10 +22,19 @@ pub fn run(options: &MigrateUp, settings: &Settings, console: &Console) -> Outco
     let status = runtime
         .block_on(migrator.status(&open.server))
         .map_err(refusal::migrating)?;
+    let (wished, too_early) = wished(options, &status.pending, &open, console)?;
     let wished = Options {
         steps: options.steps,
         to: options.to,
-        ..wished(options, &status.pending, &open, console)?
+        ..wished
+    };
+    let because = |mut held: Vec<Held>| {
+        for held in &mut held {
+            if let (Phase::Backfill, Some(reason)) = (held.phase, &too_early) {
+                held.reason = format!("{}, and {reason}", held.reason);
+            }
+        }
+        held
     };
     if options.dry_run {
         let rehearsed = runtime
@@ -33,13 +42,14 @@ pub fn run(options: &MigrateUp, settings: &Settings, console: &Console) -> Outco
             .map_err(refusal::migrating)?;
         console.clear();
         rehearsal::show(&rehearsed.files, "apply", console);
-        say_held(&rehearsed.held, console);
+        let held_ones = because(rehearsed.held);
+        say_held(&held_ones, console);
         if rehearsed.files.is_empty() {
             console.print("nothing would be applied");
         }
         let files: Vec<Value> = rehearsed.files.iter().map(rehearsal::described).collect();
         console.print_json(&json!({
-            "environment": open.environment().name, "dry_run": true, "files": files, "held": held(&rehearsed.held),
+            "environment": open.environment().name, "dry_run": true, "files": files, "held": held(&held_ones),
         }));
         return Ok(0);
     }
@@ -59,7 +69,8 @@ pub fn run(options: &MigrateUp, settings: &Settings, console: &Console) -> Outco
         )?
     };
     console.clear();
-    say_held(&report.held, console);
+    let held_ones = because(report.held);
+    say_held(&held_ones, console);
     let version = report
         .schema_version
         .map_or_else(|| "none".to_owned(), |version| version.to_string());
@@ -70,19 +81,19 @@ pub fn run(options: &MigrateUp, settings: &Settings, console: &Console) -> Outco
         .map(|applied| json!({ "version": applied.version, "file": applied.file, "took_ms": applied.took.as_millis() }))
         .collect();
     console.print_json(&json!({
-        "environment": open.environment().name, "applied": applied, "held": held(&report.held),
+        "environment": open.environment().name, "applied": applied, "held": held(&held_ones),
         "schema_version": report.schema_version,
     }));
     Ok(ends_with)
 }
 
-/// What was asked for by name has to be possible; what was not is held where it is not.
+/// What was asked for by name has to be possible; what was not is held where it is not, and why backfills are is said.
 fn wished(
     options: &MigrateUp,
     pending: &[MigrationFile],
     open: &OpenDatabase<'_>,
     console: &Console,
-) -> Outcome<Options> {
+) -> Outcome<(Options, Option<String>)> {
     let environment = open.environment();
     let is_asked = |phase: Phase| options.phases.contains(&phase);
     let is_pending = |phase: Phase| pending.iter().any(|file| file.phase == Some(phase));
@@ -101,6 +112,7 @@ fn wished(
         phases.extend([Phase::Expand, Phase::Backfill]);
         phases.extend(environment.seed.then_some(Phase::Seed));
     }
+    let mut too_early = None;
     if phases.contains(&Phase::Backfill)
         && is_pending(Phase::Backfill)
         && let Some(reason) = too_early_for_backfills(open, console)?
@@ -113,7 +125,7 @@ fn wished(
             .hint(format!("llama-deploy status {} says when it is", environment.name)));
         }
         phases.retain(|phase| *phase != Phase::Backfill);
-        console.say(&format!("  backfills are held: {reason}"));
+        too_early = Some(reason);
     }
     let wished = Options {
         phases: Phases::of(phases),
@@ -129,9 +141,9 @@ fn wished(
             "  what is taken away can be had back from backup {}",
             permit.backup()
         ));
-        return Ok(wished.contracting(permit));
+        return Ok((wished.contracting(permit), too_early));
     }
-    Ok(wished)
+    Ok((wished, too_early))
 }
 
 /// Rows that the old version still writes would be missed.
