@@ -281,3 +281,29 @@ fn outside_of_local_nothing_is_lost_and_no_password_is_said() {
         );
     }
 }
+
+#[test]
+fn the_lint_judges_for_the_server_s_version_or_for_that_of_the_settings() {
+    let store = Store::deployed();
+    store.migration("1_users.expand.sql", USERS);
+    let order = "-- lint: allow long-lock because nobody uses it yet\nCLUSTER users USING users_pkey;\n";
+    store.migration("2_order.expand.sql", order);
+    let rules = |arguments: &[&str]| -> Vec<String> {
+        let found = store.json(&[&["migrate", "lint"], arguments].concat(), 0);
+        names(&found["findings"], "rule")
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
+    };
+    let repack = "prefer-repack".to_owned();
+    // REPACK comes with PostgreSQL 19.
+    assert!(!rules(&[]).contains(&repack), "nobody says which server it is");
+    store.set("server-version = 19", "");
+    assert!(rules(&[]).contains(&repack), "the settings say it");
+    assert!(
+        !rules(&["--env", "local"]).contains(&repack),
+        "the server itself says it"
+    );
+    store.set("server-version = 'the newest'", "");
+    refused(store.run(&["migrate", "lint"]), 2, "LD0102");
+}
