@@ -3,30 +3,24 @@
 //! Backups of caches and tables are taken and waited for; restoring them makes new resources, which is left to the
 //! user.
 
+use aws_sdk_dynamodb::types::BackupStatus;
+use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 use orchestrator::ports::PortErrorKind;
-use tokio::time::Instant;
 
 use crate::connection::Aws;
 use crate::failure::{Failure, failed};
-use crate::snapshots::{ENVIRONMENT, WAIT_LIMIT};
+use crate::snapshots::{ENVIRONMENT, PAGE_LIMIT, moment, snapshot_id, was_there};
+use crate::waiting::{Look, Progress, TakenBackup};
 
 /// By the identifiers that their services know them by; in the order of the stacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holdings {
     pub databases: Vec<String>,
-    /// Aurora clusters, which are named and not backed up here.
+    /// Aurora clusters, and Multi-AZ ones.
     pub clusters: Vec<String>,
     pub replication_groups: Vec<String>,
     pub tables: Vec<String>,
-}
-
-/// A backup that is complete.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TakenBackup {
-    /// The snapshot's name, or the backup's ARN.
-    pub id: String,
-    pub of: String,
 }
 
 impl Aws {
@@ -70,9 +64,9 @@ impl Aws {
         group: &str,
         environment: &str,
         label: &str,
-        progress: &(dyn Fn(String) + Send + Sync),
+        progress: &Progress<'_>,
     ) -> Result<TakenBackup, Failure> {
-        let id = crate::snapshots::snapshot_id(group, label);
+        let id = snapshot_id(group, label);
         let tag = aws_sdk_elasticache::types::Tag::builder()
             .key(ENVIRONMENT)
             .value(environment)
@@ -86,14 +80,8 @@ impl Aws {
             .send()
             .await
             .map_err(failed("CreateSnapshot", group));
-        match created {
-            Ok(_) => {}
-            Err(failure) if failure.code == "SnapshotAlreadyExistsFault" => {}
-            Err(failure) if failure.kind == PortErrorKind::Ambiguous => {}
-            Err(failure) => return Err(failure),
-        }
-        let begun = Instant::now();
-        loop {
+        let was_there = was_there(created.map(drop), "SnapshotAlreadyExistsFault")?;
+        self.until_complete(["CreateSnapshot", "DescribeSnapshots"], &id, progress, || async {
             let found = self
                 .elasticache()
                 .describe_snapshots()
@@ -104,51 +92,45 @@ impl Aws {
             let found = found.snapshots.unwrap_or_default().into_iter().next();
             let found =
                 found.ok_or_else(|| Failure::not_found("DescribeSnapshots", &id, "there is no such snapshot"))?;
-            let status = found.snapshot_status.unwrap_or_default();
-            match status.as_str() {
-                "available" => {
-                    return Ok(TakenBackup {
-                        id,
-                        of: group.to_owned(),
-                    });
-                }
-                "creating" => {}
-                other => {
-                    let message =
-                        format!("the snapshot is {other} and will not become available: delete it, and try again");
-                    return Err(Failure::invalid("CreateSnapshot", id, message));
-                }
-            }
-            if begun.elapsed() > WAIT_LIMIT {
-                let message = format!("not complete after {} minutes", WAIT_LIMIT.as_secs() / 60);
-                return Err(Failure::ambiguous("DescribeSnapshots", id, message));
-            }
-            progress(status);
-            tokio::time::sleep(self.poll_interval()).await;
-        }
+            let nodes = found.node_snapshots.unwrap_or_default();
+            Ok(match found.snapshot_status.as_deref() {
+                Some("available") => Look::Complete(TakenBackup {
+                    id: id.clone(),
+                    of: group.to_owned(),
+                    made: nodes
+                        .iter()
+                        .filter_map(|node| moment(node.snapshot_create_time.as_ref()?))
+                        .min(),
+                    was_there,
+                }),
+                Some("creating") | None => Look::Making("creating".to_owned()),
+                Some(other) => Look::Broken(other.to_owned()),
+            })
+        })
+        .await
     }
 
-    /// Takes a backup of the table and waits until it is there. Names need not be unique, so a repeated call makes
-    /// another one.
+    /// Takes a backup of the table and waits until it is there. Names need not be unique, so one of that label is looked
+    /// for first, and taken for this one.
     pub async fn back_up_table(
         &self,
         table: &str,
         label: &str,
-        progress: &(dyn Fn(String) + Send + Sync),
+        progress: &Progress<'_>,
     ) -> Result<TakenBackup, Failure> {
-        let name = crate::snapshots::snapshot_id(table, label);
-        let created = self
-            .dynamodb()
-            .create_backup()
-            .table_name(table)
-            .backup_name(&name)
-            .send()
-            .await
-            .map_err(failed("CreateBackup", table))?;
-        let arn = created.backup_details.map(|details| details.backup_arn);
-        let arn = arn.ok_or_else(|| Failure::incomplete("CreateBackup", table, "BackupDetails"))?;
-        let begun = Instant::now();
-        loop {
+        let name = snapshot_id(table, label);
+        let found = self.table_backup(table, &name).await?;
+        let was_there = found.is_some();
+        let arn = match found {
+            Some(arn) => arn,
+            None => {
+                let call = self.dynamodb().create_backup().table_name(table).backup_name(&name);
+                let created = call.send().await.map_err(failed("CreateBackup", table))?;
+                let arn = created.backup_details.map(|details| details.backup_arn);
+                arn.ok_or_else(|| Failure::incomplete("CreateBackup", table, "BackupDetails"))?
+            }
+        };
+        self.until_complete(["CreateBackup", "DescribeBackup"], &arn, progress, || async {
             let described = self
                 .dynamodb()
                 .describe_backup()
@@ -157,27 +139,52 @@ impl Aws {
                 .await
                 .map_err(failed("DescribeBackup", &arn))?;
             let details = described.backup_description.and_then(|backup| backup.backup_details);
-            let status = details.map(|details| details.backup_status.as_str().to_owned());
-            match status.as_deref() {
-                Some("AVAILABLE") => {
-                    return Ok(TakenBackup {
-                        id: arn,
-                        of: table.to_owned(),
-                    });
-                }
-                Some("CREATING") | None => {}
-                Some(other) => {
-                    let message = format!("the backup is {other}");
-                    return Err(Failure::invalid("CreateBackup", arn, message));
+            let status = details.as_ref().map(|details| details.backup_status.as_str());
+            Ok(match status {
+                Some("AVAILABLE") => Look::Complete(TakenBackup {
+                    id: arn.clone(),
+                    of: table.to_owned(),
+                    made: details.and_then(|details| moment(&details.backup_creation_date_time)),
+                    was_there,
+                }),
+                Some("CREATING") | None => Look::Making("creating".to_owned()),
+                Some(other) => Look::Broken(other.to_owned()),
+            })
+        })
+        .await
+    }
+
+    /// The ARN of the table's newest backup of this name.
+    async fn table_backup(&self, table: &str, name: &str) -> Result<Option<String>, Failure> {
+        let mut newest: Option<(DateTime, String)> = None;
+        let mut behind = None;
+        for _ in 0..PAGE_LIMIT {
+            let page = self
+                .dynamodb()
+                .list_backups()
+                .table_name(table)
+                .set_exclusive_start_backup_arn(behind)
+                .send()
+                .await
+                .map_err(failed("ListBackups", table))?;
+            for backup in page.backup_summaries.unwrap_or_default() {
+                let gone = backup.backup_status.as_ref().map(BackupStatus::as_str) == Some("DELETED");
+                if let (Some(arn), Some(made), false) = (backup.backup_arn, backup.backup_creation_date_time, gone)
+                    && backup.backup_name.as_deref() == Some(name)
+                {
+                    newest = newest.max(Some((made, arn)));
                 }
             }
-            if begun.elapsed() > WAIT_LIMIT {
-                let message = format!("not complete after {} minutes", WAIT_LIMIT.as_secs() / 60);
-                return Err(Failure::ambiguous("DescribeBackup", arn, message));
+            behind = page.last_evaluated_backup_arn;
+            if behind.is_none() {
+                return Ok(newest.map(|(_, arn)| arn));
             }
-            progress(status.unwrap_or_default());
-            tokio::time::sleep(self.poll_interval()).await;
         }
+        Err(Failure::ambiguous(
+            "ListBackups",
+            table,
+            format!("more than {PAGE_LIMIT} pages"),
+        ))
     }
 }
 

@@ -1,32 +1,27 @@
-//! The snapshots that we took, which of them are proved, and which of them may go.
+//! The snapshots that we took and which of them are proved. Which of them go is the caller's to decide.
 
 use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-use aws_sdk_rds::types::{DbSnapshot, Tag};
+use aws_sdk_rds::types::{DbClusterSnapshot, DbSnapshot, Tag};
 use jiff::Timestamp;
 use orchestrator::ports::PortErrorKind;
 
 use crate::connection::Aws;
 use crate::failure::{Failure, failed};
-use crate::snapshots::{ENVIRONMENT, PAGE_LIMIT, SCHEMA, VERIFIED, moment};
+use crate::snapshots::{ENVIRONMENT, PAGE_LIMIT, PREFIX, RdsDatabase, SCHEMA, VERIFIED, moment};
 
 /// One snapshot of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatabaseSnapshot {
     pub id: String,
     pub arn: Option<String>,
-    pub instance: String,
+    pub of: RdsDatabase,
     /// As RDS calls it: `available` when it is complete.
     pub status: String,
     pub percent: i32,
     pub created: Option<Timestamp>,
-    /// The size of the instance's storage; RDS does not tell a snapshot's own.
-    pub allocated_gib: i32,
-    /// Such as `postgres 15.17`.
-    pub engine: String,
-    pub encrypted: bool,
     /// When a restore of it was proved; never, where none was.
     pub verified: Option<Timestamp>,
     /// What the restored database was at; `None` where that was not read.
@@ -58,9 +53,12 @@ impl FromStr for SchemaVersion {
 }
 
 impl DatabaseSnapshot {
-    /// Whether it is of this instance, or of one that had its name before a restore.
-    pub fn is_of(&self, instance: &str) -> bool {
-        is_of(&self.instance, instance)
+    /// Whether it is of this database, or of an instance that had its name before a restore.
+    pub fn is_of(&self, database: &RdsDatabase) -> bool {
+        match (&self.of, database) {
+            (RdsDatabase::Instance(of), RdsDatabase::Instance(instance)) => is_of(of, instance),
+            (of, database) => of == database,
+        }
     }
 }
 
@@ -70,47 +68,24 @@ pub(crate) fn is_of(snapshot_of: &str, instance: &str) -> bool {
     before.is_some_and(|rest| rest.is_empty() || rest.starts_with("-before-"))
 }
 
-/// How long snapshots are kept. One goes when it is beyond every limit that is given; without a limit all stay.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SnapshotRetention {
-    /// The newest of each instance that stay, whatever their age.
-    pub keep: Option<usize>,
-    /// Days that each stays.
-    pub days: Option<u32>,
-}
-
-/// The snapshots that retention lets go. The newest complete one and the newest verified one of an instance never are
-/// among them, nor is one that is not complete.
-pub fn expired<'s>(
-    snapshots: &'s [DatabaseSnapshot],
-    retention: SnapshotRetention,
-    now: Timestamp,
-) -> Vec<&'s DatabaseSnapshot> {
-    if retention == SnapshotRetention::default() {
-        return Vec::new();
-    }
-    let mut newest: Vec<&DatabaseSnapshot> = snapshots
-        .iter()
-        .filter(|snapshot| snapshot.status == "available" && snapshot.created.is_some())
-        .collect();
-    newest.sort_by_key(|snapshot| std::cmp::Reverse((snapshot.created, &snapshot.id)));
-    let goes = |(index, snapshot): (usize, &&'s DatabaseSnapshot)| {
-        let newer = newest[..index]
-            .iter()
-            .filter(|newer| newer.instance == snapshot.instance);
-        let rank = newer.clone().count();
-        let proved = snapshot.verified.is_some() && newer.clone().all(|newer| newer.verified.is_none());
-        let age = snapshot.created.map(|created| now.duration_since(created));
-        let old = |days: u32| age.is_some_and(|age| age > jiff::SignedDuration::from_hours(i64::from(days) * 24));
-        let beyond = retention.keep.is_none_or(|keep| rank >= keep) && retention.days.is_none_or(old);
-        (rank > 0 && !proved && beyond).then_some(*snapshot)
-    };
-    newest.iter().enumerate().filter_map(goes).collect()
-}
-
 impl Aws {
-    /// The environment's snapshots that we took, the newest first.
-    pub async fn snapshots(&self, environment: &str) -> Result<Vec<DatabaseSnapshot>, Failure> {
+    /// Of the environment's snapshots that we took, those of this database, the newest first.
+    pub async fn snapshots_of(
+        &self,
+        database: &RdsDatabase,
+        environment: &str,
+    ) -> Result<Vec<DatabaseSnapshot>, Failure> {
+        let mut found = match database {
+            RdsDatabase::Instance(_) => self.instance_snapshots(environment).await?,
+            RdsDatabase::Cluster(_) => self.cluster_snapshots(environment).await?,
+        };
+        found.retain(|snapshot| snapshot.is_of(database));
+        Ok(found)
+    }
+
+    /// The environment's snapshots of instances that we took, the newest first.
+    pub async fn instance_snapshots(&self, environment: &str) -> Result<Vec<DatabaseSnapshot>, Failure> {
+        const OPERATION: &str = "DescribeDBSnapshots";
         let mut found = Vec::new();
         let mut marker = None;
         for _ in 0..PAGE_LIMIT {
@@ -121,31 +96,60 @@ impl Aws {
                 .set_marker(marker)
                 .send()
                 .await
-                .map_err(failed("DescribeDBSnapshots", environment))?;
-            let ours = page.db_snapshots.unwrap_or_default().into_iter();
-            found.extend(
-                ours.filter(|snapshot| tag(snapshot, ENVIRONMENT) == Some(environment))
-                    .map(ours_as),
-            );
+                .map_err(failed(OPERATION, environment))?;
+            let snapshots = page.db_snapshots().iter();
+            found.extend(snapshots.filter_map(|snapshot| of_instance(snapshot, environment)));
             marker = page.marker.filter(|marker| !marker.is_empty());
             if marker.is_none() {
-                found.sort_by_key(|snapshot: &DatabaseSnapshot| std::cmp::Reverse(snapshot.created));
-                return Ok(found);
+                return Ok(newest_first(found));
             }
         }
-        let message = format!("more than {PAGE_LIMIT} pages");
-        Err(Failure::ambiguous("DescribeDBSnapshots", environment, message))
+        Err(too_many(OPERATION, environment))
+    }
+
+    /// The same of clusters.
+    pub async fn cluster_snapshots(&self, environment: &str) -> Result<Vec<DatabaseSnapshot>, Failure> {
+        const OPERATION: &str = "DescribeDBClusterSnapshots";
+        let mut found = Vec::new();
+        let mut marker = None;
+        for _ in 0..PAGE_LIMIT {
+            let page = self
+                .rds()
+                .describe_db_cluster_snapshots()
+                .snapshot_type("manual")
+                .set_marker(marker)
+                .send()
+                .await
+                .map_err(failed(OPERATION, environment))?;
+            let snapshots = page.db_cluster_snapshots().iter();
+            found.extend(snapshots.filter_map(|snapshot| of_cluster(snapshot, environment)));
+            marker = page.marker.filter(|marker| !marker.is_empty());
+            if marker.is_none() {
+                return Ok(newest_first(found));
+            }
+        }
+        Err(too_many(OPERATION, environment))
     }
 
     /// One that is gone already is no failure.
-    pub async fn delete_snapshot(&self, id: &str) -> Result<(), Failure> {
-        let deleted = self
-            .rds()
-            .delete_db_snapshot()
-            .db_snapshot_identifier(id)
-            .send()
-            .await
-            .map_err(failed("DeleteDBSnapshot", id));
+    pub async fn delete_snapshot(&self, snapshot: &DatabaseSnapshot) -> Result<(), Failure> {
+        let id = snapshot.id.as_str();
+        let deleted = match &snapshot.of {
+            RdsDatabase::Instance(_) => {
+                let call = self.rds().delete_db_snapshot().db_snapshot_identifier(id);
+                call.send().await.map(drop).map_err(failed("DeleteDBSnapshot", id))
+            }
+            RdsDatabase::Cluster(_) => {
+                let call = self
+                    .rds()
+                    .delete_db_cluster_snapshot()
+                    .db_cluster_snapshot_identifier(id);
+                call.send()
+                    .await
+                    .map(drop)
+                    .map_err(failed("DeleteDBClusterSnapshot", id))
+            }
+        };
         match deleted {
             Err(failure) if failure.kind != PortErrorKind::NotFound => Err(failure),
             _ => Ok(()),
@@ -165,76 +169,77 @@ impl Aws {
     }
 }
 
-fn tag<'s>(snapshot: &'s DbSnapshot, key: &str) -> Option<&'s str> {
-    let tags = snapshot.tag_list.iter().flatten();
-    tags.into_iter().find(|tag| tag.key() == Some(key))?.value()
+fn too_many(operation: &'static str, environment: &str) -> Failure {
+    Failure::ambiguous(operation, environment, format!("more than {PAGE_LIMIT} pages"))
 }
 
-fn ours_as(snapshot: DbSnapshot) -> DatabaseSnapshot {
-    let verified = tag(&snapshot, VERIFIED).and_then(|at| at.parse().ok());
-    let schema = tag(&snapshot, SCHEMA).and_then(|schema| schema.parse().ok());
-    DatabaseSnapshot {
-        verified,
-        schema,
-        created: snapshot.snapshot_create_time.as_ref().and_then(moment),
-        engine: crate::snapshots::engine(&snapshot),
-        id: snapshot.db_snapshot_identifier.unwrap_or_default(),
-        arn: snapshot.db_snapshot_arn,
-        instance: snapshot.db_instance_identifier.unwrap_or_default(),
-        status: snapshot.status.unwrap_or_default(),
+fn newest_first(mut found: Vec<DatabaseSnapshot>) -> Vec<DatabaseSnapshot> {
+    found.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.created));
+    found
+}
+
+/// The tag alone does not make one ours: an instance that we restored bears it, and may copy its tags to the snapshots
+/// that somebody else takes of it.
+fn is_ours(id: &str, tags: &[Tag], environment: &str) -> bool {
+    id.starts_with(PREFIX) && tag(tags, ENVIRONMENT) == Some(environment)
+}
+
+fn tag<'t>(tags: &'t [Tag], key: &str) -> Option<&'t str> {
+    tags.iter().find(|tag| tag.key() == Some(key))?.value()
+}
+
+fn verified(tags: &[Tag]) -> Option<Timestamp> {
+    tag(tags, VERIFIED).and_then(|at| at.parse().ok())
+}
+
+fn of_instance(snapshot: &DbSnapshot, environment: &str) -> Option<DatabaseSnapshot> {
+    let (id, tags) = (snapshot.db_snapshot_identifier()?, snapshot.tag_list());
+    is_ours(id, tags, environment).then(|| DatabaseSnapshot {
+        id: id.to_owned(),
+        arn: snapshot.db_snapshot_arn.clone(),
+        of: RdsDatabase::Instance(snapshot.db_instance_identifier.clone().unwrap_or_default()),
+        status: snapshot.status.clone().unwrap_or_default(),
         percent: snapshot.percent_progress.unwrap_or(0),
-        allocated_gib: snapshot.allocated_storage.unwrap_or(0),
-        encrypted: snapshot.encrypted.unwrap_or(false),
-    }
+        created: snapshot.snapshot_create_time().and_then(moment),
+        verified: verified(tags),
+        schema: tag(tags, SCHEMA).and_then(|schema| schema.parse().ok()),
+    })
+}
+
+fn of_cluster(snapshot: &DbClusterSnapshot, environment: &str) -> Option<DatabaseSnapshot> {
+    let (id, tags) = (snapshot.db_cluster_snapshot_identifier()?, snapshot.tag_list());
+    is_ours(id, tags, environment).then(|| DatabaseSnapshot {
+        id: id.to_owned(),
+        arn: snapshot.db_cluster_snapshot_arn.clone(),
+        of: RdsDatabase::Cluster(snapshot.db_cluster_identifier.clone().unwrap_or_default()),
+        status: snapshot.status.clone().unwrap_or_default(),
+        percent: snapshot.percent_progress.unwrap_or(0),
+        created: snapshot.snapshot_create_time().and_then(moment),
+        verified: verified(tags),
+        schema: tag(tags, SCHEMA).and_then(|schema| schema.parse().ok()),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn snapshot(id: &str, instance: &str, day: i8, verified: bool) -> DatabaseSnapshot {
-        let created = Timestamp::from_second(i64::from(day) * 86_400).ok();
-        DatabaseSnapshot {
-            id: id.to_owned(),
-            arn: None,
-            instance: instance.to_owned(),
-            status: "available".to_owned(),
-            percent: 100,
-            created,
-            allocated_gib: 20,
-            engine: "postgres 15.17".to_owned(),
-            encrypted: false,
-            verified: created.filter(|_| verified),
-            schema: None,
-        }
-    }
-
+    /// A restored instance has the environment's tag, and may copy it to what others take of it.
     #[test]
-    fn only_what_is_beyond_every_limit_goes() {
-        let creating = DatabaseSnapshot {
-            status: "creating".to_owned(),
-            ..snapshot("creating", "main", 1, false)
+    fn a_snapshot_that_somebody_else_took_is_not_ours() {
+        let snapshot = |id: &str, environment: &str| {
+            let tag = Tag::builder().key(ENVIRONMENT).value(environment).build();
+            DbSnapshot::builder()
+                .db_snapshot_identifier(id)
+                .db_instance_identifier("main-before-20261123")
+                .tag_list(tag)
+                .build()
         };
-        let all = [
-            snapshot("a", "main", 1, false),
-            snapshot("b", "main", 2, true),
-            snapshot("c", "main", 3, false),
-            snapshot("d", "main", 9, false),
-            snapshot("alone", "other", 1, false),
-            creating,
-        ];
-        let now = Timestamp::from_second(10 * 86_400).unwrap();
-        let gone = |keep: Option<usize>, days: Option<u32>| -> Vec<&str> {
-            let gone = expired(&all, SnapshotRetention { keep, days }, now);
-            gone.iter().map(|snapshot| snapshot.id.as_str()).collect()
-        };
-        assert_eq!(gone(None, None), [] as [&str; 0]);
-        // `b` is the newest that is verified; `d` and `alone` are the newest of their instances.
-        assert_eq!(gone(Some(0), None), ["c", "a"]);
-        assert_eq!(gone(Some(2), None), ["a"]);
-        assert_eq!(gone(None, Some(7)), ["a"]);
-        assert_eq!(gone(Some(1), Some(6)), ["c", "a"]);
-        assert_eq!(gone(Some(1), Some(30)), [] as [&str; 0]);
-        assert_eq!(gone(Some(9), Some(0)), [] as [&str; 0]);
+        assert_eq!(of_instance(&snapshot("by-hand", "prod"), "prod"), None);
+        assert_eq!(of_instance(&snapshot("llama-deploy-main-one", "test"), "prod"), None);
+        let ours = of_instance(&snapshot("llama-deploy-main-one", "prod"), "prod").unwrap();
+        assert!(ours.is_of(&RdsDatabase::Instance("main".to_owned())));
+        assert!(!ours.is_of(&RdsDatabase::Instance("mai".to_owned())));
+        assert!(!ours.is_of(&RdsDatabase::Cluster("main-before-20261123".to_owned())));
     }
 }

@@ -1,18 +1,13 @@
-//! A backup of an RDS database before its schema changes.
+//! Snapshots of an RDS instance or an Aurora cluster: taken, waited for, and checked to be of what was asked.
 
-use std::time::Duration;
-
-use aws_sdk_rds::types::{DbSnapshot, Tag};
+use aws_sdk_rds::types::{DbClusterSnapshot, DbSnapshot, Tag};
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 use orchestrator::ports::PortErrorKind;
-use tokio::time::Instant;
 
 use crate::connection::Aws;
 use crate::failure::{Failure, failed};
-
-/// The first snapshot of a large instance takes long, later ones are incremental.
-pub(crate) const WAIT_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
+use crate::waiting::{Look, Progress, TakenBackup};
 
 /// Pages of a hundred instances or snapshots.
 pub(crate) const PAGE_LIMIT: usize = 50;
@@ -23,66 +18,95 @@ pub(crate) const ENVIRONMENT: &str = "llama-deploy:environment";
 pub(crate) const VERIFIED: &str = "llama-deploy:verified";
 /// The tag beside it: the newest migration that the restored database had.
 pub(crate) const SCHEMA: &str = "llama-deploy:schema-version";
+/// What the name of each of ours begins with.
+pub(crate) const PREFIX: &str = "llama-deploy-";
 
-/// A snapshot that was seen to be complete.
+/// What RDS takes snapshots of, by its identifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
-    pub id: String,
-    pub arn: Option<String>,
-    pub instance: String,
-    /// Such as `postgres 15.17`.
-    pub engine: String,
-    pub allocated_gib: i32,
-    pub encrypted: bool,
+pub enum RdsDatabase {
+    Instance(String),
+    /// Aurora, whose instances share one storage, or a Multi-AZ cluster.
+    Cluster(String),
 }
 
 impl Aws {
-    /// Takes a snapshot of the instance, waits until it is complete, and checks that it is of this instance. A snapshot
-    /// of that label which is there already is waited for and checked likewise, so repeating it is safe.
-    /// `progress` gets the percentage.
-    pub async fn snapshot_database(
+    /// Takes a snapshot, waits until it is complete, and checks that it is of this database. A snapshot of that label
+    /// which is there already is waited for and checked likewise, so repeating it is safe.
+    pub async fn snapshot(
+        &self,
+        database: &RdsDatabase,
+        environment: &str,
+        label: &str,
+        progress: &Progress<'_>,
+    ) -> Result<TakenBackup, Failure> {
+        match database {
+            RdsDatabase::Instance(instance) => self.snapshot_instance(instance, environment, label, progress).await,
+            RdsDatabase::Cluster(cluster) => self.snapshot_cluster(cluster, environment, label, progress).await,
+        }
+    }
+
+    async fn snapshot_instance(
         &self,
         instance: &str,
         environment: &str,
         label: &str,
-        progress: &(dyn Fn(i32) + Send + Sync),
-    ) -> Result<Snapshot, Failure> {
+        progress: &Progress<'_>,
+    ) -> Result<TakenBackup, Failure> {
         let id = snapshot_id(instance, label);
         let created = self
             .rds()
             .create_db_snapshot()
             .db_instance_identifier(instance)
             .db_snapshot_identifier(&id)
-            .tags(Tag::builder().key(ENVIRONMENT).value(environment).build())
+            .tags(ours(environment))
             .send()
             .await
             .map_err(failed("CreateDBSnapshot", instance));
-        match created {
-            Ok(_) => {}
-            Err(failure) if failure.code == "DBSnapshotAlreadyExists" => {}
-            // Either it shows up now, or describing it says NotFound.
-            Err(failure) if failure.kind == PortErrorKind::Ambiguous => {}
-            Err(failure) => return Err(failure),
-        }
-        let begun = Instant::now();
-        loop {
-            let snapshot = self.describe_snapshot(&id).await?;
-            progress(snapshot.percent_progress.unwrap_or(0));
-            match snapshot.status.as_deref() {
-                Some("available") => return verified(snapshot, &id, instance),
-                Some("creating" | "pending") | None => {}
-                Some(other) => {
-                    let message =
-                        format!("the snapshot is {other} and will not become available: delete it, and try again");
-                    return Err(Failure::invalid("CreateDBSnapshot", id, message));
-                }
-            }
-            if begun.elapsed() > WAIT_LIMIT {
-                let message = format!("not complete after {} minutes", WAIT_LIMIT.as_secs() / 60);
-                return Err(Failure::ambiguous("DescribeDBSnapshots", id, message));
-            }
-            tokio::time::sleep(self.poll_interval()).await;
-        }
+        let was_there = was_there(created.map(drop), "DBSnapshotAlreadyExists")?;
+        let calls = ["CreateDBSnapshot", "DescribeDBSnapshots"];
+        self.until_complete(calls, &id, progress, || async {
+            let DbSnapshot {
+                db_instance_identifier: of,
+                status,
+                percent_progress,
+                snapshot_create_time: made,
+                ..
+            } = self.describe_snapshot(&id).await?;
+            look(status, percent_progress, || taken(&id, instance, of, made, was_there))
+        })
+        .await
+    }
+
+    async fn snapshot_cluster(
+        &self,
+        cluster: &str,
+        environment: &str,
+        label: &str,
+        progress: &Progress<'_>,
+    ) -> Result<TakenBackup, Failure> {
+        let id = snapshot_id(cluster, label);
+        let created = self
+            .rds()
+            .create_db_cluster_snapshot()
+            .db_cluster_identifier(cluster)
+            .db_cluster_snapshot_identifier(&id)
+            .tags(ours(environment))
+            .send()
+            .await
+            .map_err(failed("CreateDBClusterSnapshot", cluster));
+        let was_there = was_there(created.map(drop), "DBClusterSnapshotAlreadyExistsFault")?;
+        let calls = ["CreateDBClusterSnapshot", "DescribeDBClusterSnapshots"];
+        self.until_complete(calls, &id, progress, || async {
+            let DbClusterSnapshot {
+                db_cluster_identifier: of,
+                status,
+                percent_progress,
+                snapshot_create_time: made,
+                ..
+            } = self.describe_cluster_snapshot(&id).await?;
+            look(status, percent_progress, || taken(&id, cluster, of, made, was_there))
+        })
+        .await
     }
 
     pub(crate) async fn describe_snapshot(&self, id: &str) -> Result<DbSnapshot, Failure> {
@@ -96,27 +120,68 @@ impl Aws {
         let first = found.db_snapshots.unwrap_or_default().into_iter().next();
         first.ok_or_else(|| Failure::not_found("DescribeDBSnapshots", id, "there is no such snapshot"))
     }
+
+    async fn describe_cluster_snapshot(&self, id: &str) -> Result<DbClusterSnapshot, Failure> {
+        let found = self
+            .rds()
+            .describe_db_cluster_snapshots()
+            .db_cluster_snapshot_identifier(id)
+            .send()
+            .await
+            .map_err(failed("DescribeDBClusterSnapshots", id))?;
+        let first = found.db_cluster_snapshots.unwrap_or_default().into_iter().next();
+        first.ok_or_else(|| Failure::not_found("DescribeDBClusterSnapshots", id, "there is no such snapshot"))
+    }
 }
 
-fn verified(snapshot: DbSnapshot, id: &str, instance: &str) -> Result<Snapshot, Failure> {
-    if snapshot.db_instance_identifier.as_deref() != Some(instance) {
-        let of = snapshot.db_instance_identifier.unwrap_or_default();
-        let message = format!("the snapshot is of `{of}`, not of `{instance}`");
-        return Err(Failure::conflict("DescribeDBSnapshots", id, message));
+fn ours(environment: &str) -> Tag {
+    Tag::builder().key(ENVIRONMENT).value(environment).build()
+}
+
+/// Whether nothing was begun because there is one of that name; `code` is how the service says so.
+pub(crate) fn was_there(created: Result<(), Failure>, code: &str) -> Result<bool, Failure> {
+    match created {
+        Ok(()) => Ok(false),
+        Err(failure) if failure.code == code => Ok(true),
+        // Either it shows up now, or describing it says NotFound.
+        Err(failure) if failure.kind == PortErrorKind::Ambiguous => Ok(false),
+        Err(failure) => Err(failure),
     }
-    Ok(Snapshot {
-        id: id.to_owned(),
-        instance: instance.to_owned(),
-        engine: engine(&snapshot),
-        arn: snapshot.db_snapshot_arn,
-        allocated_gib: snapshot.allocated_storage.unwrap_or(0),
-        encrypted: snapshot.encrypted.unwrap_or(false),
+}
+
+/// RDS's words for how far a snapshot is, of an instance and of a cluster alike.
+fn look(
+    status: Option<String>,
+    percent: Option<i32>,
+    complete: impl FnOnce() -> Result<TakenBackup, Failure>,
+) -> Result<Look<TakenBackup>, Failure> {
+    Ok(match status.as_deref() {
+        Some("available") => Look::Complete(complete()?),
+        Some("creating" | "pending") | None => Look::Making(format!("{} %", percent.unwrap_or(0))),
+        Some(other) => Look::Broken(other.to_owned()),
     })
 }
 
-pub(crate) fn engine(snapshot: &DbSnapshot) -> String {
-    let parts = [snapshot.engine.as_deref(), snapshot.engine_version.as_deref()];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+fn taken(
+    id: &str,
+    wanted: &str,
+    of: Option<String>,
+    made: Option<DateTime>,
+    was_there: bool,
+) -> Result<TakenBackup, Failure> {
+    if of.as_deref() != Some(wanted) {
+        let message = format!(
+            "the snapshot is of `{}`, not of `{wanted}`: choose another label",
+            of.unwrap_or_default()
+        );
+        return Err(Failure::conflict("describe the snapshot", id, message));
+    }
+    Ok(TakenBackup {
+        id: id.to_owned(),
+        of: wanted.to_owned(),
+        made: made.as_ref().and_then(moment),
+        was_there,
+    })
 }
 
 pub(crate) fn moment(at: &DateTime) -> Option<Timestamp> {
@@ -126,7 +191,7 @@ pub(crate) fn moment(at: &DateTime) -> Option<Timestamp> {
 /// RDS takes letters, digits and single hyphens, begins with a letter, and at most 255 characters.
 pub(crate) fn snapshot_id(instance: &str, label: &str) -> String {
     let mut id = String::new();
-    for character in format!("llama-deploy-{instance}-{label}").chars() {
+    for character in format!("{PREFIX}{instance}-{label}").chars() {
         let character = if character.is_ascii_alphanumeric() {
             character.to_ascii_lowercase()
         } else {
@@ -153,8 +218,8 @@ mod tests {
             &format!(
                 "<DescribeDBSnapshotsResponse><DescribeDBSnapshotsResult><DBSnapshots><DBSnapshot>\
                  <DBSnapshotIdentifier>s</DBSnapshotIdentifier><DBInstanceIdentifier>phase2</DBInstanceIdentifier>\
-                 <Engine>postgres</Engine><EngineVersion>15.17</EngineVersion><AllocatedStorage>500</AllocatedStorage>\
-                 <Status>{status}</Status><PercentProgress>{percent}</PercentProgress><Encrypted>true</Encrypted>\
+                 <SnapshotCreateTime>2026-11-23T04:38:12Z</SnapshotCreateTime>\
+                 <Status>{status}</Status><PercentProgress>{percent}</PercentProgress>\
                  </DBSnapshot></DBSnapshots></DescribeDBSnapshotsResult></DescribeDBSnapshotsResponse>"
             ),
         )
@@ -181,17 +246,16 @@ mod tests {
         .await;
         let seen = Mutex::new(Vec::new());
         let aws = connected(&stub).await;
+        let instance = RdsDatabase::Instance("phase2".to_owned());
         let snapshot = aws
-            .snapshot_database("phase2", "prod", "release 3", &|percent| {
-                seen.lock().unwrap().push(percent)
+            .snapshot(&instance, "prod", "release 3", &|how_far| {
+                seen.lock().unwrap().push(how_far)
             })
             .await
             .unwrap();
-        assert_eq!(*seen.lock().unwrap(), [40, 100]);
-        assert_eq!(
-            (snapshot.engine.as_str(), snapshot.allocated_gib, snapshot.encrypted),
-            ("postgres 15.17", 500, true)
-        );
+        assert_eq!(*seen.lock().unwrap(), ["40 %"]);
+        assert!(snapshot.was_there, "{snapshot:?}");
+        assert_eq!(snapshot.made, Some("2026-11-23T04:38:12Z".parse().unwrap()));
     }
 
     #[tokio::test]
@@ -206,7 +270,7 @@ mod tests {
         .await;
         let failure = connected(&stub)
             .await
-            .snapshot_database("phase2", "prod", "x", &|_| {})
+            .snapshot(&RdsDatabase::Instance("phase2".to_owned()), "prod", "x", &|_| {})
             .await
             .unwrap_err();
         assert!(failure.to_string().contains("is failed"), "{failure}");
@@ -223,22 +287,9 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_of_another_instance_is_no_backup() {
-        let snapshot = DbSnapshot::builder()
-            .db_instance_identifier("other")
-            .engine("postgres")
-            .build();
-        assert_eq!(
-            verified(snapshot, "s", "mine").unwrap_err().kind,
-            PortErrorKind::Conflict
-        );
-        let snapshot = DbSnapshot::builder()
-            .db_instance_identifier("mine")
-            .engine("postgres")
-            .engine_version("15.17");
-        assert_eq!(
-            verified(snapshot.build(), "s", "mine").unwrap().engine,
-            "postgres 15.17"
-        );
+    fn a_snapshot_of_another_database_is_no_backup() {
+        let of = |name: &str| taken("s", "mine", Some(name.to_owned()), None, false);
+        assert_eq!(of("other").unwrap_err().kind, PortErrorKind::Conflict);
+        assert_eq!(of("mine").unwrap().of, "mine");
     }
 }

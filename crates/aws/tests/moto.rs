@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws::stacks::{Planned, StackInput};
-use aws::{Aws, Settings, connect};
+use aws::{Aws, RdsDatabase, Settings, connect};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, UpdateVersion};
 use orchestrator::domain::{FunctionName, Slot};
@@ -145,7 +145,12 @@ async fn what_does_not_exist_is_told_so() {
     let secret = aws.secret("nobody").await.unwrap_err();
     assert_eq!(secret.kind, PortErrorKind::NotFound, "{secret}");
     let snapshot = aws
-        .snapshot_database("nobody", "prod", "release 1", &|_| {})
+        .snapshot(
+            &RdsDatabase::Instance("nobody".to_owned()),
+            "prod",
+            "release 1",
+            &|_| {},
+        )
         .await
         .unwrap_err();
     assert_eq!(snapshot.kind, PortErrorKind::NotFound, "{snapshot}");

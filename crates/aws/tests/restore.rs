@@ -8,8 +8,8 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use aws::stacks::{Approved, Deployment, StackInput, into_outcomes};
 use aws::{
-    Aws, DatabaseAddress, Login, Proof, Proven, RestoreEvent, RestorePoint, RestoreRequest, SchemaVersion, Secret,
-    Settings, SnapshotRetention, connect, expired,
+    Aws, DatabaseAddress, Failure, Login, Proof, Proven, RdsDatabase, RestoreEvent, RestorePoint, RestoreRequest,
+    SchemaVersion, Secret, Settings, TakenBackup, connect,
 };
 use aws_sdk_rds::types::DbInstance;
 use jiff::Timestamp;
@@ -69,6 +69,12 @@ impl Cloud {
     async fn instance(&self, name: &str) -> DbInstance {
         let described = self.rds.describe_db_instances().db_instance_identifier(name).send();
         described.await.unwrap().db_instances.unwrap().remove(0)
+    }
+
+    /// Of the instance `main`.
+    async fn snapshot(&self, environment: &str, label: &str) -> Result<TakenBackup, Failure> {
+        let main = RdsDatabase::Instance("main".to_owned());
+        self.aws.snapshot(&main, environment, label, &|_| {}).await
     }
 
     async fn names(&self) -> Vec<String> {
@@ -166,11 +172,7 @@ async fn a_restore_killed_before_each_call_ends_with_the_same_endpoint() {
     let cloud = Cloud::start().await;
     cloud.deploy(main_instance()).await;
     let before = cloud.instance("main").await;
-    let taken = cloud
-        .aws
-        .snapshot_database("main", "prod", "one", &|_| {})
-        .await
-        .unwrap();
+    let taken = cloud.snapshot("prod", "one").await.unwrap();
     let request = request(&taken.id, "2026-11-23T04:38:12Z");
     let window = cloud
         .aws
@@ -205,6 +207,11 @@ async fn a_restore_killed_before_each_call_ends_with_the_same_endpoint() {
         replaced.kept
     );
     assert_eq!(cloud.names().await, ["main".to_owned(), replaced.kept.clone()]);
+    // It made place for the run of the fourth minute, whoever ended the restore.
+    let lost = replaced.lost.unwrap();
+    assert_eq!(lost.since, window.since);
+    let made_place = request.now + jiff::SignedDuration::from_mins(3);
+    assert!(lost.until >= made_place, "{lost:?}");
 
     let after = cloud.instance("main").await;
     assert_ne!(after.dbi_resource_id(), before.dbi_resource_id());
@@ -220,11 +227,7 @@ async fn what_is_not_proved_takes_nobodys_place() {
     let cloud = Cloud::start().await;
     cloud.deploy(main_instance()).await;
     let before = cloud.instance("main").await;
-    let taken = cloud
-        .aws
-        .snapshot_database("main", "prod", "one", &|_| {})
-        .await
-        .unwrap();
+    let taken = cloud.snapshot("prod", "one").await.unwrap();
     let request = request(&taken.id, "2026-11-23T04:38:12Z");
     let failure = cloud
         .aws
@@ -235,11 +238,7 @@ async fn what_is_not_proved_takes_nobodys_place() {
     assert_eq!(kept(&cloud.instance("main").await), kept(&before));
 
     // Another restore has to wait until somebody decided about that one.
-    let other = cloud
-        .aws
-        .snapshot_database("main", "prod", "two", &|_| {})
-        .await
-        .unwrap();
+    let other = cloud.snapshot("prod", "two").await.unwrap();
     let other = RestoreRequest {
         point: RestorePoint::Snapshot(other.id.clone()),
         ..request.clone()
@@ -269,18 +268,15 @@ async fn a_snapshot_is_verified_by_an_instance_that_goes_again() {
         (vec!["main".to_owned()], vec!["events".to_owned()])
     );
     let table = cloud.aws.back_up_table("events", "one", &|_| {}).await.unwrap();
-    assert!(table.id.contains("table/events/backup/"), "{table:?}");
+    assert!(
+        table.id.contains("table/events/backup/") && !table.was_there,
+        "{table:?}"
+    );
+    let again = cloud.aws.back_up_table("events", "one", &|_| {}).await.unwrap();
+    assert_eq!((again.id, again.was_there), (table.id, true));
 
-    let first = cloud
-        .aws
-        .snapshot_database("main", "prod", "one", &|_| {})
-        .await
-        .unwrap();
-    cloud
-        .aws
-        .snapshot_database("main", "test", "two", &|_| {})
-        .await
-        .unwrap();
+    let first = cloud.snapshot("prod", "one").await.unwrap();
+    cloud.snapshot("test", "two").await.unwrap();
     let login = Login {
         username: "llama".to_owned(),
         password: Secret::new(PASSWORD),
@@ -291,7 +287,7 @@ async fn a_snapshot_is_verified_by_an_instance_that_goes_again() {
         .verify_snapshot(&first.id, Some(&login), &Refuses, now, &|_| {})
         .await;
     assert!(failed.unwrap_err().to_string().contains("half of the rows"));
-    let listed = cloud.aws.snapshots("prod").await.unwrap();
+    let listed = cloud.aws.instance_snapshots("prod").await.unwrap();
     assert_eq!(listed.len(), 1);
     assert_eq!((listed[0].id.as_str(), listed[0].verified), (first.id.as_str(), None));
 
@@ -305,16 +301,55 @@ async fn a_snapshot_is_verified_by_an_instance_that_goes_again() {
     let proved = proof.0.lock().unwrap().remove(0);
     assert!(proved.instance.starts_with("llama-verify-"), "{proved:?}");
     assert_eq!(cloud.names().await, ["main"]);
-    let listed = cloud.aws.snapshots("prod").await.unwrap();
+    let listed = cloud.aws.instance_snapshots("prod").await.unwrap();
     assert_eq!((listed[0].verified, listed[0].schema), (Some(now), Some(proven.schema)));
-    assert!(listed[0].is_of("main") && !listed[0].is_of("mai"));
-    let retention = SnapshotRetention {
-        keep: Some(0),
-        days: None,
-    };
-    assert!(expired(&listed, retention, now).is_empty());
-    cloud.aws.delete_snapshot(&first.id).await.unwrap();
-    cloud.aws.delete_snapshot(&first.id).await.unwrap();
-    assert!(cloud.aws.snapshots("prod").await.unwrap().is_empty());
+    cloud.aws.delete_snapshot(&listed[0]).await.unwrap();
+    cloud.aws.delete_snapshot(&listed[0]).await.unwrap();
+    assert!(cloud.aws.instance_snapshots("prod").await.unwrap().is_empty());
+    cloud.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_is_backed_up_as_a_whole() {
+    let cloud = Cloud::start().await;
+    cloud
+        .deploy(json!({
+            "Cluster": { "Type": "AWS::RDS::DBCluster", "DeletionPolicy": "Delete", "Properties": {
+                "DBClusterIdentifier": "main", "Engine": "aurora-postgresql", "MasterUsername": "llama",
+                "MasterUserPassword": PASSWORD,
+            } },
+            "Writer": { "Type": "AWS::RDS::DBInstance", "DeletionPolicy": "Delete", "Properties": {
+                "DBInstanceIdentifier": "writer", "Engine": "aurora-postgresql", "DBInstanceClass": "db.serverless",
+                "DBClusterIdentifier": { "Ref": "Cluster" },
+            } },
+        }))
+        .await;
+    let holdings = cloud.aws.holdings(&["Data".to_owned()]).await.unwrap();
+    assert_eq!(
+        (holdings.databases, holdings.clusters),
+        (vec![], vec!["main".to_owned()])
+    );
+
+    let main = RdsDatabase::Cluster("main".to_owned());
+    let take = async |label: &'static str| cloud.aws.snapshot(&main, "prod", label, &|_| {}).await.unwrap();
+    let first = take("one").await;
+    assert_eq!((first.id.as_str(), first.was_there), ("llama-deploy-main-one", false));
+    assert!(take("one").await.was_there);
+    let listed = cloud.aws.cluster_snapshots("prod").await.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(
+        (&listed[0].id, &listed[0].of, listed[0].created),
+        (&first.id, &main, first.made)
+    );
+    assert_eq!(
+        (
+            cloud.aws.cluster_snapshots("test").await.unwrap(),
+            cloud.aws.instance_snapshots("prod").await.unwrap()
+        ),
+        (vec![], vec![])
+    );
+    cloud.aws.delete_snapshot(&listed[0]).await.unwrap();
+    cloud.aws.delete_snapshot(&listed[0]).await.unwrap();
+    assert_eq!(cloud.aws.cluster_snapshots("prod").await.unwrap(), []);
     cloud.running.stop().await;
 }

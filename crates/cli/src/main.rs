@@ -18,6 +18,7 @@ mod hooks;
 mod moment;
 mod paint;
 mod refusal;
+mod retention;
 mod rollout;
 mod session;
 mod settings;

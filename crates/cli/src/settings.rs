@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aws::SnapshotRetention;
 use jiff::SignedDuration;
 use orchestrator::config::{DurationLimit, GateConfig, RolloutConfig, StepConfig};
 use orchestrator::domain::Weight;
@@ -20,6 +19,7 @@ pub use file::{Approval, Backup, CheckTable as Check, Contract, DataCheck, HookT
 use crate::cargo_build::CargoBuild;
 use crate::failure::{Code, Failure, Outcome};
 use crate::function_build::FunctionPackage;
+use crate::retention::Retention;
 
 pub const FILE_NAME: &str = "llama-deploy.toml";
 /// The environment that commands mean when none is named, and the only one that the embedded cloud plays.
@@ -98,8 +98,8 @@ pub struct Database {
     pub contract: Contract,
     /// What a restored backup is asked, beyond the number of rows.
     pub checks: Vec<DataCheck>,
-    /// Which snapshots go when a new one is made.
-    pub snapshots: SnapshotRetention,
+    /// Which backups go when a new one is made.
+    pub backups: Retention,
 }
 
 impl Environment {
@@ -157,9 +157,9 @@ impl Settings {
             trusted_roots: table.trusted_roots.map(|file| root.join(file)),
             contract: table.contract,
             checks: table.checks,
-            snapshots: SnapshotRetention {
-                keep: table.snapshots.keep,
-                days: table.snapshots.days,
+            backups: Retention {
+                keep: table.backups.keep,
+                days: table.backups.days,
             },
         });
         let cache = parsed.cache.map_or_else(Cache::default, |table| Cache {

@@ -102,8 +102,9 @@ SERVED = {
         GetParameters GetParametersByPath LabelParameterVersion ListTagsForResource PutParameter RemoveTagsFromResource
     """,
     "rds": """
-        AddTagsToResource CreateDBInstance CreateDBParameterGroup CreateDBSnapshot CreateDBSubnetGroup DeleteDBInstance
-        DeleteDBParameterGroup DeleteDBSnapshot DeleteDBSubnetGroup DescribeDBClusters DescribeDBEngineVersions
+        AddTagsToResource CreateDBClusterSnapshot CreateDBInstance CreateDBParameterGroup CreateDBSnapshot
+        CreateDBSubnetGroup DeleteDBClusterSnapshot DeleteDBInstance DeleteDBParameterGroup DeleteDBSnapshot
+        DeleteDBSubnetGroup DescribeDBClusterSnapshots DescribeDBClusters DescribeDBEngineVersions
         DescribeDBInstances DescribeDBParameterGroups DescribeDBParameters DescribeDBSnapshots DescribeDBSubnetGroups
         DescribeEvents ListTagsForResource ModifyDBInstance RebootDBInstance RemoveTagsFromResource
         RestoreDBInstanceFromDBSnapshot RestoreDBInstanceToPointInTime StartDBInstance StopDBInstance

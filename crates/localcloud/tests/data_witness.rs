@@ -32,3 +32,8 @@ async fn boto3_does_every_operation_on_logs() {
 async fn boto3_does_every_operation_on_databases_and_caches() {
     Witness::start().await.run("databases.py").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn boto3_does_every_operation_on_clusters_of_databases() {
+    Witness::start().await.run("clusters.py").await;
+}

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use e2e::Project;
+use e2e::{Project, settings};
 use serde_json::{Value, json};
 
 const SETTINGS: &str = r#"
@@ -13,7 +13,7 @@ command = ['sh', '-c', 'cp -R assembly/. "$CDK_OUTDIR"']
 secret-output = "DatabaseSecret"
 migrations = "migrations"
 checks = [{ name = "three orders", sql = "SELECT count(*) = 3 FROM orders" }]
-snapshots = { keep = 2 }
+backups = { keep = 2 }
 
 [environments.local]
 port = 0
@@ -21,7 +21,7 @@ seed = true
 rollout = { backup = 'rds-snapshot' }
 "#;
 
-/// A database, its secret, a table and a cache.
+/// A database, its secret and a table.
 fn template() -> Value {
     let resolved = |key: &str| json!({ "Fn::Join": ["", ["{{resolve:secretsmanager:", { "Ref": "Secret" }, format!(":SecretString:{key}}}}}")]] });
     json!({ "Resources": {
@@ -44,6 +44,45 @@ fn template() -> Value {
         } },
     }, "Outputs": { "DatabaseSecret": { "Value": { "Ref": "Secret" } } } })
 }
+
+/// Besides those a cluster, and a cache where there can be one.
+fn everything() -> Value {
+    let mut template = template();
+    let resources = &mut template["Resources"];
+    resources["Aurora"] = json!({ "Type": "AWS::RDS::DBCluster", "DeletionPolicy": "Delete", "Properties": {
+        "DBClusterIdentifier": "aurora", "Engine": "aurora-postgresql", "MasterUsername": "llama",
+        "MasterUserPassword": "of the cluster",
+    } });
+    resources["Writer"] = json!({ "Type": "AWS::RDS::DBInstance", "DeletionPolicy": "Delete", "Properties": {
+        "DBInstanceIdentifier": "writer", "Engine": "aurora-postgresql", "DBInstanceClass": "db.serverless",
+        "DBClusterIdentifier": { "Ref": "Aurora" },
+    } });
+    if has_redis() {
+        resources["Hot"] = json!({ "Type": "AWS::ElastiCache::ReplicationGroup", "Properties": {
+            "ReplicationGroupId": "hot", "ReplicationGroupDescription": "what is asked often", "Engine": "redis",
+            "CacheNodeType": "cache.t4g.micro",
+        } });
+    }
+    template
+}
+
+/// What the embedded cloud's caches are.
+fn has_redis() -> bool {
+    let found = |program: &str| std::process::Command::new(program).arg("--version").output();
+    ["redis-server", "valkey-server"]
+        .iter()
+        .any(|program| found(program).is_ok())
+}
+
+const HOOKS: &str = r#"
+[[hooks]]
+when = "before-backup"
+command = ['sh', '-c', 'echo "before $LLAMA_BACKUP" >> hooks.txt']
+
+[[hooks]]
+when = "after-backup"
+command = ['sh', '-c', 'echo "after $LLAMA_BACKUP" >> hooks.txt']
+"#;
 
 struct Shop {
     project: Project,
@@ -146,6 +185,9 @@ fn a_snapshot_is_taken_proved_and_put_back_by_a_restore_that_was_killed() {
         .wait_for("main becomes main-before-")
         .kill();
     let restored = shop.project.run(&shop.restore(&id)).expect(0).json().remove(0);
+    let seconds = restored["lost"]["seconds"].as_i64().expect("it says what was lost");
+    assert_eq!(restored["lost"]["since"], made["backups"][0]["made_at"], "{restored}");
+    assert!(seconds >= 0 && restored["lost"]["until"].is_string(), "{restored}");
     let kept = restored["kept_as"].as_str().expect("what is kept").to_owned();
     assert_eq!(shop.instances(), ["main".to_owned(), kept]);
     // By the secret, which still has the endpoint: the record of the third migration is gone with its row.
@@ -169,6 +211,24 @@ fn a_moment_is_put_back_and_old_snapshots_go() {
         .filter_map(|backup| backup["id"].as_str())
         .collect();
     assert_eq!(ids, ["llama-deploy-main-two", "llama-deploy-main-three"]);
+
+    // The same limit for dumps, counted by themselves; the newest that is verified stays.
+    let dump = |id: &str| shop.json(&["db", "backup", "--pg-dump", "--backup-id", id]);
+    dump("d1");
+    shop.json(&["db", "verify", "--backup-id", "d1"]);
+    let made = dump("d2");
+    assert_eq!((&made["was_there"], &made["deleted"]), (&json!(false), &json!([])));
+    assert_eq!(dump("d2")["was_there"], true);
+    assert_eq!(dump("d3")["deleted"], json!([]));
+    assert_eq!(dump("d4")["deleted"], json!(["d2"]));
+    let listed = shop.json(&["db", "list"]);
+    let listed = listed["backups"].as_array().expect("it lists them").iter();
+    let mut dumps: Vec<&str> = listed
+        .filter(|backup| backup["kind"] == "dump")
+        .filter_map(|backup| backup["id"].as_str())
+        .collect();
+    dumps.sort_unstable();
+    assert_eq!(dumps, ["d1", "d3", "d4"]);
     let early = [
         "db",
         "restore",
@@ -239,4 +299,79 @@ fn a_contract_runs_on_a_snapshot_of_the_schema_that_was_proved() {
         contracted.stderr
     );
     assert!(contracted.stdout.contains("1 applied"), "{}", contracted.stdout);
+}
+
+#[test]
+fn all_is_backed_up_at_once_and_what_failed_is_made_up_for() {
+    let project = Project::of_templates(&[("Data", &[], everything())]);
+    project.write("llama-deploy.toml", &format!("{SETTINGS}{HOOKS}"));
+    let shop = Shop { project };
+    shop.json(&["deploy", "--yes"]);
+    let main = |action: &str| {
+        let form = format!("Action={action}&Version=2014-10-31&DBInstanceIdentifier=main");
+        shop.project.call("rds", &form)
+    };
+    let of = |backups: &Value, member: &str| -> Vec<Value> {
+        let backups = backups.as_array().expect("it lists them").iter();
+        backups.map(|backup| backup[member].clone()).collect()
+    };
+    let heard = || std::fs::read_to_string(shop.path().join("hooks.txt")).expect("a hook was run");
+    let command = ["backup", "local", "--all", "--label", "nightly", "--json"];
+
+    main("StopDBInstance");
+    let documents = shop.project.run(&command).expect(1).json();
+    assert_eq!(of(&documents[0]["failed"], "of"), ["main"], "{documents:?}");
+    let message = documents[1]["error"]["message"].as_str().expect("a message");
+    assert!(
+        message.starts_with("instance main is NOT backed up; the other"),
+        "{message}"
+    );
+    assert_eq!(heard(), "before nightly\n");
+
+    main("StartDBInstance");
+    let made = shop.project.run(&command).expect(0).json().remove(0);
+    let mut expected = vec![
+        ("rds-snapshot", "main", false),
+        ("rds-cluster-snapshot", "aurora", true),
+        ("elasticache-snapshot", "hot", true),
+        ("dynamodb-backup", "events", true),
+    ];
+    expected.retain(|(kind, ..)| has_redis() || *kind != "elasticache-snapshot");
+    let backups = &made["backups"];
+    let seen = of(backups, "kind")
+        .into_iter()
+        .zip(of(backups, "of"))
+        .zip(of(backups, "was_there"));
+    let expected: Vec<_> = expected
+        .into_iter()
+        .map(|(kind, of, was_there)| ((json!(kind), json!(of)), json!(was_there)))
+        .collect();
+    assert_eq!(seen.collect::<Vec<_>>(), expected, "{made}");
+    assert_eq!(of(&made["hooks"], "when"), ["before-backup", "after-backup"]);
+    assert_eq!(heard(), "before nightly\nbefore nightly\nafter nightly\n");
+}
+
+#[test]
+fn a_backup_of_a_rollout_lets_older_ones_go() {
+    let project = Project::empty();
+    let service = settings("", "context = { scenario = 'database' }").replace("backup = 'none'", "backup = 'pg-dump'");
+    let database = "secret-output = 'DatabaseSecretArn'\nmigrations = 'migrations'\nbackups = { keep = 1 }\n";
+    project.write("llama-deploy.toml", &format!("{service}[database]\n{database}"));
+    project.function("reader");
+    let items = "CREATE TABLE items (id int); INSERT INTO items SELECT generate_series(1, 3)";
+    project.write("migrations/10_items.expand.sql", items);
+    project.run(&["deploy"]).expect(0);
+    project.run(&["migrate", "up"]).expect(0);
+    project.run(&["db", "backup", "--backup-id", "by-hand"]).expect(0);
+    // The live release does not survive it; by then the backup is made.
+    project.write(
+        "migrations/20_price.expand.sql",
+        "ALTER TABLE items ADD COLUMN price int",
+    );
+    let turned_back = project.run(&["deploy", "--blue-green"]).expect(3).stderr;
+    assert!(turned_back.contains("deleted the dump by-hand"), "{turned_back}");
+    let listed = project.run(&["db", "list", "--json"]).expect(0).json().remove(0);
+    let listed = listed["backups"].as_array().expect("it lists them").iter();
+    let ids: Vec<&str> = listed.filter_map(|backup| backup["id"].as_str()).collect();
+    assert_eq!(ids, ["local-rollout-1"]);
 }

@@ -8,11 +8,12 @@ use orchestrator::ports::PortErrorKind;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use super::{Login, Operation, RESTORED_FROM, RESTORING, RestoreEvent, RestorePoint, find, seen};
+use super::{HOLDS, Login, MADE_PLACE, Operation, RESTORED_FROM, RESTORING, RestoreEvent, RestorePoint, find, seen};
 use crate::connection::Aws;
 use crate::failure::{Failure, failed};
 use crate::secrets::Secret;
-use crate::snapshots::{PAGE_LIMIT, WAIT_LIMIT};
+use crate::snapshots::PAGE_LIMIT;
+use crate::waiting::WAIT_LIMIT;
 
 /// The instance that a snapshot is verified in.
 pub(super) fn scratch_name(snapshot: &str) -> String {
@@ -85,11 +86,18 @@ pub(super) fn master_password<'l>(original: &DbInstance, login: Option<&'l Login
     original.master_user_secret.is_none().then_some(&login.password)
 }
 
+fn arn(instance: &DbInstance) -> Result<&str, Failure> {
+    let name = instance.db_instance_identifier().unwrap_or_default();
+    let missing = || Failure::incomplete("DescribeDBInstances", name, "DBInstanceArn");
+    instance.db_instance_arn().ok_or_else(missing)
+}
+
 /// The original's own tags and ours. Those that AWS made for itself cannot be given.
 fn tags(original: &DbInstance, ours: &[(&str, String)]) -> Vec<Tag> {
     let theirs = original.tag_list.iter().flatten().filter(|tag| {
         let key = tag.key().unwrap_or_default();
-        !key.starts_with("aws:") && key != RESTORED_FROM && ours.iter().all(|(own, _)| *own != key)
+        let of_a_restore = [RESTORED_FROM, HOLDS, MADE_PLACE].contains(&key);
+        !key.starts_with("aws:") && !of_a_restore && ours.iter().all(|(own, _)| *own != key)
     });
     let ours = ours
         .iter()
@@ -285,6 +293,18 @@ impl Aws {
             .map_err(failed("ModifyDBInstance", from))
     }
 
+    pub(super) async fn tag_instance(&self, instance: &DbInstance, key: &str, value: String) -> Result<(), Failure> {
+        let arn = arn(instance)?;
+        self.rds()
+            .add_tags_to_resource()
+            .resource_name(arn)
+            .tags(Tag::builder().key(key).value(value).build())
+            .send()
+            .await
+            .map(drop)
+            .map_err(failed("AddTagsToResource", arn))
+    }
+
     /// Protection as the old one had it, and the tag that says that nothing is left to do, last.
     pub(super) async fn finish_restored(
         &self,
@@ -303,18 +323,10 @@ impl Aws {
                 .await
                 .map_err(failed("ModifyDBInstance", &name))?;
         }
-        let arn = new.db_instance_arn.clone();
-        let arn = arn.ok_or_else(|| Failure::incomplete("DescribeDBInstances", &name, "DBInstanceArn"))?;
-        self.rds()
-            .add_tags_to_resource()
-            .resource_name(&arn)
-            .tags(Tag::builder().key(RESTORED_FROM).value(operation.tag()).build())
-            .send()
-            .await
-            .map_err(failed("AddTagsToResource", &name))?;
+        self.tag_instance(new, RESTORED_FROM, operation.tag()).await?;
         self.rds()
             .remove_tags_from_resource()
-            .resource_name(&arn)
+            .resource_name(arn(new)?)
             .tag_keys(RESTORING)
             .send()
             .await

@@ -20,7 +20,8 @@ use crate::connection::Aws;
 use crate::failure::Failure;
 use crate::secrets::Secret;
 use crate::snapshot_list::SchemaVersion;
-use crate::snapshots::{WAIT_LIMIT, moment};
+use crate::snapshots::moment;
+use crate::waiting::WAIT_LIMIT;
 pub use plan::Operation;
 use plan::{Seen, Step, next};
 
@@ -28,6 +29,10 @@ use plan::{Seen, Step, next};
 const RESTORING: &str = "llama-deploy:restoring";
 /// The same afterwards.
 const RESTORED_FROM: &str = "llama-deploy:restored-from";
+/// The moment whose data the new instance has.
+const HOLDS: &str = "llama-deploy:holds";
+/// When the old instance was last asked to make place.
+const MADE_PLACE: &str = "llama-deploy:made-place";
 
 /// What is restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +56,8 @@ impl fmt::Display for RestorePoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LossWindow {
     pub since: Timestamp,
-    /// Now, or when the old instance had made place.
+    /// Before the restore now; afterwards when the old instance was told to make place. RDS ends its connections within
+    /// the seconds that follow.
     pub until: Timestamp,
 }
 
@@ -121,6 +127,8 @@ pub struct Replaced {
     pub source: String,
     /// What the proof saw; `None` where an earlier run had it.
     pub proof: Option<String>,
+    /// What was really lost; `None` where somebody took the new instance's tags away.
+    pub lost: Option<LossWindow>,
 }
 
 impl Aws {
@@ -199,6 +207,7 @@ impl Aws {
             source: request.point.to_string(),
         };
         let begun = Instant::now();
+        let now = || request.now.checked_add(begun.elapsed()).unwrap_or(request.now);
         let mut proved = None;
         loop {
             let instances = self.database_instances().await?;
@@ -213,8 +222,10 @@ impl Aws {
                     progress(RestoreEvent::Creating {
                         instance: instance.clone(),
                     });
+                    let holds = self.loss_window(name, &request.point, now()).await?.since;
                     let tags = [
                         (RESTORING, operation.tag()),
+                        (HOLDS, holds.to_string()),
                         (crate::snapshots::ENVIRONMENT, request.environment.clone()),
                     ];
                     self.create_restored(&request.point, original, &instance, &tags).await?;
@@ -232,21 +243,13 @@ impl Aws {
                     self.adjust(original, &instance, request.login.as_ref()).await?;
                     proved = Some(self.proven(&instance, proof, begun, progress).await?.seen);
                 }
-                Step::MoveAside { from, to } | Step::MoveIn { from, to } => {
-                    progress(RestoreEvent::Renaming {
-                        from: from.clone(),
-                        to: to.clone(),
-                    });
-                    match self.rename_database(&from, &to).await {
-                        Ok(()) => {}
-                        // It began something by itself since we looked, or the name is being given up: look again.
-                        Err(failure)
-                            if matches!(failure.kind, PortErrorKind::Conflict | PortErrorKind::Ambiguous)
-                                && begun.elapsed() <= WAIT_LIMIT => {}
-                        Err(failure) => return Err(failure),
-                    }
-                    tokio::time::sleep(self.poll_interval()).await;
+                Step::MoveAside { from, to, new } => {
+                    // With each try: until the last one the old instance serves.
+                    self.tag_instance(find(&instances, &new)?, MADE_PLACE, now().to_string())
+                        .await?;
+                    self.give_name(from, to, begun, progress).await?;
                 }
+                Step::MoveIn { from, to } => self.give_name(from, to, begun, progress).await?,
                 Step::Finish {
                     name: instance,
                     before,
@@ -260,6 +263,7 @@ impl Aws {
                         kept: before,
                         source: operation.source,
                         proof: proved,
+                        lost: lost(new),
                     });
                 }
             }
@@ -312,6 +316,30 @@ impl Aws {
         Ok(proven)
     }
 
+    /// Asks for the new name; whether it was given is seen by the next look.
+    async fn give_name(
+        &self,
+        from: String,
+        to: String,
+        begun: Instant,
+        progress: &(dyn Fn(RestoreEvent) + Send + Sync),
+    ) -> Result<(), Failure> {
+        progress(RestoreEvent::Renaming {
+            from: from.clone(),
+            to: to.clone(),
+        });
+        match self.rename_database(&from, &to).await {
+            Ok(()) => {}
+            // It began something by itself since we looked, or the name is being given up: look again.
+            Err(failure)
+                if matches!(failure.kind, PortErrorKind::Conflict | PortErrorKind::Ambiguous)
+                    && begun.elapsed() <= WAIT_LIMIT => {}
+            Err(failure) => return Err(failure),
+        }
+        tokio::time::sleep(self.poll_interval()).await;
+        Ok(())
+    }
+
     /// What the proof says of the instance, once it is available.
     async fn proven(
         &self,
@@ -344,6 +372,14 @@ fn find<'i>(instances: &'i BTreeMap<String, DbInstance>, name: &str) -> Result<&
 fn tag<'i>(instance: &'i DbInstance, key: &str) -> Option<&'i str> {
     let tags = instance.tag_list.iter().flatten();
     tags.into_iter().find(|tag| tag.key() == Some(key))?.value()
+}
+
+fn lost(new: &DbInstance) -> Option<LossWindow> {
+    let moment = |key: &str| tag(new, key)?.parse().ok();
+    Some(LossWindow {
+        since: moment(HOLDS)?,
+        until: moment(MADE_PLACE)?,
+    })
 }
 
 fn seen(instance: &DbInstance) -> Seen {

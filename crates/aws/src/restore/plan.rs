@@ -83,6 +83,8 @@ pub enum Step {
     MoveAside {
         from: String,
         to: String,
+        /// The instance that takes the place.
+        new: String,
     },
     MoveIn {
         from: String,
@@ -186,6 +188,7 @@ pub fn next(name: &str, wanted: &Operation, proved: bool, world: &[Seen]) -> Res
             None => Step::MoveAside {
                 from: name.to_owned(),
                 to: before_name,
+                new: new.name.clone(),
             },
         }),
         (None, Some(before)) => Ok(match settled(before)? {
@@ -275,6 +278,7 @@ mod tests {
         let aside = Step::MoveAside {
             from: "main".to_owned(),
             to: BEFORE.to_owned(),
+            new: RESTORED.to_owned(),
         };
         assert_eq!(step(true, &world), aside);
 

@@ -122,10 +122,10 @@ pub struct MigrateBaseline {
 pub struct Backup {
     #[command(flatten)]
     pub environment: EnvironmentArgument,
-    /// A snapshot of each RDS instance
+    /// A snapshot of each RDS instance and Aurora cluster
     #[arg(long)]
     pub rds: bool,
-    /// RDS instances, ElastiCache replication groups and DynamoDB tables
+    /// Those, ElastiCache replication groups and DynamoDB tables
     #[arg(long)]
     pub all: bool,
     /// What the backups are called by; without it the time
@@ -155,7 +155,7 @@ pub struct DbBackup {
     /// With pg_dump, into the environment's folder
     #[arg(long)]
     pub pg_dump: bool,
-    /// A snapshot of the RDS instance
+    /// A snapshot of the RDS instance or Aurora cluster
     #[arg(long)]
     pub rds: bool,
     /// The backup's id; without it one with the time

@@ -8,14 +8,15 @@ use super::Session;
 use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
 use crate::refusal;
+use crate::retention::Retention;
 use crate::rollout::{self, Connection, DatabaseMigrations, Stacks};
 use crate::settings::{Environment, Settings};
 
 pub struct OpenDatabase<'a> {
     pub session: Session<'a>,
     pub server: migrate::Database,
-    /// The RDS instance, where the secret names one.
-    pub instance: Option<String>,
+    /// What RDS knows it by, where the secret says so.
+    pub rds: Option<aws::RdsDatabase>,
     pub login: aws::Login,
     /// How the rollout does it: its phases, its events.
     pub wired: DatabaseMigrations,
@@ -39,11 +40,7 @@ impl<'a> OpenDatabase<'a> {
             })?;
             Ok::<_, Failure>((wired, connection))
         })?;
-        let Connection {
-            database,
-            instance,
-            login,
-        } = connection.ok_or_else(|| {
+        let Connection { database, rds, login } = connection.ok_or_else(|| {
             Failure::new(
                 Code::DatabaseUnavailable,
                 format!("{} has no database yet", environment.name),
@@ -53,7 +50,7 @@ impl<'a> OpenDatabase<'a> {
         Ok(Self {
             session,
             server: database,
-            instance,
+            rds,
             login,
             wired,
         })
@@ -69,6 +66,12 @@ impl<'a> OpenDatabase<'a> {
                 sql: check.sql.clone(),
             })
             .collect()
+    }
+
+    /// How long its backups are kept.
+    pub fn retention(&self) -> Retention {
+        let database = self.environment().database.as_ref();
+        database.map(|database| database.backups).unwrap_or_default()
     }
 
     pub fn environment(&self) -> &'a Environment {

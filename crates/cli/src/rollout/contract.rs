@@ -2,9 +2,9 @@
 //! and for `cleanup`.
 //!
 //! The ledger says whether an old version can still be called, the server whether one is still connected, the folder of
-//! dumps and the instance's snapshots whether what is taken away can be had back.
+//! dumps and the snapshots whether what is taken away can be had back.
 
-use aws::{DatabaseSnapshot, SchemaVersion};
+use aws::{DatabaseSnapshot, RdsDatabase, SchemaVersion};
 use migrate::{ContractPermit, ContractRefused, MigrateError, Options, Phase, Phases, ProvenBackup, Versions};
 use orchestrator::domain::{EnvironmentName, Release, ReleaseState};
 use orchestrator::driver::RolloutError;
@@ -22,14 +22,14 @@ use crate::rollout;
 use crate::session::Session;
 use crate::settings::{Contract, HookTime};
 
-/// Leave to run contracts on the environment's database. `instance`: the RDS instance, where it is on one.
+/// Leave to run contracts on the environment's database. `rds`: what RDS knows it by, where it does.
 ///
 /// # Errors
 /// [`Code::ContractRefused`] with everything that is in the way of it; nothing was changed.
 pub async fn may_contract(
     session: &Session<'_>,
     database: &migrate::Database,
-    instance: Option<&str>,
+    rds: Option<&RdsDatabase>,
 ) -> Outcome<ContractPermit> {
     let name = &session.environment.name;
     let ledger = rollout::ledger(session)?;
@@ -67,7 +67,7 @@ pub async fn may_contract(
             "llama-deploy cleanup {name} retires it when its retention has ended, with --now at once"
         )));
     }
-    let backups = proven_backups(session, instance).await?;
+    let backups = proven_backups(session, rds).await?;
     ContractPermit::ask(database, &versions(&standing), &backups)
         .await
         .map_err(|error| by_the_database(name, error))
@@ -111,7 +111,7 @@ pub async fn contract_on_cleanup(session: &Session<'_>, console: &Console) -> Ou
         because: Some(because),
         ..Contracts::default()
     };
-    let permit = match may_contract(session, server, connection.instance.as_deref()).await {
+    let permit = match may_contract(session, server, connection.rds.as_ref()).await {
         Ok(permit) => permit,
         Err(failure) if failure.code == Code::ContractRefused => {
             let cause = failure.cause.map(|cause| cause.to_string());
@@ -157,21 +157,20 @@ fn versions(standing: &Standing) -> Versions {
     }
 }
 
-/// The environment's backups that were restored for a proof: its dumps, then the snapshots of this instance, each oldest
+/// The environment's backups that were restored for a proof: its dumps, then the snapshots of this database, each oldest
 /// first.
-async fn proven_backups(session: &Session<'_>, instance: Option<&str>) -> Outcome<Vec<ProvenBackup>> {
+async fn proven_backups(session: &Session<'_>, rds: Option<&RdsDatabase>) -> Outcome<Vec<ProvenBackup>> {
     let folder = session.settings.backups_folder(&session.environment.name);
     let backups = migrate::backup::list(&folder)
         .map_err(|error| Failure::new(Code::ContractRefused, "the backups cannot be listed").because(error))?;
     // A damaged one proves nothing.
     let mut proven: Vec<ProvenBackup> = backups.iter().flatten().filter_map(ProvenBackup::of).collect();
-    let Some(instance) = instance else {
+    let Some(rds) = rds else {
         return Ok(proven);
     };
-    let snapshots = session.aws.snapshots(&session.environment.name).await;
+    let snapshots = session.aws.snapshots_of(rds, &session.environment.name).await;
     let snapshots = snapshots.map_err(refusal::calling)?;
-    let of_it = snapshots.iter().rev().filter(|snapshot| snapshot.is_of(instance));
-    proven.extend(of_it.filter_map(proven_snapshot));
+    proven.extend(snapshots.iter().rev().filter_map(proven_snapshot));
     Ok(proven)
 }
 

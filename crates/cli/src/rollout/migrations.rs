@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use aws::{Aws, Login, Secret};
+use aws::{Aws, Login, RdsDatabase, Secret};
 use migrate::{BackupError, BackupOptions, Event, Events, MigrateError, Migrator, Options, Password, Phase, Status};
 use orchestrator::ports::{Backup, Expanded, Migrations, PortError, PortErrorKind};
 
+use super::clock::now;
 use super::stacks::Stacks;
 use crate::console::Console;
 use crate::hooks::{HookFailed, Hooks};
+use crate::retention;
 use crate::session::Session;
 use crate::settings::{Backup as BackupKind, Database, HookTime};
 
@@ -34,8 +36,8 @@ pub struct DatabaseMigrations {
 /// The environment's database, and what its secret says beside how to log in.
 pub struct Connection {
     pub database: migrate::Database,
-    /// The RDS instance.
-    pub instance: Option<String>,
+    /// What RDS knows it by; the attachment of a secret names an instance or a cluster.
+    pub rds: Option<RdsDatabase>,
     /// What the secret says of the user.
     pub login: Login,
 }
@@ -90,20 +92,14 @@ impl DatabaseMigrations {
             Password::new(field("password")?.expose()),
         )
         .trusting(roots(settings)?);
-        let instance = secret
-            .field("dbInstanceIdentifier")
-            .as_ref()
-            .map(Secret::expose)
-            .map(str::to_owned);
+        let named = |member: &str| secret.field(member).map(|name| name.expose().to_owned());
+        let cluster = named("dbClusterIdentifier").map(RdsDatabase::Cluster);
+        let rds = cluster.or(named("dbInstanceIdentifier").map(RdsDatabase::Instance));
         let login = Login {
             username: field("username")?.expose().to_owned(),
             password: field("password")?,
         };
-        Ok(Some(Connection {
-            database,
-            instance,
-            login,
-        }))
+        Ok(Some(Connection { database, rds, login }))
     }
 
     pub fn migrator(&self) -> Result<Option<Migrator>, MigrateError> {
@@ -147,6 +143,8 @@ impl Migrations for DatabaseMigrations {
         let hooks = self.hooks.masking(&connection.database).about_backup(label);
         let stopped = |failed: HookFailed| PortError::new(PortErrorKind::Invalid, "back up", label, failed.to_string());
         let mut runs = hooks.before(HookTime::BeforeBackup).await.map_err(stopped)?;
+        let retention = self.database.as_ref().map(|database| database.backups);
+        let retention = (retention.unwrap_or_default(), now());
         let location = match self.backup {
             BackupKind::None => return Ok(None),
             BackupKind::PgDump => {
@@ -154,22 +152,24 @@ impl Migrations for DatabaseMigrations {
                 migrate::back_up(&connection.database, &options)
                     .await
                     .map_err(|error| backing_up(label, &error))?;
+                runs.extend(hooks.after(HookTime::AfterBackup).await);
+                retention::of_dumps(&self.backups, label, retention, &self.console);
                 self.backups.join(label).display().to_string()
             }
             BackupKind::RdsSnapshot => {
-                let instance = connection.instance.ok_or_else(|| {
-                    let message = "its secret names no RDS instance: choose backup = \"pg-dump\"";
+                let rds = connection.rds.ok_or_else(|| {
+                    let message = "its secret names no RDS instance or cluster: choose backup = \"pg-dump\"";
                     PortError::new(PortErrorKind::Invalid, "snapshot the database", label, message)
                 })?;
                 let console = self.console.clone();
-                let progress = move |percent: i32| console.ticking(&format!("snapshot of the database: {percent} %"));
-                let taken = self
-                    .aws
-                    .snapshot_database(&instance, &self.environment, label, &progress);
-                taken.await?.id
+                let progress = move |how_far: String| console.ticking(&format!("snapshot of the database: {how_far}"));
+                let taken = self.aws.snapshot(&rds, &self.environment, label, &progress).await?.id;
+                runs.extend(hooks.after(HookTime::AfterBackup).await);
+                let made = [taken.clone()];
+                retention::of_snapshots(&self.aws, &self.environment, &[rds], &made, retention, &self.console).await;
+                taken
             }
         };
-        runs.extend(hooks.after(HookTime::AfterBackup).await);
         Ok(Some(Backup { location, hooks: runs }))
     }
 

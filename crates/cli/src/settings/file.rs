@@ -84,15 +84,15 @@ pub struct DatabaseTable {
     /// What a restored backup is asked, beyond the number of rows.
     #[serde(default)]
     pub checks: Vec<DataCheck>,
-    /// How long snapshots are kept; all of them without.
+    /// How long dumps and snapshots are kept; all of them without.
     #[serde(default)]
-    pub snapshots: SnapshotsTable,
+    pub backups: BackupsTable,
 }
 
-/// Which snapshots go when a new one is made: those beyond every limit that is given.
+/// Which backups go when a new one of their kind is made: those beyond every limit that is given.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct SnapshotsTable {
+pub struct BackupsTable {
     /// The newest that stay, whatever their age.
     pub keep: Option<usize>,
     /// Days that each stays.

@@ -2,13 +2,14 @@
 //!
 //! A cluster is one real PostgreSQL, kept like an instance under a key of its own; its instances, writer and readers
 //! alike, are that server under further names. A read replica is its source's server: what it reads is never late, and
-//! it takes writes. Clusters come through CloudFormation only.
+//! it takes writes. Clusters are made and changed through CloudFormation only.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
+use super::cluster_operations::cluster_resource_id;
 use super::instance::{HOSTED_ZONE, Instance};
 use super::{Rds, check_identifier, invalid};
 use crate::members::{Members, tag_list};
@@ -22,8 +23,13 @@ pub(super) fn is_cluster(key: &str) -> bool {
     key.starts_with(PREFIX)
 }
 
-fn key(identifier: &str) -> String {
+pub(super) fn key(identifier: &str) -> String {
     format!("{PREFIX}{}", identifier.to_lowercase())
+}
+
+/// The identifier that the key was made of.
+pub(super) fn name(key: &str) -> &str {
+    key.strip_prefix(PREFIX).unwrap_or(key)
 }
 
 impl Rds {
@@ -142,7 +148,7 @@ fn input(request: &ResourceRequest) -> Value {
 
 impl ClusterProvider {
     fn known_as(&self, cluster: &Instance) -> Resource {
-        let name = cluster.id.trim_start_matches(PREFIX);
+        let name = name(&cluster.id);
         let attributes = json!({
             "DBClusterIdentifier": name,
             "Endpoint.Address": cluster.host,
@@ -150,7 +156,7 @@ impl ClusterProvider {
             "Endpoint.HostedZoneId": HOSTED_ZONE,
             "ReadEndpoint.Address": cluster.host,
             "DBClusterArn": cluster.arn(&self.rds.context.region),
-            "DBClusterResourceId": cluster.resource_id.replacen("db-", "cluster-", 1),
+            "DBClusterResourceId": cluster_resource_id(cluster),
         });
         Resource::new(name, attributes)
     }

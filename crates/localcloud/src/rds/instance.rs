@@ -89,6 +89,7 @@ pub struct Snapshot {
 pub struct State {
     /// By identifier; clusters, too, under their keys.
     pub instances: BTreeMap<String, Instance>,
+    /// The same.
     pub snapshots: BTreeMap<String, Snapshot>,
     /// The endpoint belongs to the name: the port of each name that has had an instance, until one is deleted.
     #[serde(default)]

@@ -5,6 +5,7 @@
 //! parameter values, maintenance; sizes and classes are kept and described only.
 
 mod cluster;
+mod cluster_operations;
 mod instance;
 mod operations;
 mod point_in_time;
@@ -424,7 +425,7 @@ impl Rds {
     fn snapshot(&self, id: &str) -> Result<Snapshot, ApiError> {
         let wanted = id.rsplit(":snapshot:").next().unwrap_or(id).to_lowercase();
         let found = self.state.read().snapshots.get(&wanted).cloned();
-        found.ok_or_else(|| ApiError::new(404, "DBSnapshotNotFound", format!("DBSnapshot not found: {id}")))
+        found.ok_or_else(|| no_snapshot(&wanted))
     }
 
     fn available_snapshot(&self, id: &str) -> Result<Snapshot, ApiError> {
@@ -442,17 +443,27 @@ impl Rds {
     fn begin_snapshot(&self, instance: &str, id: &str, tags: Vec<(String, String)>) -> Result<Snapshot, ApiError> {
         let (id, instance) = (id.to_lowercase(), self.instance(instance)?);
         check_identifier(&id)?;
+        let of_cluster = cluster::is_cluster(&instance.id);
+        let (id, name) = if of_cluster {
+            (cluster::key(&id), id)
+        } else {
+            (id.clone(), id)
+        };
         self.refuse_shared(&instance)?;
         if instance.is_external {
             return Err(not_ours(&instance.id));
         }
         if instance.status != Status::Available {
+            let code = match of_cluster {
+                true => "InvalidDBClusterStateFault",
+                false => "InvalidDBInstanceState",
+            };
             return Err(ApiError::new(
                 400,
-                "InvalidDBInstanceState",
+                code,
                 format!(
                     "{} is {}, a snapshot needs it available",
-                    instance.id,
+                    cluster::name(&instance.id),
                     instance.status.name()
                 ),
             ));
@@ -460,10 +471,14 @@ impl Rds {
         let now = self.context.clock.now();
         self.state.change(|state| {
             if state.snapshots.contains_key(&id) {
+                let code = match of_cluster {
+                    true => "DBClusterSnapshotAlreadyExistsFault",
+                    false => "DBSnapshotAlreadyExists",
+                };
                 return Err(ApiError::new(
                     400,
-                    "DBSnapshotAlreadyExists",
-                    format!("Cannot create the snapshot because a snapshot with the identifier {id} already exists."),
+                    code,
+                    format!("Cannot create the snapshot because a snapshot with the identifier {name} already exists."),
                 ));
             }
             let snapshot = Snapshot {
@@ -504,11 +519,12 @@ impl Rds {
     fn remove_snapshot(&self, id: &str) -> Result<Snapshot, ApiError> {
         let snapshot = self.snapshot(id)?;
         if snapshot.status == Status::Creating {
-            return Err(ApiError::new(
-                400,
-                "InvalidDBSnapshotState",
-                format!("The snapshot {id} is still being made"),
-            ));
+            let code = match cluster::is_cluster(&snapshot.id) {
+                true => "InvalidDBClusterSnapshotStateFault",
+                false => "InvalidDBSnapshotState",
+            };
+            let message = format!("The snapshot {} is still being made", cluster::name(&snapshot.id));
+            return Err(ApiError::new(400, code, message));
         }
         match std::fs::remove_dir_all(self.folder("snapshots", &snapshot.id)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
@@ -594,6 +610,18 @@ fn invalid(message: impl Into<String>) -> ApiError {
 
 fn no_instance(id: &str) -> ApiError {
     ApiError::new(404, "DBInstanceNotFound", format!("DBInstance {id} not found."))
+}
+
+/// `key` is a snapshot's; one of a cluster begins as the cluster's own does.
+fn no_snapshot(key: &str) -> ApiError {
+    let name = cluster::name(key);
+    match cluster::is_cluster(key) {
+        true => {
+            let message = format!("DBClusterSnapshot not found: {name}");
+            ApiError::new(404, "DBClusterSnapshotNotFoundFault", message)
+        }
+        false => ApiError::new(404, "DBSnapshotNotFound", format!("DBSnapshot not found: {name}")),
+    }
 }
 
 fn not_ours(id: &str) -> ApiError {

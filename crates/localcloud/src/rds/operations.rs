@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::cluster::is_cluster;
+use super::cluster::{is_cluster, key};
+use super::cluster_operations::described_snapshot;
 use super::instance::{Instance, Snapshot, State};
 use super::{Rds, failed, invalid};
 use crate::codec::seconds;
@@ -21,6 +22,16 @@ pub struct RdsService {
 impl Rds {
     pub fn service(self: &Arc<Self>) -> Arc<RdsService> {
         Arc::new(RdsService { rds: self.clone() })
+    }
+
+    /// A snapshot goes on after its call was answered.
+    fn finish_in_background(self: &Arc<Self>, snapshot: &str) {
+        let (rds, snapshot) = (self.clone(), snapshot.to_owned());
+        tokio::spawn(async move {
+            if let Err(error) = rds.finish_snapshot(&snapshot).await {
+                tracing::warn!(snapshot, %error, "a snapshot failed");
+            }
+        });
     }
 
     fn described(&self, instance: &Instance) -> Value {
@@ -79,7 +90,10 @@ impl Rds {
             Some(one) => vec![one],
             // Nobody takes automated ones here.
             None if automated => Vec::new(),
-            None => state.snapshots.values().filter(of_instance).cloned().collect(),
+            None => {
+                let snapshots = state.snapshots.values().filter(|snapshot| !is_cluster(&snapshot.id));
+                snapshots.filter(of_instance).cloned().collect()
+            }
         };
         let described: Vec<Value> = all
             .iter()
@@ -177,22 +191,16 @@ impl Rds {
 }
 
 fn tags_in<'s>(state: &'s mut State, arn: &str) -> Result<&'s mut Vec<(String, String)>, ApiError> {
-    if let Some((_, id)) = arn.split_once(":snapshot:") {
-        let missing = || ApiError::new(404, "DBSnapshotNotFound", format!("DBSnapshot not found: {id}"));
-        return state
-            .snapshots
-            .get_mut(id)
-            .map(|snapshot| &mut snapshot.tags)
-            .ok_or_else(missing);
+    let named = |kind: &str| arn.split_once(kind).map(|(_, name)| name);
+    let of_cluster = named(":cluster-snapshot:").map(key);
+    if let Some(id) = of_cluster.or(named(":snapshot:").map(str::to_owned)) {
+        let found = state.snapshots.get_mut(&id).map(|snapshot| &mut snapshot.tags);
+        return found.ok_or_else(|| super::no_snapshot(&id));
     }
-    let (_, id) = arn
-        .split_once(":db:")
-        .ok_or_else(|| invalid(format!("The ARN {arn} names nothing that has tags here")))?;
-    state
-        .instances
-        .get_mut(id)
-        .map(|instance| &mut instance.tags)
-        .ok_or_else(|| super::no_instance(id))
+    let id = named(":cluster:").map(key).or(named(":db:").map(str::to_owned));
+    let id = id.ok_or_else(|| invalid(format!("The ARN {arn} names nothing that has tags here")))?;
+    let found = state.instances.get_mut(&id).map(|instance| &mut instance.tags);
+    found.ok_or_else(|| super::no_instance(&id))
 }
 
 fn one_of(
@@ -258,12 +266,7 @@ impl Service for RdsService {
             "CreateDBSnapshot" => {
                 let name = input.required_text("DBSnapshotIdentifier")?;
                 let snapshot = rds.begin_snapshot(id()?, name, tags_of(input, "Tags"))?;
-                let (rds, name) = (rds.clone(), snapshot.id.clone());
-                tokio::spawn(async move {
-                    if let Err(error) = rds.finish_snapshot(&name).await {
-                        tracing::warn!(snapshot = name, %error, "a snapshot failed");
-                    }
-                });
+                rds.finish_in_background(&snapshot.id);
                 json!({"DBSnapshot": snapshot.described(region)})
             }
             "DescribeDBSnapshots" => rds.describe_snapshots(input)?,
@@ -272,7 +275,17 @@ impl Service for RdsService {
                 json!({"DBSnapshot": snapshot.described(region)})
             }
             "DescribeDBEngineVersions" => rds.engine_versions(input).await?,
-            "DescribeDBClusters" => json!({"DBClusters": []}),
+            "DescribeDBClusters" => rds.describe_clusters(input)?,
+            "CreateDBClusterSnapshot" => {
+                let snapshot = rds.begin_cluster_snapshot(input)?;
+                rds.finish_in_background(&snapshot.id);
+                json!({"DBClusterSnapshot": described_snapshot(&snapshot, region)})
+            }
+            "DescribeDBClusterSnapshots" => rds.describe_cluster_snapshots(input)?,
+            "DeleteDBClusterSnapshot" => {
+                let snapshot = rds.delete_cluster_snapshot(input)?;
+                json!({"DBClusterSnapshot": described_snapshot(&snapshot, region)})
+            }
             "DescribeEvents" => json!({"Events": []}),
             "CreateDBSubnetGroup" => rds.create_subnet_group(input)?,
             "CreateDBParameterGroup" => rds.create_parameter_group(input)?,

@@ -67,6 +67,8 @@ pub enum BackupError {
     Label { label: String },
     #[error("cannot write the backup to {}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
+    #[error("cannot remove the backup {}", path.display())]
+    Remove { path: PathBuf, source: std::io::Error },
     #[error("{} is not as the backup's manifest says, or the manifest itself cannot be read; the backup cannot be used", path.display())]
     Damaged { path: PathBuf },
     #[error("there is no backup {label:?} in {}", folder.display())]
@@ -107,6 +109,7 @@ impl BackupError {
             Self::Database(error) => error.kind(),
             Self::Label { .. } => "backup_label",
             Self::Write { .. } => "backup_write",
+            Self::Remove { .. } => "backup_remove",
             Self::Damaged { .. } => "backup_damaged",
             Self::NoClient { .. } => "backup_no_client",
             Self::Unknown { .. } => "backup_unknown",
@@ -283,6 +286,37 @@ pub fn find(folder: &Path, label: &str) -> Result<Backup, BackupError> {
     manifest::read(&path)
 }
 
+/// Removes a backup. It gets a hidden name first, so whoever is killed in between leaves no half of one that has a
+/// backup's name; what an earlier removal left so goes, too.
+///
+/// # Errors
+/// Where it cannot be renamed, and then is as it was, or something of it cannot be removed.
+pub fn remove(backup: &Backup) -> Result<(), BackupError> {
+    const REMOVED: &str = ".removed";
+    let failed = |source| BackupError::Remove {
+        path: backup.path.clone(),
+        source,
+    };
+    let (Some(folder), Some(name)) = (backup.path.parent(), backup.path.file_name()) else {
+        return Err(failed(std::io::ErrorKind::InvalidInput.into()));
+    };
+    let hidden = folder.join(format!(".{}-{}{REMOVED}", name.to_string_lossy(), session::mark()));
+    std::fs::rename(&backup.path, hidden).map_err(failed)?;
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with('.') && name.ends_with(REMOVED) {
+            match std::fs::remove_dir_all(entry.path()) {
+                // Somebody else removes, too.
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Off the runtime's threads: gigabytes are read.
 async fn checksums(folder: PathBuf) -> Result<Vec<DumpedFile>, BackupError> {
     let path = folder.clone();
@@ -342,6 +376,33 @@ impl Server {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a killed removal left has a hidden name, and goes with the next.
+    #[test]
+    fn a_removed_backup_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("one");
+        std::fs::create_dir_all(path.join("dump")).unwrap();
+        std::fs::create_dir(folder.path().join(".zero-1234.removed")).unwrap();
+        std::fs::create_dir(folder.path().join(".two.partial")).unwrap();
+        let backup = Backup {
+            label: "one".to_owned(),
+            database: String::new(),
+            made_at: String::new(),
+            server_version: String::new(),
+            client_version: String::new(),
+            schema_version: None,
+            rows: BTreeMap::new(),
+            files: Vec::new(),
+            verified: None,
+            path,
+        };
+        remove(&backup).unwrap();
+        let left = std::fs::read_dir(folder.path()).unwrap();
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, [".two.partial"]);
+        assert!(matches!(remove(&backup), Err(BackupError::Remove { .. })));
+    }
 
     #[test]
     fn a_label_stays_within_its_folder() {

@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
-use super::entry::Kind;
+use super::entry::{Kind, Made};
 use super::{OpenDatabase, dump, snapshot};
 use crate::arguments::DbBackup;
 use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
 use crate::hooks::Hooks;
+use crate::moment;
 use crate::rollout::now;
 use crate::settings::{Backup, HookTime, Settings};
 
@@ -28,13 +29,31 @@ pub fn run(options: &DbBackup, settings: &Settings, console: &Console) -> Outcom
     })?;
     console.clear();
     let environment = &open.environment().name;
-    console.print(&format!("backup {} ({kind}) is made", made.id));
-    console.say(&format!(
-        "it is unverified until it was restored: llama-deploy db verify {environment} --backup-id {}",
-        made.id
-    ));
-    console.print_json(&json!({ "environment": environment, "backup": made }));
-    Ok(ends_with)
+    let Made { entry, was_there } = made;
+    let id = &entry.id;
+    match (was_there, entry.made_at) {
+        (false, _) => console.print(&format!("backup {id} ({kind}) is made")),
+        (true, None) => console.print(&format!("backup {id} ({kind}) was there ALREADY, nothing new was made")),
+        (true, Some(at)) => console.print(&format!(
+            "backup {id} ({kind}) was there ALREADY, of {} ({} ago), nothing new was made",
+            moment::at(at),
+            moment::lasting(now().duration_since(at))
+        )),
+    }
+    if entry.verified_at.is_none() {
+        console.say(&format!(
+            "it is unverified until it was restored: llama-deploy db verify {environment} --backup-id {id}"
+        ));
+    }
+    let retained = match kind {
+        Kind::Dump => dump::retain(&open, id, console),
+        Kind::Snapshot => snapshot::retain(&open, id, console),
+    };
+    console.print_json(&json!({
+        "environment": environment, "backup": entry, "was_there": was_there,
+        "deleted": retained.deleted, "not_deleted": retained.not_deleted,
+    }));
+    Ok(ends_with.max(retained.status()))
 }
 
 fn kind(options: &DbBackup, settings: &Settings) -> Outcome<Kind> {

@@ -6,18 +6,31 @@ use migrate::backup::{self, RestoreOptions, Restored, Verification, VerifyOption
 use migrate::{Backup, BackupOptions};
 
 use super::OpenDatabase;
-use super::entry::{Entry, Kind};
+use super::entry::{Entry, Kind, Made};
+use crate::console::Console;
 use crate::failure::{Code, Outcome};
 use crate::refusal;
+use crate::retention::{self, Retained};
+use crate::rollout::now;
 
-pub fn back_up(open: &OpenDatabase<'_>, id: &str) -> Outcome<Entry> {
+pub fn back_up(open: &OpenDatabase<'_>, id: &str) -> Outcome<Made> {
+    let was_there = folder(open).join(id).exists();
     let options = BackupOptions::new(folder(open), id);
     let made = open
         .session
         .runtime
         .block_on(migrate::back_up(&open.server, &options))
         .map_err(|error| refusal::with_backup(error, Code::BackupFailed, "there is no backup"))?;
-    Ok(entry(&made))
+    Ok(Made {
+        entry: entry(&made),
+        was_there,
+    })
+}
+
+/// Removes the dumps that the settings let go.
+pub fn retain(open: &OpenDatabase<'_>, just_made: &str, console: &Console) -> Retained {
+    let limits = (open.retention(), now());
+    retention::of_dumps(&folder(open), just_made, limits, console)
 }
 
 pub fn list(open: &OpenDatabase<'_>) -> Outcome<Vec<Entry>> {

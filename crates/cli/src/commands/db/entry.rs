@@ -43,6 +43,13 @@ pub struct Entry {
     pub problem: Option<String>,
 }
 
+/// A backup that somebody asked for.
+pub struct Made {
+    pub entry: Entry,
+    /// One of this id was there already; nothing new was made.
+    pub was_there: bool,
+}
+
 /// Of every kind, oldest first.
 pub fn all(open: &OpenDatabase<'_>) -> Outcome<Vec<Entry>> {
     let mut entries = dump::list(open)?;

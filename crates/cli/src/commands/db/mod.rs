@@ -6,7 +6,7 @@ mod entry;
 mod health_check;
 mod list;
 mod restore;
-pub(super) mod snapshot;
+mod snapshot;
 mod verify;
 
 pub use self::list::size;

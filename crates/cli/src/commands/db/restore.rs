@@ -1,8 +1,11 @@
 //! `llama-deploy db restore ENV --backup-id ID | --to-time TIME | --latest`: puts a backup in the database's place. What would be lost is said first,
 //! and the environment's name has to be typed.
 
+use std::fmt;
+
 use aws::RestorePoint;
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::json;
 
 use super::entry::{self, Entry, Kind};
@@ -20,6 +23,9 @@ pub fn run(options: &DbRestore, settings: &Settings, console: &Console) -> Outco
     check_confirmation(options.confirm.as_deref(), environment)?;
     let open = OpenDatabase::find(&environment.name, settings, console)?;
     let source = source(options, &open)?;
+    if source.is_of_rds() {
+        snapshot::restorable(&open, Code::RestoreFailed, snapshot::UNTOUCHED)?;
+    }
     let ledger = rollout::ledger(&open.session)?;
     open.session
         .runtime
@@ -45,19 +51,26 @@ pub fn run(options: &DbRestore, settings: &Settings, console: &Console) -> Outco
     let hooks = hooks.about_backup(&entry.id);
     match entry.kind {
         Kind::Dump => {
-            let (restored, ends_with) = hooks.around(runtime, around, || dump::restore(&open, &entry.id))?;
+            let ((restored, lost), ends_with) = hooks.around(runtime, around, || {
+                let restored = dump::restore(&open, &entry.id)?;
+                let lost = entry.made_at.map(|made_at| Lost::between(made_at, now()));
+                Ok((restored, lost))
+            })?;
             console.clear();
             console.print(&format!(
                 "{} serves what backup {} holds: {} tables with {} rows",
                 open.server, entry.id, restored.tables, restored.rows
             ));
+            if let Some(lost) = &lost {
+                console.say(&format!("{lost}; the database {} has it", restored.kept_as));
+            }
             console.say(&format!(
                 "what served before is kept as the database {} on the same server; drop it when nothing of it is needed",
                 restored.kept_as
             ));
             console.print_json(&json!({
                 "environment": environment.name, "backup": entry.id, "kept_as": restored.kept_as,
-                "tables": restored.tables, "rows": restored.rows,
+                "tables": restored.tables, "rows": restored.rows, "lost": lost,
             }));
             Ok(ends_with)
         }
@@ -69,11 +82,51 @@ pub fn run(options: &DbRestore, settings: &Settings, console: &Console) -> Outco
     }
 }
 
+/// What a restore took away, once it is done.
+#[derive(Serialize)]
+pub struct Lost {
+    since: Timestamp,
+    /// When the old database was told to make place.
+    until: Timestamp,
+    seconds: i64,
+}
+
+impl Lost {
+    pub fn between(since: Timestamp, until: Timestamp) -> Self {
+        Self {
+            since,
+            until,
+            seconds: until.duration_since(since).as_secs().max(0),
+        }
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "what was written from {} until {} ({}) is not in it",
+            moment::at(self.since),
+            moment::at(self.until),
+            moment::lasting(self.until.duration_since(self.since))
+        )
+    }
+}
+
 /// What is put in the database's place.
 enum Source {
     Backup(Entry),
     /// The RDS instance as it was then.
     Time(Timestamp),
+}
+
+impl Source {
+    fn is_of_rds(&self) -> bool {
+        match self {
+            Self::Backup(entry) => entry.kind == Kind::Snapshot,
+            Self::Time(_) => true,
+        }
+    }
 }
 
 fn source(options: &DbRestore, open: &OpenDatabase<'_>) -> Outcome<Source> {

@@ -1,77 +1,78 @@
-//! The backups that RDS makes: snapshots of the environment's instance. A restore makes a new instance, proves it, and lets
-//! it take the endpoint; so does one to a time.
+//! The backups that RDS makes: snapshots of the environment's instance or cluster. A restore makes a new instance, proves
+//! it, and lets it take the endpoint; so does one to a time. Clusters are not restored here.
 
 use async_trait::async_trait;
 use aws::{
-    DatabaseAddress, LossWindow, Proof, Proven, Replaced, RestoreEvent, RestorePoint, RestoreRequest, SchemaVersion,
+    DatabaseAddress, LossWindow, Proof, Proven, RdsDatabase, Replaced, RestoreEvent, RestorePoint, RestoreRequest,
+    SchemaVersion,
 };
 use jiff::Timestamp;
 use migrate::backup::{self, Check};
 use serde_json::json;
 
 use super::OpenDatabase;
-use super::entry::{Entry, Kind};
+use super::entry::{Entry, Kind, Made};
+use super::restore::Lost;
 use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
 use crate::refusal;
+use crate::retention::{self, Retained};
 use crate::rollout::now;
-use crate::session::Session;
 
-pub fn back_up(open: &OpenDatabase<'_>, id: &str, console: &Console) -> Outcome<Entry> {
-    let instance = instance(open)?;
-    let made_at = now();
-    let progress = |percent: i32| console.ticking(&format!("snapshot of the database: {percent} %"));
+/// What every refusal of a restore begins with.
+pub const UNTOUCHED: &str = "nothing was restored, and the database serves as before";
+
+pub fn back_up(open: &OpenDatabase<'_>, id: &str, console: &Console) -> Outcome<Made> {
+    let database = database(open)?;
+    let begun = now();
+    let progress = |how_far: String| console.ticking(&format!("snapshot of the database: {how_far}"));
     let session = &open.session;
-    let name = &open.environment().name;
-    let snapshot = session.runtime.block_on(async {
-        let taken = session.aws.snapshot_database(instance, name, id, &progress).await;
-        let taken = taken.map_err(refusal::calling)?;
-        retain(session, console).await?;
-        Ok::<_, Failure>(taken)
-    })?;
-    Ok(Entry {
-        id: snapshot.id,
-        kind: Kind::Snapshot,
-        made_at: Some(made_at),
-        bytes: None,
-        schema_version: None,
-        verified_at: None,
-        problem: None,
+    let call = session.aws.snapshot(database, &open.environment().name, id, &progress);
+    let taken = session.runtime.block_on(call).map_err(refusal::calling)?;
+    Ok(Made {
+        entry: Entry {
+            id: taken.id,
+            kind: Kind::Snapshot,
+            made_at: taken.made.or(Some(begun)),
+            bytes: None,
+            schema_version: None,
+            verified_at: None,
+            problem: None,
+        },
+        was_there: taken.was_there,
     })
 }
 
-/// Deletes the environment's snapshots that its settings let go; their ids.
-pub async fn retain(session: &Session<'_>, console: &Console) -> Outcome<Vec<String>> {
-    let Some(database) = &session.environment.database else {
-        return Ok(Vec::new());
-    };
-    let snapshots = session.aws.snapshots(&session.environment.name).await;
-    let snapshots = snapshots.map_err(refusal::calling)?;
-    let mut gone = Vec::new();
-    for snapshot in aws::expired(&snapshots, database.snapshots, now()) {
-        session
-            .aws
-            .delete_snapshot(&snapshot.id)
-            .await
-            .map_err(refusal::calling)?;
-        console.say(&format!("  deleted the snapshot {}, past its retention", snapshot.id));
-        gone.push(snapshot.id.clone());
-    }
-    Ok(gone)
+/// Deletes the snapshots that the settings let go.
+pub fn retain(open: &OpenDatabase<'_>, just_made: &str, console: &Console) -> Retained {
+    let session = &open.session;
+    let limits = (open.retention(), now());
+    let just_made = [just_made.to_owned()];
+    let environment = &open.environment().name;
+    let databases = open.rds.as_slice();
+    session.runtime.block_on(retention::of_snapshots(
+        &session.aws,
+        environment,
+        databases,
+        &just_made,
+        limits,
+        console,
+    ))
 }
 
-/// None where the environment has no RDS instance.
+/// None where RDS does not know the environment's database.
 pub fn list(open: &OpenDatabase<'_>) -> Outcome<Vec<Entry>> {
-    let Some(instance) = open.instance.as_deref() else {
+    let Some(database) = &open.rds else {
         return Ok(Vec::new());
     };
     let session = &open.session;
+    let environment = &open.environment().name;
     let found = session
         .runtime
-        .block_on(session.aws.snapshots(&open.environment().name));
+        .block_on(session.aws.snapshots_of(database, environment));
     let found = found.map_err(refusal::calling)?;
-    let ours = found.into_iter().filter(|snapshot| snapshot.is_of(instance));
-    Ok(ours
+    Ok(found
+        .into_iter()
         .map(|snapshot| {
             let problem = match snapshot.status.as_str() {
                 "available" => None,
@@ -92,6 +93,7 @@ pub fn list(open: &OpenDatabase<'_>) -> Outcome<Vec<Entry>> {
 
 /// Restores it into an instance of its own, and reads all of that.
 pub fn verify(open: &OpenDatabase<'_>, entry: &Entry, console: &Console) -> Outcome<u8> {
+    restorable(open, Code::BackupUnproven, "the backup stays unverified")?;
     let session = &open.session;
     let proof = Examination::of(open);
     let progress = |event| tell(console, event);
@@ -128,11 +130,7 @@ pub fn loss_window(open: &OpenDatabase<'_>, point: &RestorePoint) -> Outcome<Los
 }
 
 fn unrestorable(failure: aws::Failure) -> Failure {
-    Failure::new(
-        Code::RestoreFailed,
-        "nothing was restored, and the database serves as before",
-    )
-    .because(failure)
+    Failure::new(Code::RestoreFailed, UNTOUCHED).because(failure)
 }
 
 /// Restores into a new instance, and lets that take the endpoint.
@@ -159,6 +157,7 @@ pub fn restore(open: &OpenDatabase<'_>, point: RestorePoint, console: &Console) 
         kept,
         source,
         proof,
+        lost,
     } = replaced;
     console.clear();
     console.print(&format!(
@@ -168,21 +167,48 @@ pub fn restore(open: &OpenDatabase<'_>, point: RestorePoint, console: &Console) 
     if let Some(seen) = &proof {
         console.say(&format!("  {seen}"));
     }
+    let lost = lost.map(|LossWindow { since, until }| Lost::between(since, until));
+    if let Some(lost) = &lost {
+        console.say(&format!("{lost}; the old instance, {kept}, has it"));
+    }
     console.say(&format!(
-        "the old instance is kept as {kept}, with everything that was written since; delete it when nothing of it is needed"
+        "the old instance is kept as {kept} and costs; delete it when nothing of it is needed"
     ));
     console.print_json(&json!({
         "environment": environment, "backup": source, "kept_as": kept, "instance": address.instance,
-        "host": address.host, "port": address.port, "seen": proof,
+        "host": address.host, "port": address.port, "seen": proof, "lost": lost,
     }));
     Ok(0)
 }
 
-fn instance<'o>(open: &'o OpenDatabase<'_>) -> Outcome<&'o str> {
-    open.instance.as_deref().ok_or_else(|| {
-        Failure::new(Code::SettingMissing, "the database's secret names no RDS instance")
-            .hint("--pg-dump makes a backup of any PostgreSQL")
+fn database<'o>(open: &'o OpenDatabase<'_>) -> Outcome<&'o RdsDatabase> {
+    open.rds.as_ref().ok_or_else(|| {
+        Failure::new(
+            Code::SettingMissing,
+            "the database's secret names no RDS instance or cluster",
+        )
+        .hint("--pg-dump makes a backup of any PostgreSQL")
     })
+}
+
+/// The instance, which alone can be restored here; otherwise a failure with `code` and `message`.
+pub fn restorable<'o>(open: &'o OpenDatabase<'_>, code: Code, message: &str) -> Outcome<&'o str> {
+    match database(open)? {
+        RdsDatabase::Instance(instance) => Ok(instance),
+        RdsDatabase::Cluster(cluster) => Err(Failure::new(code, message)
+            .because(anyhow::anyhow!(
+                "{cluster} is a cluster, and snapshots of clusters are not restored here"
+            ))
+            .hint("restore it beside with RDS, look at the data, and tag the snapshot: docs/snapshots.md, \"Clusters\"")
+            .hint(format!(
+                "a dump can be verified and restored: llama-deploy db backup {} --pg-dump",
+                open.environment().name
+            ))),
+    }
+}
+
+fn instance<'o>(open: &'o OpenDatabase<'_>) -> Outcome<&'o str> {
+    restorable(open, Code::RestoreFailed, UNTOUCHED)
 }
 
 /// Counts every row, and asks the checks of the settings.

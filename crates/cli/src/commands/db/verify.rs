@@ -13,10 +13,10 @@ use crate::settings::Settings;
 pub fn run(options: &DbVerify, settings: &Settings, console: &Console) -> Outcome<u8> {
     let open = OpenDatabase::find(options.environment.name(), settings, console)?;
     let entry = entry::find(&open, options.backup_id.as_deref())?;
-    console.waiting(&format!("restoring {} into a scratch database", entry.id));
     let environment = &open.environment().name;
     match entry.kind {
         Kind::Dump => {
+            console.waiting(&format!("restoring {} into a scratch database", entry.id));
             let verified = dump::verify(&open, &entry.id)?;
             console.clear();
             let checks = match verified.checks.len() {

@@ -135,7 +135,7 @@ fn wished(
         let permit = open.session.runtime.block_on(rollout::contract::may_contract(
             &open.session,
             &open.server,
-            open.instance.as_deref(),
+            open.rds.as_ref(),
         ))?;
         console.say(&format!(
             "  what is taken away can be had back from backup {}",
