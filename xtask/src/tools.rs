@@ -116,8 +116,9 @@ pub fn has_small_disks() -> bool {
     let may = probe.output().is_ok_and(|output| output.status.success());
     if !may {
         eprintln!(
-            "\nNOT RUN: the tests of full disks (`disks::` of crates/migrate). They mount a small file system in a \
-             namespace of their own, which this user may not: run as root, or allow user namespaces.\n"
+            "\nNOT RUN: the tests of full disks and of servers by other names (`disks::` and `tls::` of crates/migrate, \
+             `elsewhere` of tests/e2e). They mount a small file system, or other names of hosts, in a namespace of their \
+             own, which this user may not: run as root, or allow user namespaces.\n"
         );
     }
     may

@@ -140,6 +140,7 @@ async fn one(
         if attempt == attempts {
             break;
         }
+        watch.be_ready().await?;
         let wait = session::jittered(pause);
         events.report(Event::Blocked {
             file: file.file.clone(),

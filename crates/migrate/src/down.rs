@@ -62,6 +62,7 @@ impl Migrator {
         let status = Status::of(self, history::read(connection).await?);
         let plan = self.downs(&status, options.reach)?;
         let mut watch = Watch::of(connection, database).await?;
+        watch.be_ready().await?;
         let taken = revert_all(connection, &mut watch, &plan, options, events).await;
         watch.close().await;
         taken

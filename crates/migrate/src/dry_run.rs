@@ -208,6 +208,7 @@ async fn rehearse_within(
     session::set(connection, "lock_timeout", lock_timeout).await?;
     let mut watcher = session::connect(database).await?;
     let mut watch = Watch::of(connection, database).await?;
+    watch.be_ready().await?;
     let rehearse = rehearse(connection, &mut watcher, steps);
     let seen = watch.over(rehearse, Budget::Together(lock_timeout)).await;
     watch.close().await;

@@ -175,6 +175,7 @@ impl Runner<'_> {
             if attempt == attempts {
                 break;
             }
+            self.watch.be_ready().await?;
             let wait = jittered(pause);
             self.events.report(Event::Blocked {
                 file: file.file.clone(),

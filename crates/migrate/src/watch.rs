@@ -40,7 +40,7 @@ impl Budget {
     }
 }
 
-/// The second session. It connects at the first look: most work is done before.
+/// The second session. It connects at the first look, because most work is done before, or when it is told to be ready.
 pub(crate) struct Watch<'a> {
     database: &'a Database,
     /// Of the session that works.
@@ -64,6 +64,14 @@ impl<'a> Watch<'a> {
             pid: session::own_pid(connection).await?,
             connection: None,
         })
+    }
+
+    /// Connects now: whoever waits is about to, and connecting may take longer than the wait.
+    pub(crate) async fn be_ready(&mut self) -> Result<(), MigrateError> {
+        if self.connection.is_none() {
+            self.connection = Some(session::connect(self.database).await?);
+        }
+        Ok(())
     }
 
     /// Does `work`, which the session does, and ends its statement when the budget is spent.
