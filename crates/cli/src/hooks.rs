@@ -16,6 +16,7 @@ use std::time::Duration;
 use migrate::Database;
 use orchestrator::ports::HookRun;
 use rustix::process::{Pid, Signal, kill_process_group};
+use serde::Serialize;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
@@ -43,6 +44,18 @@ pub struct Hooks {
     /// The backup that is made or restored.
     backup: Option<String>,
     console: Console,
+}
+
+/// What ran around something that was done, for the `--json` of its command: there is no journal of what is done by hand.
+#[derive(Debug, Default, Serialize)]
+#[serde(transparent)]
+pub struct HookRuns(pub Vec<HookRun>);
+
+impl HookRuns {
+    /// The status that the command ends with for their sake: 1 where one failed.
+    pub fn status(&self) -> u8 {
+        u8::from(self.0.iter().any(|run| !run.succeeded))
+    }
 }
 
 /// A hook that stands before something failed, so that was not begun.
@@ -134,8 +147,8 @@ impl Hooks {
         runs
     }
 
-    /// Does what a person asked for between its two hooks. Gives its result, and the status that the command ends with for
-    /// the hooks' sake: 1 where one after it failed. What fails itself has no hook after it.
+    /// Does what a person asked for between its two hooks, and gives its result and theirs. What fails itself has no hook
+    /// after it.
     ///
     /// # Errors
     /// The hook before it that failed, or what `work` gives.
@@ -144,11 +157,11 @@ impl Hooks {
         runtime: &Runtime,
         [before, after]: [HookTime; 2],
         work: impl FnOnce() -> Outcome<T>,
-    ) -> Outcome<(T, u8)> {
-        runtime.block_on(self.before(before))?;
+    ) -> Outcome<(T, HookRuns)> {
+        let mut runs = runtime.block_on(self.before(before))?;
         let done = work()?;
-        let runs = runtime.block_on(self.after(after));
-        Ok((done, u8::from(runs.iter().any(|run| !run.succeeded))))
+        runs.extend(runtime.block_on(self.after(after)));
+        Ok((done, HookRuns(runs)))
     }
 
     fn at(&self, time: HookTime) -> impl Iterator<Item = &Hook> {

@@ -6,7 +6,7 @@
 //!
 //! [`Options::contracting`]: crate::Options::contracting
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use sqlx::PgConnection;
@@ -24,6 +24,9 @@ pub struct Versions {
     /// Since when no other version can be called: RFC 3339. A session that names no function is trusted if it began later;
     /// `None`: none of those is trusted.
     pub alone_since: Option<String>,
+    /// The contracts that lay beside the live versions when they were deployed; any other may take away what these need.
+    /// `None` where nobody knows: then none is held for that.
+    pub contracts: Option<BTreeSet<i64>>,
 }
 
 /// A session that may be of a version that the contract would break.
@@ -71,6 +74,8 @@ impl ProvenBackup {
 pub struct ContractPermit {
     database: String,
     backup: String,
+    /// See [`Versions::contracts`].
+    contracts: Option<BTreeSet<i64>>,
 }
 
 /// Why no contract may run now. Nothing was changed.
@@ -113,6 +118,7 @@ impl ContractPermit {
         Ok(Self {
             database: database.to_string(),
             backup: backup.name.clone(),
+            contracts: versions.contracts.clone(),
         })
     }
 
@@ -124,6 +130,14 @@ impl ContractPermit {
     pub(crate) fn is_for(&self, database: &Database) -> bool {
         self.database == database.to_string()
     }
+
+    pub(crate) fn covers(&self, version: i64) -> bool {
+        covers(self.contracts.as_ref(), version)
+    }
+}
+
+fn covers(contracts: Option<&BTreeSet<i64>>, version: i64) -> bool {
+    contracts.is_none_or(|contracts| contracts.contains(&version))
 }
 
 /// The sessions of this database that may be of a version that is not live, oldest first.
@@ -163,6 +177,11 @@ async fn old_sessions(connection: &mut PgConnection, versions: &Versions) -> Res
 }
 
 impl Versions {
+    /// Whether the live versions can do without what this contract takes away, as far as anybody knows.
+    pub fn cover(&self, contract: i64) -> bool {
+        covers(self.contracts.as_ref(), contract)
+    }
+
     /// Whether the name is of a live version; `None` where it is not of a function that we know.
     fn names(&self, application: &str) -> Option<bool> {
         let (function, version) = application.rsplit_once(':')?;

@@ -142,7 +142,9 @@ impl Plan {
                     reason: reason(phase).to_owned(),
                 });
                 left.push(*file);
-            } else if let Some(reason) = beyond(options, file, plan.run.len()) {
+            } else if let Some(reason) =
+                beyond(options, file, plan.run.len()).or_else(|| too_new(options, phase, file, &plan.held))
+            {
                 plan.held.push(Held {
                     file: file.file.clone(),
                     phase,
@@ -173,6 +175,16 @@ fn beyond(options: &Options, file: &MigrationFile, planned: usize) -> Option<Str
         Options { to: Some(to), .. } if file.version > *to => Some(format!("it comes after {to}")),
         Options { steps: Some(steps), .. } if planned >= *steps => Some("more steps than were asked for".to_owned()),
         _ => None,
+    }
+}
+
+/// Why a contract waits for a release, or for the contract before it that does.
+fn too_new(options: &Options, phase: Phase, file: &MigrationFile, held: &[Held]) -> Option<String> {
+    let permit = options.phases.contract.as_ref().filter(|_| phase == Phase::Contract)?;
+    match held.iter().find(|held| held.phase == Phase::Contract) {
+        Some(before) => Some(format!("it comes after {}, which waits", before.file)),
+        None if permit.covers(file.version) => None,
+        None => Some("the live release was deployed without it and may need what it takes away".to_owned()),
     }
 }
 

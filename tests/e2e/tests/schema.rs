@@ -59,6 +59,20 @@ fn a_prepared_select_of_everything_is_found_before_anything_is_shifted() {
     ] {
         assert!(audit.contains(line), "{audit}");
     }
+
+    // A release that serves on the schema is the way forward; that what is live fails meanwhile is not forgotten.
+    let bootstrap = project.path().join("function/bootstrap");
+    let code = std::fs::read_to_string(&bootstrap).expect("the function");
+    project.write("function/bootstrap", &format!("{code}# in new sessions\n"));
+    let released = project.run(&["deploy", "--blue-green"]).expect(0).stderr;
+    assert!(
+        released.contains("warning: the live release still fails since rollout 1 expanded the schema: ✗ hello failed "),
+        "{released}"
+    );
+    let audit = project.run(&["audit", "show", "local"]).expect(0).stdout;
+    assert!(audit.contains("what an earlier rollout left"), "{audit}");
+    let on = project.run(&["deploy", "--blue-green"]).expect(0).stderr;
+    assert!(!on.contains("still fails since"), "{on}");
 }
 
 #[test]
@@ -131,4 +145,80 @@ fn a_contract_runs_when_a_backup_is_proven_and_no_session_of_another_version_is_
     let contracted = contract().expect(0);
     assert!(contracted.stderr.contains("backup before"), "{}", contracted.stderr);
     assert!(contracted.stdout.contains("1 applied"), "{}", contracted.stdout);
+}
+
+/// What the hooks of the settings wrote, in the order in which they ran; forgets it.
+fn ran(project: &Project) -> Vec<String> {
+    let file = project.path().join("ran");
+    let text = std::fs::read_to_string(&file).unwrap_or_default();
+    if !text.is_empty() {
+        std::fs::remove_file(&file).expect("it was written");
+    }
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_cleanup_runs_the_contracts_that_the_live_release_came_with_and_says_what_waits_and_why() {
+    let hook =
+        |when: &str| format!("[[hooks]]\nwhen = '{when}-migrate'\ncommand = ['sh', '-c', 'echo {when} >> ran']\n");
+    let project = reader(&format!("contract = 'on-cleanup'\n{}{}", hook("before"), hook("after")));
+    project.write("migrations/20_prices.expand.sql", "CREATE TABLE prices (id int)");
+    project.write("migrations/25_prices.backfill.sql", "INSERT INTO prices VALUES (1)");
+    project.write("migrations/30_prices.contract.sql", "DROP TABLE prices");
+    project.run(&["deploy", "--blue-green"]).expect(0);
+    ran(&project);
+    let cleanup = || {
+        // The functions, and with them their sessions, end with the cloud.
+        project.run(&["local", "down"]).expect(0);
+        let cleaned = ["cleanup", "local", "--now", "--confirm", "local", "--json"];
+        let mut said = project.run(&cleaned).expect(0).json();
+        said.pop().expect("an answer")["contracts"].take()
+    };
+    let prove = || {
+        project.run(&["db", "backup", "--pg-dump"]).expect(0);
+        project.run(&["db", "verify"]).expect(0);
+    };
+    #[track_caller]
+    fn assert_waits(contracts: &Value, file: &str, because: &str) {
+        assert_eq!(contracts["applied"], serde_json::json!([]), "{contracts}");
+        assert_eq!(contracts["waiting"], serde_json::json!([file]), "{contracts}");
+        let said = contracts["because"].as_str().expect("why");
+        assert!(said.contains(because), "{said}");
+    }
+    const FIRST: &str = "30_prices.contract.sql";
+    assert_waits(
+        &cleanup(),
+        FIRST,
+        "no backup of the schema as it is now (20) has been restored for a proof",
+    );
+    prove();
+    assert_waits(&cleanup(), FIRST, "must not run before 25_prices.backfill.sql");
+    assert_eq!(ran(&project), [] as [&str; 0], "nothing was about to be migrated");
+
+    let filled = project.run(&["migrate", "up", "--json"]).expect(0).json().remove(0);
+    let hooks = filled["hooks"].as_array().expect("a list");
+    let hooks: Vec<&str> = hooks.iter().filter_map(|hook| hook["when"].as_str()).collect();
+    assert_eq!(hooks, ["before-migrate", "after-migrate"]);
+    assert_eq!(ran(&project), ["before", "after"]);
+    prove();
+    // Of the next release, which is not deployed: what is live may need it.
+    project.write("migrations/40_items.contract.sql", "DROP TABLE items");
+    let contracted = cleanup();
+    assert_eq!(contracted["applied"], serde_json::json!([FIRST]), "{contracted}");
+    assert_eq!(contracted["waiting"], serde_json::json!(["40_items.contract.sql"]));
+    assert_eq!(ran(&project), ["before", "after"]);
+
+    const DEPLOYED_WITHOUT: &str = "which is live, was deployed without 40_items.contract.sql";
+    assert_waits(&cleanup(), "40_items.contract.sql", DEPLOYED_WITHOUT);
+    let by_hand = project.run(&["migrate", "up", "--phase", "contract"]).expect(2).stderr;
+    assert!(
+        by_hand.contains("error[LD0603]") && by_hand.contains(DEPLOYED_WITHOUT),
+        "{by_hand}"
+    );
+    project.run(&["deploy", "--blue-green"]).expect(0);
+    assert_waits(
+        &cleanup(),
+        "40_items.contract.sql",
+        "no backup of the schema as it is now (30) has been restored for a proof",
+    );
 }

@@ -25,11 +25,14 @@ pub fn run(options: &Options, settings: &Settings, console: &Console) -> Outcome
         .runtime
         .block_on(rollouts.cleanup(options.now))
         .map_err(rollout::failed)?;
-    let contracts = session
-        .runtime
-        .block_on(rollout::contract::contract_on_cleanup(&session, console))?;
+    // What is gone is said, whatever comes of the contracts.
     console.clear();
     console.print(&said(&done, &environment.name));
+    let contracts = session
+        .runtime
+        .block_on(rollout::contract::contract_on_cleanup(&session, console))
+        .inspect_err(|_| console.print_json(&json!({ "environment": environment.name, "cleanup": done })))?;
+    console.clear();
     for file in &contracts.applied {
         console.print(&format!("contracted: {file}"));
     }
@@ -38,7 +41,7 @@ pub fn run(options: &Options, settings: &Settings, console: &Console) -> Outcome
         console.say(&format!("warning: {files} waits: {because}"));
     }
     console.print_json(&json!({ "environment": environment.name, "cleanup": done, "contracts": contracts }));
-    Ok(u8::from(!contracts.failed_hooks.is_empty()))
+    Ok(contracts.hooks.status())
 }
 
 /// The way back is given up before its time only by the environment's name.

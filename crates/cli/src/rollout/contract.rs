@@ -5,7 +5,9 @@
 //! dumps and the snapshots whether what is taken away can be had back.
 
 use aws::{DatabaseSnapshot, RdsDatabase, SchemaVersion};
-use migrate::{ContractPermit, ContractRefused, MigrateError, Options, Phase, Phases, ProvenBackup, Versions};
+use migrate::{
+    ContractPermit, ContractRefused, Held, MigrateError, MigrationFile, Options, Phase, Phases, ProvenBackup, Versions,
+};
 use orchestrator::domain::{EnvironmentName, Release, ReleaseState};
 use orchestrator::driver::RolloutError;
 use orchestrator::ledger::{Standing, read_journal, read_standing, rollout_numbers};
@@ -15,14 +17,15 @@ use super::migrations::DatabaseMigrations;
 use super::stacks::Stacks;
 use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
-use crate::hooks::{self, Hooks};
+use crate::hooks::{HookRuns, Hooks};
 use crate::moment::until;
 use crate::refusal;
 use crate::rollout;
 use crate::session::Session;
 use crate::settings::{Contract, HookTime};
 
-/// Leave to run contracts on the environment's database. `rds`: what RDS knows it by, where it does.
+/// Leave to run contracts on the environment's database, at least the first of those that are pending. `rds`: what RDS
+/// knows it by, where it does.
 ///
 /// # Errors
 /// [`Code::ContractRefused`] with everything that is in the way of it; nothing was changed.
@@ -30,6 +33,7 @@ pub async fn may_contract(
     session: &Session<'_>,
     database: &migrate::Database,
     rds: Option<&RdsDatabase>,
+    pending: &[MigrationFile],
 ) -> Outcome<ContractPermit> {
     let name = &session.environment.name;
     let ledger = rollout::ledger(session)?;
@@ -67,8 +71,26 @@ pub async fn may_contract(
             "llama-deploy cleanup {name} retires it when its retention has ended, with --now at once"
         )));
     }
+    let versions = versions(&standing);
+    let first = pending.iter().find(|file| file.phase == Some(Phase::Contract));
+    if let (Some(live), Some(first)) = (
+        standing.live_release(),
+        first.filter(|first| !versions.cover(first.version)),
+    ) {
+        return Err(refused(
+            name,
+            format!(
+                "release {}, which is live, was deployed without {} and may need what it takes away",
+                live.number, first.file
+            ),
+        )
+        .hint(format!(
+            "llama-deploy deploy --blue-green --env {name} deploys the release that it belongs with; it runs when that is the \
+             only one left"
+        )));
+    }
     let backups = proven_backups(session, rds).await?;
-    ContractPermit::ask(database, &versions(&standing), &backups)
+    ContractPermit::ask(database, &versions, &backups)
         .await
         .map_err(|error| by_the_database(name, error))
 }
@@ -80,7 +102,8 @@ pub struct Contracts {
     pub waiting: Vec<String>,
     /// Why those that wait do.
     pub because: Option<String>,
-    pub failed_hooks: Vec<String>,
+    /// The commands around them.
+    pub hooks: HookRuns,
 }
 
 /// Runs the pending contracts where the settings say that `cleanup` does. What is in the way of them is no failure of the
@@ -111,35 +134,44 @@ pub async fn contract_on_cleanup(session: &Session<'_>, console: &Console) -> Ou
         because: Some(because),
         ..Contracts::default()
     };
-    let permit = match may_contract(session, server, connection.rds.as_ref()).await {
+    let permit = match may_contract(session, server, connection.rds.as_ref(), &status.pending).await {
         Ok(permit) => permit,
         Err(failure) if failure.code == Code::ContractRefused => {
             let cause = failure.cause.map(|cause| cause.to_string());
-            return Ok(waiting(cause.unwrap_or(failure.message)));
+            let said = cause.into_iter().chain(failure.hints);
+            return Ok(waiting(said.collect::<Vec<_>>().join("; ")));
         }
         Err(failure) => return Err(failure),
     };
-    let hooks = Hooks::of(session, console.clone()).masking(server);
-    hooks.before(HookTime::BeforeMigrate).await?;
     let options = Options {
         phases: Phases::default(),
         ..Options::rollout()
-    };
-    match migrator
-        .up(server, &options.contracting(permit), &database.events())
-        .await
-    {
-        Ok(report) => {
-            let after = hooks.after(HookTime::AfterMigrate).await;
-            Ok(Contracts {
-                applied: report.applied.into_iter().map(|applied| applied.file).collect(),
-                failed_hooks: hooks::failures(&after),
-                ..Contracts::default()
-            })
-        }
-        Err(error @ MigrateError::ContractTooEarly { .. }) => Ok(waiting(error.to_string())),
-        Err(error) => Err(refusal::migrating(error)),
     }
+    .contracting(permit);
+    // Asked before the hook, which stands before something that is going to happen.
+    match status.plan(&options) {
+        Ok(_) => {}
+        Err(error @ MigrateError::ContractTooEarly { .. }) => return Ok(waiting(error.to_string())),
+        Err(error) => return Err(refusal::migrating(error)),
+    }
+    let hooks = Hooks::of(session, console.clone()).masking(server);
+    let mut runs = hooks.before(HookTime::BeforeMigrate).await?;
+    let report = migrator
+        .up(server, &options, &database.events())
+        .await
+        .map_err(refusal::migrating)?;
+    runs.extend(hooks.after(HookTime::AfterMigrate).await);
+    let held: Vec<Held> = report
+        .held
+        .into_iter()
+        .filter(|held| held.phase == Phase::Contract)
+        .collect();
+    Ok(Contracts {
+        applied: report.applied.into_iter().map(|applied| applied.file).collect(),
+        because: held.first().map(|held| held.reason.clone()),
+        waiting: held.into_iter().map(|held| held.file).collect(),
+        hooks: HookRuns(runs),
+    })
 }
 
 fn retained(standing: &Standing) -> Option<&Release> {
@@ -148,12 +180,16 @@ fn retained(standing: &Standing) -> Option<&Release> {
 }
 
 fn versions(standing: &Standing) -> Versions {
-    let functions = standing.live_release().into_iter().flat_map(|live| &live.functions);
+    let live = standing.live_release();
+    let functions = live.into_iter().flat_map(|live| &live.functions);
     Versions {
         live: functions
             .map(|function| (function.name.to_string(), function.version.to_string()))
             .collect(),
         alone_since: standing.last_retired_at.map(|at| at.to_string()),
+        contracts: live
+            .and_then(|live| live.contracts.as_ref())
+            .map(|contracts| contracts.iter().filter_map(|version| version.parse().ok()).collect()),
     }
 }
 

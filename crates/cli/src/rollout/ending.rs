@@ -78,8 +78,9 @@ pub fn ended(end: &RolloutEnd, environment: &str, console: &Console) -> Outcome<
                 Reason::LiveBroken { .. } => failure
                     .hint("the schema is still expanded, and the live release goes on failing where it did in the checks")
                     .hint(format!(
-                        "llama-deploy migrate down --env {environment} takes the expand back, if that loses nothing; where \
-                         only prepared statements are stale, ending the live release's sessions is enough"
+                        "a release that serves on this schema is the way forward; llama-deploy migrate down --env \
+                         {environment} takes the expand back, if that loses nothing; where only prepared statements are \
+                         stale, ending the live release's sessions is enough"
                     )),
                 _ => failure.hint(format!("llama-deploy history {environment} shows the rollout")),
             })

@@ -189,6 +189,7 @@ impl Migrations for DatabaseMigrations {
             return Ok(Expanded::Applied {
                 count: 0,
                 schema_version: None,
+                contracts: None,
                 hooks: Vec::new(),
             });
         };
@@ -196,7 +197,9 @@ impl Migrations for DatabaseMigrations {
             return Ok(Expanded::NoDatabaseYet);
         };
         let status = migrator.status(&connection.database).await;
-        let is_pending = self.is_any_pending(&status.map_err(|error| migrating(&error))?)?;
+        let status = status.map_err(|error| migrating(&error))?;
+        let is_pending = self.is_any_pending(&status)?;
+        let contracts = status.pending.iter().filter(|file| file.phase == Some(Phase::Contract));
         let hooks = self.hooks.masking(&connection.database);
         let stopped =
             |failed: HookFailed| PortError::new(PortErrorKind::Invalid, "migrate", "the database", failed.to_string());
@@ -214,6 +217,7 @@ impl Migrations for DatabaseMigrations {
         Ok(Expanded::Applied {
             count: u32::try_from(report.applied.len()).unwrap_or(u32::MAX),
             schema_version: report.schema_version.map(|version| version.to_string()),
+            contracts: Some(contracts.map(|file| file.version.to_string()).collect()),
             hooks: runs,
         })
     }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrator::driver::{Observer, RolloutEvent};
 use orchestrator::gates::{Judgement, Verdict};
 use orchestrator::ports::{InfrastructureProgress, SmokeCheckResult};
-use orchestrator::rollout::{Effect, Goal, LiveCheck, Plan};
+use orchestrator::rollout::{Effect, Goal, LiveCheck, Plan, RolloutNumber};
 
 use crate::console::{Console, bar};
 use crate::moment::at;
@@ -124,6 +124,16 @@ impl Observer for Reporter {
             RolloutEvent::LiveChecked { expanded, checks } => {
                 for check in checks {
                     console.say(&live_checked(*expanded, check));
+                }
+            }
+            RolloutEvent::LiveLeftBroken { rollout, checks } => {
+                for check in checks {
+                    console.say(&left_broken(*rollout, check));
+                }
+                if checks.iter().any(|check| check.failures > 0) {
+                    console.say(
+                        "  this rollout does not judge that: a release that serves on the schema as it is is the way forward",
+                    );
                 }
             }
             RolloutEvent::WaitingForTraffic { api, seen } => {
@@ -245,6 +255,13 @@ fn live_checked(expanded: bool, check: &LiveCheck) -> String {
     };
     let when = if expanded { "after" } else { "before" };
     format!("  live, {when} the expand: {check}{note}")
+}
+
+fn left_broken(rollout: RolloutNumber, check: &LiveCheck) -> String {
+    match check.failures {
+        0 => format!("  live, as rollout {rollout} left it failing: {check} now"),
+        _ => format!("warning: the live release still fails since rollout {rollout} expanded the schema: {check}"),
+    }
 }
 
 fn infrastructure(console: &Console, progress: &InfrastructureProgress) {

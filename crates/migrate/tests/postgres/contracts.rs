@@ -1,6 +1,6 @@
 //! When a contract may run: nobody of another version is connected, and a backup of this schema is proven.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use migrate::{ContractPermit, ContractRefused, Database, Password, ProvenBackup, Versions};
 use sqlx::{Connection, PgConnection};
@@ -24,6 +24,7 @@ fn live(alone_since: Option<&str>) -> Versions {
     Versions {
         live: BTreeMap::from([("orders".to_owned(), "2".to_owned())]),
         alone_since: alone_since.map(str::to_owned),
+        contracts: None,
     }
 }
 
@@ -157,6 +158,42 @@ async fn only_a_proven_backup_of_this_very_schema_counts() {
         .await
         .unwrap();
     assert_eq!(permit.backup(), "before-contract");
+}
+
+#[tokio::test]
+async fn a_contract_that_the_live_version_was_deployed_without_waits_and_so_do_those_after_it() {
+    let world = world().await;
+    world.write("30_newer.contract.sql", "ALTER TABLE a DROP COLUMN c");
+    world.write("40_known.contract.sql", "DROP TABLE a");
+    let backups = [world.proven().await];
+    let versions = Versions {
+        contracts: Some(BTreeSet::from([20, 40])),
+        ..Versions::default()
+    };
+    let permit = ContractPermit::ask(&world.database(), &versions, &backups)
+        .await
+        .unwrap();
+    let report = world.up(&hasty().contracting(permit)).await.unwrap();
+    let applied: Vec<&str> = report.applied.iter().map(|applied| applied.file.as_str()).collect();
+    assert_eq!(applied, [CONTRACT]);
+    let held: Vec<(&str, &str)> = report
+        .held
+        .iter()
+        .map(|held| (held.file.as_str(), held.reason.as_str()))
+        .collect();
+    assert_eq!(
+        held,
+        [
+            (
+                "30_newer.contract.sql",
+                "the live release was deployed without it and may need what it takes away"
+            ),
+            (
+                "40_known.contract.sql",
+                "it comes after 30_newer.contract.sql, which waits"
+            ),
+        ]
+    );
 }
 
 #[tokio::test]

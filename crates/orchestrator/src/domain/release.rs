@@ -81,6 +81,10 @@ pub struct Release {
     pub template_digest: String,
     /// The newest migration applied when it was made; `None` where there is no database.
     pub schema_version: Option<String>,
+    /// The contracts that were pending beside it, by their versions: those that it, alone, can do without. `None` in
+    /// releases of before this was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contracts: Option<Vec<String>>,
     pub created_at: Timestamp,
     /// What was live when it was made; where a rollback from here goes.
     pub previous: Option<ReleaseNumber>,
@@ -91,7 +95,7 @@ pub struct Release {
 
 impl Release {
     /// SHA-256 in hex over everything that makes the release what it is: number, functions, APIs, template, schema.
-    /// Slot, state and times are not part of it.
+    /// Slot, state, times and contracts are not part of it.
     pub fn digest(&self) -> String {
         let identity = serde_json::json!([
             self.number,

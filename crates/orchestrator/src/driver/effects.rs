@@ -249,6 +249,8 @@ impl Hands<'_> {
             slot,
             template_digest: deployed.template_digest.clone(),
             schema_version: state.facts.schema_version.clone(),
+            // What lies beside now came with the release that is being made.
+            contracts: Some(Vec::new()),
             created_at: self.now(),
             previous: None,
             state: ReleaseState::Live,

@@ -6,19 +6,39 @@ use super::RolloutEvent;
 use super::effects::impossible;
 use super::run::{EffectFailure, Hands};
 use crate::domain::{RolloutTarget, Slot};
+use crate::ledger::{read_journal, rollout_numbers};
 use crate::ports::{PortError, SmokeCheckResult, SmokeTarget};
-use crate::rollout::{Event, LiveCheck, LiveChecks, Reason, State, broken, tally};
+use crate::rollout::{Event, LiveCheck, LiveChecks, Phase, Reason, RolloutNumber, State, broken, tally};
+
+/// Checks of the live release that failed when a rollout ended.
+struct LeftBroken {
+    by: RolloutNumber,
+    checks: Vec<String>,
+}
+
+impl LeftBroken {
+    /// `None` where none of them failed.
+    fn of(by: RolloutNumber, checks: &[LiveCheck]) -> Option<Self> {
+        let failing = checks.iter().filter(|check| check.failures > 0);
+        let checks: Vec<String> = failing.map(|check| check.name.clone()).collect();
+        (!checks.is_empty()).then_some(Self { by, checks })
+    }
+}
 
 impl Hands<'_> {
     /// Before the expand, where anything is to be expanded: what the live release can do now. After it: whether it still
-    /// can.
+    /// can. An earlier rollout that left it failing is not forgotten where nothing is to be expanded any more.
     pub(super) async fn check_live(&self, state: &State, expanded: bool) -> Result<Event, EffectFailure> {
         let Some(deployed) = &state.facts.deployed else {
             return Err(impossible("nothing was live before the expand").into());
         };
         let migrations = &self.rollouts.ports.migrations;
-        let is_due = expanded || self.retry(|| migrations.expand_is_pending()).await?;
-        let slot = match is_due {
+        let is_pending = expanded || self.retry(|| migrations.expand_is_pending()).await?;
+        let broken_before = match expanded {
+            true => None,
+            false => self.left_broken(state).await,
+        };
+        let slot = match is_pending || broken_before.is_some() {
             true => self.live_slot(state, &deployed.target).await?,
             false => None,
         };
@@ -26,6 +46,26 @@ impl Hands<'_> {
             Some(slot) => Some(self.run_live_checks(state, &deployed.target, slot).await?),
             None => None,
         };
+        let mut left = Vec::new();
+        if let (Some(broken), Some(checks)) = (broken_before, &checks) {
+            left.extend(
+                checks
+                    .iter()
+                    .filter(|check| broken.checks.contains(&check.name))
+                    .cloned(),
+            );
+            self.tell(RolloutEvent::LiveLeftBroken {
+                rollout: broken.by,
+                checks: left.clone(),
+            });
+        }
+        if !is_pending {
+            return Ok(Event::LiveChecked {
+                expanded,
+                checks: None,
+                left,
+            });
+        }
         if let Some(checks) = &checks {
             self.tell(RolloutEvent::LiveChecked {
                 expanded,
@@ -38,7 +78,34 @@ impl Hands<'_> {
                 return Err(EffectFailure::Reason(Reason::LiveBroken { broken }));
             }
         }
-        Ok(Event::LiveChecked { expanded, checks })
+        Ok(Event::LiveChecked { expanded, checks, left })
+    }
+
+    /// What is live may have been left failing by an expand before this rollout. A journal that cannot be read now tells
+    /// nothing: it is no reason not to deploy.
+    async fn left_broken(&self, state: &State) -> Option<LeftBroken> {
+        let (store, environment) = (&*self.rollouts.ports.ledger, &self.rollouts.environment);
+        let numbers = rollout_numbers(store, environment).await.ok()?;
+        let before = numbers.into_iter().filter(|number| *number < state.plan.rollout);
+        for number in before.rev() {
+            let journal = read_journal(store, environment, number).await.ok()?;
+            match &journal.state.phase {
+                Phase::RolledBack {
+                    reason: Reason::LiveBroken { broken },
+                } => return LeftBroken::of(number, broken),
+                // The same release is live as before it.
+                Phase::RolledBack { .. } => {}
+                _ => return None,
+            }
+            let seen = journal.records.iter().rev().find_map(|record| match &record.event {
+                Event::LiveChecked { left, .. } if !left.is_empty() => Some(left),
+                _ => None,
+            });
+            if let Some(left) = seen {
+                return LeftBroken::of(number, left);
+            }
+        }
+        None
     }
 
     /// Where the live traffic goes; `None` where no slot has all of it, so that nobody could say whose failure it was.

@@ -68,6 +68,12 @@ pub enum RolloutEvent {
         expanded: bool,
         checks: Vec<LiveCheck>,
     },
+    /// `rollout` expanded the schema and was turned back because the live release does not survive that; its checks that
+    /// failed then, as they are now.
+    LiveLeftBroken {
+        rollout: RolloutNumber,
+        checks: Vec<LiveCheck>,
+    },
     /// A change was read back and is not in force for requests yet.
     WaitingForTraffic {
         api: String,

@@ -59,6 +59,7 @@ impl Hands<'_> {
                     slot,
                     template_digest: deployed.template_digest.clone(),
                     schema_version: state.facts.schema_version.clone(),
+                    contracts: state.facts.contracts.clone(),
                     created_at: self.now(),
                     previous: Some(live.number),
                     state: ReleaseState::Candidate,

@@ -33,10 +33,13 @@ pub struct HookRun {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Expanded {
     /// `count` migrations were applied now; `schema_version` is the newest that is applied, `None` where there are no
-    /// migrations at all.
+    /// migrations at all. `contracts` are the versions of the contracts that lie beside and are pending, so that it is known
+    /// which belong with this release; journals of before have `None`.
     Applied {
         count: u32,
         schema_version: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        contracts: Option<Vec<String>>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         hooks: Vec<HookRun>,
     },

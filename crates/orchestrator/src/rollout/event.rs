@@ -39,9 +39,13 @@ pub enum Event {
         expanded: Expanded,
     },
     /// `checks` are `None` where nothing is to be expanded, or no slot has all of the live traffic.
+    /// `left`: where an earlier rollout left the live release failing and nothing is to be expanded, what of that fails
+    /// now; it is told and not judged.
     LiveChecked {
         expanded: bool,
         checks: Option<Vec<LiveCheck>>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left: Vec<LiveCheck>,
     },
     Deployed {
         deployed: Deployed,

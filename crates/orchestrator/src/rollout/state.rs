@@ -52,6 +52,8 @@ pub struct Facts {
     /// The commands around backup and migrations that ran so far.
     pub hooks: Vec<HookRun>,
     pub schema_version: Option<String>,
+    /// See [`Release::contracts`].
+    pub contracts: Option<Vec<String>>,
     pub live_checks: LiveChecks,
     /// There was no database when the schema was to be expanded: again after the deploy.
     pub expand_pending: bool,

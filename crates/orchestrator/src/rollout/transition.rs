@@ -246,10 +246,14 @@ fn conclude(state: &State, event: &Event, pending: &Effect, next: &mut State) ->
         }
         (Effect::Expand, Event::Expanded { expanded }) => match expanded {
             Expanded::Applied {
-                schema_version, hooks, ..
+                schema_version,
+                contracts,
+                hooks,
+                ..
             } => {
                 facts.hooks.extend(hooks.iter().cloned());
                 facts.schema_version = schema_version.clone();
+                facts.contracts = contracts.clone();
                 facts.expand_pending = false;
                 if state.phase == Phase::BackedUp {
                     next.phase = Phase::Expanded;
@@ -267,6 +271,7 @@ fn conclude(state: &State, event: &Event, pending: &Effect, next: &mut State) ->
             Event::LiveChecked {
                 expanded: false,
                 checks,
+                ..
             },
         ) => {
             facts.live_checks = checks.clone().map_or(LiveChecks::NothingPending, LiveChecks::Before);
@@ -276,6 +281,7 @@ fn conclude(state: &State, event: &Event, pending: &Effect, next: &mut State) ->
             Event::LiveChecked {
                 expanded: true,
                 checks: Some(after),
+                ..
             },
         ) => {
             if let LiveChecks::Before(before) = &facts.live_checks

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use orchestrator::driver::{DeployOptions, RolloutEvent, RolloutResult};
-use orchestrator::ledger::read_journal;
+use orchestrator::ledger::{read_journal, read_standing};
 use orchestrator::rollout::{Effect, Event, LiveCheck, Reason, RolloutNumber};
 
 use crate::world::{World, config};
@@ -118,6 +118,71 @@ async fn where_nothing_is_pending_the_live_release_is_left_alone() {
     let effects = effects(&world).await;
     assert!(effects.contains(&Effect::CheckLive { expanded: false }));
     assert!(!effects.contains(&Effect::CheckLive { expanded: true }));
+}
+
+/// The rollouts that are said to have left the live release failing, and whether it fails now.
+fn left_broken(world: &World) -> Vec<(RolloutNumber, bool)> {
+    let events = world.lock().events.clone();
+    let left = |event| match event {
+        RolloutEvent::LiveLeftBroken { rollout, checks } => {
+            Some((rollout, checks.iter().any(|check: &LiveCheck| check.failures > 0)))
+        }
+        _ => None,
+    };
+    events.into_iter().filter_map(left).collect()
+}
+
+#[tokio::test]
+async fn a_live_release_that_was_left_failing_is_told_by_every_rollout_until_another_is_live() {
+    let world = with_a_pending_expand().await;
+    world.lock().breaks_with_schema = true;
+    deploy(&world, "second").await;
+    assert_eq!(left_broken(&world), []);
+
+    world.lock().smoke_fails = true;
+    let turned_back = deploy(&world, "third").await;
+    assert!(
+        matches!(
+            turned_back,
+            RolloutResult::RolledBack {
+                reason: Reason::SmokeFailed { .. }
+            }
+        ),
+        "it is told and not judged: {turned_back:?}"
+    );
+    world.lock().smoke_fails = false;
+    assert_eq!(deploy(&world, "fourth").await, RolloutResult::Promoted);
+    assert_eq!(deploy(&world, "fifth").await, RolloutResult::Promoted);
+    assert_eq!(
+        left_broken(&world),
+        [(RolloutNumber(2), true), (RolloutNumber(3), true)]
+    );
+}
+
+#[tokio::test]
+async fn a_live_release_that_serves_again_is_told_once() {
+    let world = with_a_pending_expand().await;
+    world.lock().breaks_with_schema = true;
+    deploy(&world, "second").await;
+    world.lock().breaks_with_schema = false;
+    world.lock().deploy_fails = true;
+    deploy(&world, "third").await;
+    world.lock().deploy_fails = false;
+    assert_eq!(deploy(&world, "fourth").await, RolloutResult::Promoted);
+    assert_eq!(left_broken(&world), [(RolloutNumber(2), false)]);
+}
+
+#[tokio::test]
+async fn a_release_holds_the_contracts_that_were_pending_beside_it_and_what_was_there_before_has_none() {
+    let world = World::new();
+    assert_eq!(deploy(&world, "first").await, RolloutResult::Promoted);
+    let standing = read_standing(&*world.store, &"test".into()).await.unwrap();
+    let contracts: Vec<_> = standing
+        .releases
+        .iter()
+        .map(|release| release.contracts.clone())
+        .collect();
+    assert_eq!(contracts, [Some(Vec::new()), Some(vec!["2".to_owned()])]);
 }
 
 #[tokio::test]

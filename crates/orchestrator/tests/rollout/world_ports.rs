@@ -96,6 +96,7 @@ impl Migrations for World {
                 Expanded::Applied {
                     count,
                     schema_version: Some("1".to_owned()),
+                    contracts: Some(vec!["2".to_owned()]),
                     hooks: Vec::new(),
                 }
             } else {

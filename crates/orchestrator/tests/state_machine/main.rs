@@ -388,6 +388,7 @@ fn a_live_release_that_the_schema_breaks_is_never_recorded_as_sound() {
     let checked = |failures| Event::LiveChecked {
         expanded: true,
         checks: Some(vec![live_check(failures)]),
+        left: Vec::new(),
     };
     let refused = step(&state, &checked(1)).expect_err("it passed before and fails now");
     assert!(refused.to_string().contains("does not survive the schema"), "{refused}");

@@ -28,6 +28,7 @@ pub fn release(number: u32, slot: Slot) -> Release {
         slot,
         template_digest: "template".to_owned(),
         schema_version: None,
+        contracts: None,
         created_at: at(0),
         previous: None,
         state: ReleaseState::Candidate,
@@ -155,12 +156,14 @@ pub fn outcome(effect: &Effect, variant: u8, now: i64) -> Event {
             expanded: Expanded::Applied {
                 count: 1,
                 schema_version: None,
+                contracts: None,
                 hooks: Vec::new(),
             },
         },
         Effect::CheckLive { expanded } => Event::LiveChecked {
             expanded: *expanded,
             checks: (*expanded || variant % 3 != 1).then(|| vec![live_check(0)]),
+            left: Vec::new(),
         },
         Effect::Deploy => Event::Deployed { deployed: deployed() },
         Effect::Establish => Event::Established {

@@ -94,6 +94,7 @@ impl Migrations for Process {
             Ok(Expanded::Applied {
                 count: newest - before,
                 schema_version: world.schema.map(|version| version.to_string()),
+                contracts: None,
                 hooks: Vec::new(),
             })
         })

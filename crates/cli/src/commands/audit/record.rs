@@ -68,6 +68,7 @@ fn event(event: &Event) -> (String, Vec<String>) {
                 Expanded::Applied {
                     count,
                     schema_version,
+                    contracts: _,
                     hooks,
                 },
         } => {
@@ -75,10 +76,15 @@ fn event(event: &Event) -> (String, Vec<String>) {
             let version = schema_version.as_deref().unwrap_or("no version");
             format!("expanded: {count} applied, the schema is at {version}")
         }
+        Event::LiveChecked { checks: None, left, .. } if !left.is_empty() => {
+            more = left.iter().map(LiveCheck::to_string).collect();
+            "no expand is pending; what an earlier rollout left the live release failing with".to_owned()
+        }
         Event::LiveChecked { checks: None, .. } => "no expand is pending: the live release is not checked".to_owned(),
         Event::LiveChecked {
             expanded,
             checks: Some(checks),
+            ..
         } => {
             more = checks.iter().map(LiveCheck::to_string).collect();
             let when = if *expanded { "after" } else { "before" };
@@ -94,6 +100,8 @@ fn event(event: &Event) -> (String, Vec<String>) {
             more.extend(functions.map(|function| format!("{} version {}", function.name, function.version)));
             let apis = release.apis.iter();
             more.extend(apis.map(|api| format!("API {} deployment {}", api.rest_api_id, api.deployment_id)));
+            let contracts = release.contracts.iter().flatten();
+            more.extend(contracts.map(|version| format!("with the contract {version}")));
             format!("slot {} holds release {}", release.slot, release.number)
         }
         Event::Smoked { digest, results } => {

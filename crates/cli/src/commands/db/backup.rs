@@ -23,7 +23,7 @@ pub fn run(options: &DbBackup, settings: &Settings, console: &Console) -> Outcom
     let hooks = Hooks::of(&open.session, console.clone())
         .masking(&open.server)
         .about_backup(&id);
-    let (made, ends_with) = hooks.around(&open.session.runtime, HookTime::AROUND_BACKUP, || match kind {
+    let (made, hooks) = hooks.around(&open.session.runtime, HookTime::AROUND_BACKUP, || match kind {
         Kind::Dump => dump::back_up(&open, &id),
         Kind::Snapshot => snapshot::back_up(&open, &id, console),
     })?;
@@ -31,6 +31,9 @@ pub fn run(options: &DbBackup, settings: &Settings, console: &Console) -> Outcom
     let environment = &open.environment().name;
     let Made { entry, was_there } = made;
     let id = &entry.id;
+    if kind == Kind::Dump {
+        dump::note_hooks(&open, id, &hooks, console);
+    }
     match (was_there, entry.made_at) {
         (false, _) => console.print(&format!("backup {id} ({kind}) is made")),
         (true, None) => console.print(&format!("backup {id} ({kind}) was there ALREADY, nothing new was made")),
@@ -51,9 +54,9 @@ pub fn run(options: &DbBackup, settings: &Settings, console: &Console) -> Outcom
     };
     console.print_json(&json!({
         "environment": environment, "backup": entry, "was_there": was_there,
-        "deleted": retained.deleted, "not_deleted": retained.not_deleted,
+        "deleted": retained.deleted, "not_deleted": retained.not_deleted, "hooks": hooks,
     }));
-    Ok(ends_with.max(retained.status()))
+    Ok(hooks.status().max(retained.status()))
 }
 
 fn kind(options: &DbBackup, settings: &Settings) -> Outcome<Kind> {

@@ -1,14 +1,17 @@
 //! The backups that `pg_dump` makes: a folder each, below `backups` of the environment's folder.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use migrate::backup::{self, RestoreOptions, Restored, Verification, VerifyOptions};
 use migrate::{Backup, BackupOptions};
+use orchestrator::ports::HookRun;
 
 use super::OpenDatabase;
 use super::entry::{Entry, Kind, Made};
 use crate::console::Console;
 use crate::failure::{Code, Outcome};
+use crate::hooks::HookRuns;
 use crate::refusal;
 use crate::retention::{self, Retained};
 use crate::rollout::now;
@@ -31,6 +34,30 @@ pub fn back_up(open: &OpenDatabase<'_>, id: &str) -> Outcome<Made> {
 pub fn retain(open: &OpenDatabase<'_>, just_made: &str, console: &Console) -> Retained {
     let limits = (open.retention(), now());
     retention::of_dumps(&folder(open), just_made, limits, console)
+}
+
+/// Writes the hooks' runs beside the manifest, as `hooks.json`, after those of an earlier try that made the same backup.
+pub fn note_hooks(open: &OpenDatabase<'_>, id: &str, hooks: &HookRuns, console: &Console) {
+    if hooks.0.is_empty() {
+        return;
+    }
+    let file = folder(open).join(id).join("hooks.json");
+    if let Err(error) = append(&file, hooks) {
+        console.say(&format!("warning: {} cannot be written: {error}", file.display()));
+    }
+}
+
+/// The file is whole at any time.
+fn append(file: &Path, hooks: &HookRuns) -> io::Result<()> {
+    let mut runs: Vec<HookRun> = match std::fs::read(file) {
+        Ok(text) => serde_json::from_slice(&text)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    runs.extend(hooks.0.iter().cloned());
+    let new = file.with_extension("json.new");
+    std::fs::write(&new, serde_json::to_vec_pretty(&runs)?)?;
+    std::fs::rename(&new, file)
 }
 
 pub fn list(open: &OpenDatabase<'_>) -> Outcome<Vec<Entry>> {

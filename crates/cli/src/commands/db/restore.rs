@@ -42,8 +42,9 @@ pub fn run(options: &DbRestore, settings: &Settings, console: &Console) -> Outco
         Source::Time(time) => {
             let point = RestorePoint::Time(time);
             let hooks = hooks.about_backup(&point.to_string());
-            let (restored, ends_with) = hooks.around(runtime, around, || snapshot::restore(&open, point, console))?;
-            return Ok(restored.max(ends_with));
+            let (replaced, hooks) = hooks.around(runtime, around, || snapshot::restore(&open, point, console))?;
+            snapshot::tell_replaced(&open, &replaced, &hooks, console);
+            return Ok(hooks.status());
         }
         Source::Backup(entry) => entry,
     };
@@ -51,7 +52,7 @@ pub fn run(options: &DbRestore, settings: &Settings, console: &Console) -> Outco
     let hooks = hooks.about_backup(&entry.id);
     match entry.kind {
         Kind::Dump => {
-            let ((restored, lost), ends_with) = hooks.around(runtime, around, || {
+            let ((restored, lost), hooks) = hooks.around(runtime, around, || {
                 let restored = dump::restore(&open, &entry.id)?;
                 let lost = entry.made_at.map(|made_at| Lost::between(made_at, now()));
                 Ok((restored, lost))
@@ -70,14 +71,15 @@ pub fn run(options: &DbRestore, settings: &Settings, console: &Console) -> Outco
             ));
             console.print_json(&json!({
                 "environment": environment.name, "backup": entry.id, "kept_as": restored.kept_as,
-                "tables": restored.tables, "rows": restored.rows, "lost": lost,
+                "tables": restored.tables, "rows": restored.rows, "lost": lost, "hooks": hooks,
             }));
-            Ok(ends_with)
+            Ok(hooks.status())
         }
         Kind::Snapshot => {
             let point = RestorePoint::Snapshot(entry.id);
-            let (restored, ends_with) = hooks.around(runtime, around, || snapshot::restore(&open, point, console))?;
-            Ok(restored.max(ends_with))
+            let (replaced, hooks) = hooks.around(runtime, around, || snapshot::restore(&open, point, console))?;
+            snapshot::tell_replaced(&open, &replaced, &hooks, console);
+            Ok(hooks.status())
         }
     }
 }

@@ -15,6 +15,7 @@ use super::entry::{Entry, Kind, Made};
 use super::restore::Lost;
 use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
+use crate::hooks::HookRuns;
 use crate::refusal;
 use crate::retention::{self, Retained};
 use crate::rollout::now;
@@ -134,24 +135,27 @@ fn unrestorable(failure: aws::Failure) -> Failure {
 }
 
 /// Restores into a new instance, and lets that take the endpoint.
-pub fn restore(open: &OpenDatabase<'_>, point: RestorePoint, console: &Console) -> Outcome<u8> {
+pub fn restore(open: &OpenDatabase<'_>, point: RestorePoint, console: &Console) -> Outcome<Replaced> {
     let session = &open.session;
-    let environment = &open.environment().name;
     let request = RestoreRequest {
         instance: instance(open)?.to_owned(),
         point,
-        environment: environment.clone(),
+        environment: open.environment().name.clone(),
         login: Some(open.login.clone()),
         now: now(),
     };
     let proof = Examination::of(open);
     let progress = |event| tell(console, event);
     let call = session.aws.restore_database(&request, &proof, &progress);
-    let replaced = session.runtime.block_on(call).map_err(|failure| {
+    session.runtime.block_on(call).map_err(|failure| {
         Failure::new(Code::RestoreFailed, "the restore did not come to its end")
             .because(failure)
             .hint("the same command goes on where it stopped; until the first rename the old instance serves")
-    })?;
+    })
+}
+
+/// What a restore came to, and the hooks around it.
+pub fn tell_replaced(open: &OpenDatabase<'_>, replaced: &Replaced, hooks: &HookRuns, console: &Console) {
     let Replaced {
         address,
         kept,
@@ -164,10 +168,10 @@ pub fn restore(open: &OpenDatabase<'_>, point: RestorePoint, console: &Console) 
         "{} serves what {source} holds, at {}:{} as before",
         address.instance, address.host, address.port
     ));
-    if let Some(seen) = &proof {
+    if let Some(seen) = proof {
         console.say(&format!("  {seen}"));
     }
-    let lost = lost.map(|LossWindow { since, until }| Lost::between(since, until));
+    let lost = lost.as_ref().map(|window| Lost::between(window.since, window.until));
     if let Some(lost) = &lost {
         console.say(&format!("{lost}; the old instance, {kept}, has it"));
     }
@@ -175,10 +179,9 @@ pub fn restore(open: &OpenDatabase<'_>, point: RestorePoint, console: &Console) 
         "the old instance is kept as {kept} and costs; delete it when nothing of it is needed"
     ));
     console.print_json(&json!({
-        "environment": environment, "backup": source, "kept_as": kept, "instance": address.instance,
-        "host": address.host, "port": address.port, "seen": proof, "lost": lost,
+        "environment": open.environment().name, "backup": source, "kept_as": kept, "instance": address.instance,
+        "host": address.host, "port": address.port, "seen": proof, "lost": lost, "hooks": hooks,
     }));
-    Ok(0)
 }
 
 fn database<'o>(open: &'o OpenDatabase<'_>) -> Outcome<&'o RdsDatabase> {

@@ -10,7 +10,7 @@ use super::{OpenDatabase, rehearsal};
 use crate::arguments::MigrateUp;
 use crate::console::Console;
 use crate::failure::{Code, Failure, Outcome};
-use crate::hooks::Hooks;
+use crate::hooks::{HookRuns, Hooks};
 use crate::refusal;
 use crate::rollout;
 use crate::settings::{HookTime, Settings};
@@ -59,8 +59,8 @@ pub fn run(options: &MigrateUp, settings: &Settings, console: &Console) -> Outco
             .map_err(refusal::migrating)
     };
     let plan = status.plan(&wished).map_err(refusal::migrating)?;
-    let (report, ends_with) = if plan.run().is_empty() {
-        (run()?, 0)
+    let (report, hooks) = if plan.run().is_empty() {
+        (run()?, HookRuns::default())
     } else {
         Hooks::of(&open.session, console.clone()).masking(&open.server).around(
             runtime,
@@ -82,9 +82,9 @@ pub fn run(options: &MigrateUp, settings: &Settings, console: &Console) -> Outco
         .collect();
     console.print_json(&json!({
         "environment": open.environment().name, "applied": applied, "held": held(&held_ones),
-        "schema_version": report.schema_version,
+        "schema_version": report.schema_version, "hooks": hooks,
     }));
-    Ok(ends_with)
+    Ok(hooks.status())
 }
 
 /// What was asked for by name has to be possible; what was not is held where it is not, and why backfills are is said.
@@ -136,6 +136,7 @@ fn wished(
             &open.session,
             &open.server,
             open.rds.as_ref(),
+            pending,
         ))?;
         console.say(&format!(
             "  what is taken away can be had back from backup {}",

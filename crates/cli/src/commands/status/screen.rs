@@ -352,6 +352,7 @@ mod tests {
             slot,
             template_digest: String::new(),
             schema_version: Some("0042".to_owned()),
+            contracts: None,
             created_at: ago(600),
             previous: Some(ReleaseNumber(number - 1)),
             state,
