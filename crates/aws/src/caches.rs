@@ -15,6 +15,12 @@ pub enum CacheResource {
 }
 
 impl CacheResource {
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Cluster { id } | Self::ReplicationGroup { id } => id,
+        }
+    }
+
     /// `None` for everything else that a stack holds, and for a cache that is not there.
     pub fn of(resource: &StackResource) -> Option<Self> {
         let id = resource.physical_id.clone()?;
@@ -63,6 +69,19 @@ impl Aws {
             CacheResource::Cluster { id } => Ok(vec![self.cluster_endpoint(id).await?]),
             CacheResource::ReplicationGroup { id } => self.group_endpoints(id).await,
         }
+    }
+
+    /// Whether it can be saved: a Memcached cannot.
+    pub(crate) async fn has_snapshots(&self, cache: &CacheResource) -> Result<bool, Failure> {
+        const OPERATION: &str = "DescribeCacheClusters";
+        let CacheResource::Cluster { id } = cache else {
+            return Ok(true);
+        };
+        let call = self.elasticache().describe_cache_clusters().cache_cluster_id(id);
+        let answer = call.send().await.map_err(failed(OPERATION, id))?;
+        let cluster = answer.cache_clusters.unwrap_or_default().into_iter().next();
+        let cluster = cluster.ok_or_else(|| Failure::not_found(OPERATION, id, "there is no such cache"))?;
+        Ok(cluster.engine() != Some("memcached"))
     }
 
     async fn cluster_endpoint(&self, id: &str) -> Result<CacheEndpoint, Failure> {

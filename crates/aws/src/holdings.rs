@@ -8,6 +8,7 @@ use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 use orchestrator::ports::PortErrorKind;
 
+use crate::caches::CacheResource;
 use crate::connection::Aws;
 use crate::failure::{Failure, failed};
 use crate::snapshots::{ENVIRONMENT, PAGE_LIMIT, moment, snapshot_id, was_there};
@@ -19,7 +20,8 @@ pub struct Holdings {
     pub databases: Vec<String>,
     /// Aurora clusters, and Multi-AZ ones.
     pub clusters: Vec<String>,
-    pub replication_groups: Vec<String>,
+    /// Without Memcached, which has no snapshots.
+    pub caches: Vec<CacheResource>,
     pub tables: Vec<String>,
 }
 
@@ -33,11 +35,16 @@ impl Aws {
                 resources => resources?,
             };
             for resource in resources {
+                if let Some(cache) = CacheResource::of(&resource) {
+                    if self.has_snapshots(&cache).await? {
+                        holdings.caches.push(cache);
+                    }
+                    continue;
+                }
                 let Some(id) = resource.physical_id else { continue };
                 match resource.resource_type.as_str() {
                     "AWS::RDS::DBInstance" => holdings.databases.push(id),
                     "AWS::RDS::DBCluster" => holdings.clusters.push(id),
-                    "AWS::ElastiCache::ReplicationGroup" => holdings.replication_groups.push(id),
                     "AWS::DynamoDB::Table" | "AWS::DynamoDB::GlobalTable" => holdings.tables.push(id),
                     _ => {}
                 }
@@ -57,16 +64,21 @@ impl Aws {
         Ok(holdings)
     }
 
-    /// Takes a snapshot of the group and waits until it is complete. One of that label that is there already is waited
+    /// Takes a snapshot of the cache and waits until it is complete. One of that label that is there already is waited
     /// for likewise.
     pub async fn snapshot_cache(
         &self,
-        group: &str,
+        cache: &CacheResource,
         environment: &str,
         label: &str,
         progress: &Progress<'_>,
     ) -> Result<TakenBackup, Failure> {
-        let id = snapshot_id(group, label);
+        let (group, cluster) = match cache {
+            CacheResource::ReplicationGroup { id } => (Some(id), None),
+            CacheResource::Cluster { id } => (None, Some(id)),
+        };
+        let of = cache.id();
+        let id = snapshot_id(of, label);
         let tag = aws_sdk_elasticache::types::Tag::builder()
             .key(ENVIRONMENT)
             .value(environment)
@@ -74,12 +86,13 @@ impl Aws {
         let created = self
             .elasticache()
             .create_snapshot()
-            .replication_group_id(group)
+            .set_replication_group_id(group.cloned())
+            .set_cache_cluster_id(cluster.cloned())
             .snapshot_name(&id)
             .tags(tag)
             .send()
             .await
-            .map_err(failed("CreateSnapshot", group));
+            .map_err(failed("CreateSnapshot", of));
         let was_there = was_there(created.map(drop), "SnapshotAlreadyExistsFault")?;
         self.until_complete(["CreateSnapshot", "DescribeSnapshots"], &id, progress, || async {
             let found = self
@@ -96,7 +109,7 @@ impl Aws {
             Ok(match found.snapshot_status.as_deref() {
                 Some("available") => Look::Complete(TakenBackup {
                     id: id.clone(),
-                    of: group.to_owned(),
+                    of: of.to_owned(),
                     made: nodes
                         .iter()
                         .filter_map(|node| moment(node.snapshot_create_time.as_ref()?))

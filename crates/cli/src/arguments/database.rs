@@ -125,7 +125,7 @@ pub struct Backup {
     /// A snapshot of each RDS instance and Aurora cluster
     #[arg(long)]
     pub rds: bool,
-    /// Those, ElastiCache replication groups and DynamoDB tables
+    /// Those, ElastiCache caches except Memcached, and DynamoDB tables
     #[arg(long)]
     pub all: bool,
     /// What the backups are called by; without it the time

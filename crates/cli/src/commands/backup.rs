@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use aws::{Holdings, RdsDatabase, TakenBackup, backup_label};
+use aws::{CacheResource, Holdings, RdsDatabase, TakenBackup, backup_label};
 use futures::StreamExt;
 use futures::stream;
 use jiff::Timestamp;
@@ -36,6 +36,7 @@ enum Kind {
     RdsSnapshot,
     RdsClusterSnapshot,
     ElasticacheSnapshot,
+    ElasticacheClusterSnapshot,
     DynamodbBackup,
 }
 
@@ -49,7 +50,7 @@ impl fmt::Display for Source {
         let kind = match self.kind {
             Kind::RdsSnapshot => "instance",
             Kind::RdsClusterSnapshot => "cluster",
-            Kind::ElasticacheSnapshot => "cache",
+            Kind::ElasticacheSnapshot | Kind::ElasticacheClusterSnapshot => "cache",
             Kind::DynamodbBackup => "table",
         };
         write!(formatter, "{kind} {}", self.of)
@@ -176,7 +177,13 @@ fn sources(holdings: &Holdings, all: bool) -> Vec<Source> {
     let mut sources = of(Kind::RdsSnapshot, &holdings.databases);
     sources.extend(of(Kind::RdsClusterSnapshot, &holdings.clusters));
     if all {
-        sources.extend(of(Kind::ElasticacheSnapshot, &holdings.replication_groups));
+        sources.extend(holdings.caches.iter().map(|cache| Source {
+            kind: match cache {
+                CacheResource::ReplicationGroup { .. } => Kind::ElasticacheSnapshot,
+                CacheResource::Cluster { .. } => Kind::ElasticacheClusterSnapshot,
+            },
+            of: cache.id().to_owned(),
+        }));
         sources.extend(of(Kind::DynamodbBackup, &holdings.tables));
     }
     sources
@@ -254,13 +261,26 @@ async fn take(
 ) -> Result<TakenBackup, aws::Failure> {
     let environment = &session.environment.name;
     let aws = &session.aws;
-    let of_rds = match kind {
-        Kind::RdsSnapshot => RdsDatabase::Instance(of.clone()),
-        Kind::RdsClusterSnapshot => RdsDatabase::Cluster(of.clone()),
-        Kind::ElasticacheSnapshot => return aws.snapshot_cache(of, environment, label, progress).await,
-        Kind::DynamodbBackup => return aws.back_up_table(of, label, progress).await,
-    };
-    aws.snapshot(&of_rds, environment, label, progress).await
+    let id = of.clone();
+    match kind {
+        Kind::RdsSnapshot => {
+            let instance = RdsDatabase::Instance(id);
+            aws.snapshot(&instance, environment, label, progress).await
+        }
+        Kind::RdsClusterSnapshot => {
+            let cluster = RdsDatabase::Cluster(id);
+            aws.snapshot(&cluster, environment, label, progress).await
+        }
+        Kind::ElasticacheSnapshot => {
+            let group = CacheResource::ReplicationGroup { id };
+            aws.snapshot_cache(&group, environment, label, progress).await
+        }
+        Kind::ElasticacheClusterSnapshot => {
+            let cluster = CacheResource::Cluster { id };
+            aws.snapshot_cache(&cluster, environment, label, progress).await
+        }
+        Kind::DynamodbBackup => aws.back_up_table(of, label, progress).await,
+    }
 }
 
 /// What goes on at once, on one line.
@@ -331,7 +351,7 @@ async fn retain(session: &Session<'_>, taken: &[Taken], console: &Console) -> Re
     let databases = taken.iter().filter_map(|taken| match taken.kind {
         Kind::RdsSnapshot => Some(RdsDatabase::Instance(taken.of.clone())),
         Kind::RdsClusterSnapshot => Some(RdsDatabase::Cluster(taken.of.clone())),
-        Kind::ElasticacheSnapshot | Kind::DynamodbBackup => None,
+        Kind::ElasticacheSnapshot | Kind::ElasticacheClusterSnapshot | Kind::DynamodbBackup => None,
     });
     let databases: Vec<RdsDatabase> = databases.collect();
     let made: Vec<String> = taken.iter().map(|taken| taken.id.clone()).collect();
