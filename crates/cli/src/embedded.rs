@@ -18,6 +18,8 @@ use crate::settings::{Environment, LOCAL, Settings};
 const START: Duration = Duration::from_secs(60);
 /// How long it may take to stop; it ends functions, database and cache in order.
 const STOP: Duration = Duration::from_secs(30);
+/// How long a cloud that is busy may take to say that it is well; one that is gone refuses at once.
+const ANSWER: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(25);
 
 pub struct Embedded {
@@ -63,8 +65,16 @@ impl Embedded {
     /// settings leave the port open, it comes back on the port that it had, if that is still free: addresses that were
     /// told go on to hold.
     pub fn ensure(&self, port: Option<u16>, starting: impl FnOnce()) -> Outcome<Endpoint> {
-        if let Some(endpoint) = self.running() {
-            return Ok(endpoint);
+        let begun = Instant::now();
+        loop {
+            if let Some(endpoint) = self.running() {
+                return Ok(endpoint);
+            }
+            // One that comes up or ends is waited for: there is only one of a folder.
+            if !localcloud::cloud::is_held(&self.folder) || begun.elapsed() > START {
+                break;
+            }
+            std::thread::sleep(LOOK);
         }
         starting();
         let last = self.last_port().filter(|_| port.is_none() && self.options.port == 0);
@@ -198,8 +208,8 @@ impl Embedded {
 /// What it says about itself, when it is the process that the endpoint file names.
 pub fn health(endpoint: &Endpoint) -> Option<serde_json::Value> {
     let address = endpoint.endpoint.strip_prefix("http://")?;
-    let mut stream = TcpStream::connect_timeout(&address.parse().ok()?, Duration::from_secs(1)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    let mut stream = TcpStream::connect_timeout(&address.parse().ok()?, ANSWER).ok()?;
+    stream.set_read_timeout(Some(ANSWER)).ok()?;
     write!(
         stream,
         "GET /_aws/local/health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"

@@ -7,6 +7,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -86,6 +87,16 @@ pub fn endpoint(folder: &Path) -> Option<Endpoint> {
     serde_json::from_slice(&std::fs::read(folder.join("endpoint.json")).ok()?).ok()
 }
 
+/// How long a start waits for the folder.
+const LOOKS: usize = 50;
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Whether a cloud holds the folder: one that serves, comes up, or is about to end.
+pub fn is_held(folder: &Path) -> bool {
+    // Where there is no file, nobody holds it.
+    File::open(folder.join("lock")).is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 pub struct LocalCloud;
 
 /// A cloud that serves until [`Running::stop`], or until it is dropped with its runtime.
@@ -113,7 +124,7 @@ impl LocalCloud {
         };
         std::fs::create_dir_all(&folder).map_err(in_folder)?;
         let lock = File::create(folder.join("lock")).map_err(in_folder)?;
-        match lock.try_lock() {
+        match try_lock(&lock).await {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(StartError::Locked {
@@ -123,12 +134,15 @@ impl LocalCloud {
             }
             Err(TryLockError::Error(source)) => return Err(StartError::Folder { folder, source }),
         }
-        let listener = TcpListener::bind(("127.0.0.1", port))
-            .await
-            .map_err(|source| match source.kind() {
-                io::ErrorKind::AddrInUse => StartError::PortTaken { port },
-                _ => StartError::Listen { port, source },
-            })?;
+        let listener = match port {
+            // It has to be free when the cloud comes back, too.
+            0 => crate::process::free_listener().and_then(into_tokio),
+            port => TcpListener::bind(("127.0.0.1", port)).await,
+        };
+        let listener = listener.map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => StartError::PortTaken { port },
+            _ => StartError::Listen { port, source },
+        })?;
         let address = listener
             .local_addr()
             .map_err(|source| StartError::Listen { port, source })?;
@@ -181,6 +195,22 @@ impl Running {
             tracing::debug!(%error, "endpoint.json");
         }
     }
+}
+
+fn into_tokio(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+/// Whoever only looks whether somebody holds the folder ([`is_held`]) lets go at once.
+async fn try_lock(lock: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOOKS {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(LOOK).await,
+            locked => return locked,
+        }
+    }
+    lock.try_lock()
 }
 
 fn write_endpoint(folder: &Path, endpoint: &Endpoint) -> io::Result<()> {

@@ -127,10 +127,30 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
+/// Ports that a system gives to nobody who asks for any, nor to the near end of a connection: Linux begins at 32768, IANA at
+/// 49152. One of them is still free when its server comes up later, or comes back.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// So many are tried.
+const PORT_TRIES: usize = 100;
+
+/// Listens on one of them, by chance, so that two that look for one do not meet.
+///
+/// # Errors
+/// Nothing can be bound at all.
+pub fn free_listener() -> io::Result<TcpListener> {
+    let tried = std::iter::repeat_with(|| fastrand::u16(PORTS)).take(PORT_TRIES);
+    let mut listeners = tried.map(|port| TcpListener::bind(("127.0.0.1", port)));
+    let free = listeners.find_map(Result::ok);
+    free.map_or_else(|| TcpListener::bind(("127.0.0.1", 0)), Ok)
+}
+
 /// A port of loopback on which nothing listens. Somebody else may take it before it is used; then starting fails and
 /// says so.
+///
+/// # Errors
+/// Nothing can be bound at all.
 pub fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    Ok(free_listener()?.local_addr()?.port())
 }
 
 /// Whether something listens on a port of loopback.

@@ -9,8 +9,10 @@ use tokio::net::TcpStream;
 
 use crate::process::{self, Runner, find_program, run};
 
-/// Looks at a starting or stopping server each 20 ms, for at most five seconds.
-const CHECKS: usize = 250;
+/// How long a server that is busy may take to answer.
+const ANSWER: Duration = Duration::from_secs(30);
+/// Looks at a starting or stopping server each 20 ms, for at most a minute.
+const CHECKS: usize = 3000;
 const PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Clone)]
@@ -151,7 +153,7 @@ async fn exchange(stream: &mut TcpStream, words: &[&str]) -> io::Result<String> 
     }
     stream.write_all(command.as_bytes()).await?;
     let mut answer = vec![0_u8; 4096];
-    let length = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut answer)).await??;
+    let length = tokio::time::timeout(ANSWER, stream.read(&mut answer)).await??;
     let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
     match answer.strip_prefix('-') {
         Some(error) => Err(io::Error::other(error.trim().to_owned())),

@@ -13,8 +13,8 @@ use crate::process::{Runner, find_program, run, working_below};
 
 pub const ADMIN: &str = "rdsadmin";
 
-/// How long a server may take to come up; ten times what a cold disk needs.
-const START_SECONDS: &str = "30";
+/// How long a server may take to come up; many times what a cold disk needs.
+const START_SECONDS: &str = "120";
 
 /// Keeps each finished piece of the log, for restores to a time, once the first snapshot has made the folder. The
 /// server runs it in its data folder.
@@ -25,10 +25,10 @@ const ARCHIVE: &str =
 const RECOVERY_CHECKS: usize = 1200;
 
 /// How often to look, each 50 ms, for a piece of the log that the server was told to finish.
-const ARCHIVE_CHECKS: usize = 200;
+const ARCHIVE_CHECKS: usize = 1200;
 
 /// How often to look, each 50 ms, for processes that a killed server left; they end as soon as they notice.
-const ORPHAN_CHECKS: usize = 100;
+const ORPHAN_CHECKS: usize = 600;
 
 /// Where PostgreSQL's programs are.
 #[derive(Clone, Debug, PartialEq, Eq)]
