@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::TcpListener;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,7 +10,7 @@ use lambda_http::http::Request;
 use lambda_http::{Body, RequestExt};
 use platform::{Secret, SecretError, SecretSource, Variables};
 use serde_json::{Value, json};
-use test_postgres::{PASSWORD, TestPostgres};
+use test_postgres::{PASSWORD, TestPostgres, free_port};
 
 struct Fixed(String);
 
@@ -45,14 +44,6 @@ async fn check(port: u16, password: &str, redis: &[(&str, &str)]) -> (u16, Value
     (response.status().as_u16(), serde_json::from_str(text).unwrap())
 }
 
-fn unused_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
 #[tokio::test]
 async fn a_slot_with_its_database_is_well() {
     let postgres = TestPostgres::start().await;
@@ -60,7 +51,7 @@ async fn a_slot_with_its_database_is_well() {
         "checks": { "database": { "status": "ok" }, "cache": { "status": "not_configured" } } });
     assert_eq!(check(postgres.port(), PASSWORD, &[]).await, (200, expected));
 
-    let port = unused_port().to_string();
+    let port = free_port().to_string();
     let (status, body) = check(
         postgres.port(),
         PASSWORD,
@@ -79,7 +70,7 @@ async fn a_slot_with_its_database_is_well() {
 
 #[tokio::test]
 async fn a_slot_without_its_database_fails() {
-    let (status, body) = check(unused_port(), PASSWORD, &[]).await;
+    let (status, body) = check(free_port(), PASSWORD, &[]).await;
     let expected = json!({ "status": "failing", "function": "health:7",
         "checks": { "database": { "status": "failed" }, "cache": { "status": "not_configured" } } });
     assert_eq!((status, body), (503, expected));

@@ -24,7 +24,7 @@ use tokio::sync::{Mutex, mpsc};
 const MIGRATION: &str = include_str!("../../../migrations/20251014000010_protocol_performance_metrics.expand.up.sql");
 
 /// A function that ended, or that hangs, answers nothing.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Lambda and Secrets Manager, as far as one function sees them.
 struct Cloud {

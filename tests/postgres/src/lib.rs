@@ -21,7 +21,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions};
 use tempfile::TempDir;
 
 /// The password of the superuser `postgres`. The server listens on loopback only and lives for one test.
@@ -29,7 +29,11 @@ pub const PASSWORD: &str = "correct horse battery staple";
 
 /// A port that was free may be taken before the server binds it; then the next try takes another.
 const STARTS: u32 = 5;
-const START_POLLS: u32 = 400;
+/// Ports that a system gives to nobody who asks for any, nor to the near end of a connection: Linux begins at 32768, IANA at
+/// 49152.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// Two minutes, for a machine that is busy.
+const START_POLLS: u32 = 4800;
 const START_POLL: Duration = Duration::from_millis(25);
 
 /// A running server.
@@ -85,7 +89,7 @@ impl TestPostgres {
         for start in 1..=STARTS {
             let port = free_port();
             let mut server = launch(&binaries, folder.path(), port, settings);
-            if answers(&mut server, port).await {
+            if is_up(&mut server, folder.path()).await {
                 return Self {
                     server,
                     folder,
@@ -180,9 +184,14 @@ fn log(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("log")).unwrap_or_default()
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
+/// A port on which nothing listens, by chance, so that two tests that look for one do not meet.
+///
+/// # Panics
+/// When a hundred tries find none.
+pub fn free_port() -> u16 {
+    let tried = std::iter::repeat_with(|| fastrand::u16(PORTS)).take(100);
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    tried.into_iter().find(is_free).expect("one of so many ports is free")
 }
 
 /// The program, run as the user who owns `folder`.
@@ -280,6 +289,8 @@ fn launch(binaries: &Binaries, folder: &Path, port: u16, settings: &[&str]) -> C
         "fsync=off",
         "full_page_writes=off",
         "shared_buffers=32MB",
+        // Nobody but the test works in it, however long it takes.
+        "autovacuum=off",
     ];
     for setting in ours.iter().chain(settings) {
         server.args(["-c", setting]);
@@ -292,14 +303,17 @@ fn launch(binaries: &Binaries, folder: &Path, port: u16, settings: &[&str]) -> C
         .unwrap_or_else(|error| panic!("cannot run {:?}: {error}", server.get_program()))
 }
 
-/// Waits until the server takes connections; false when it ends instead.
-async fn answers(server: &mut Child, port: u16) -> bool {
+/// Waits until the server says in its folder that it takes connections; false when it ends instead. An answer on the port
+/// would not tell: it could be another server's, which was faster there.
+async fn is_up(server: &mut Child, folder: &Path) -> bool {
     for _ in 0..START_POLLS {
         if server.try_wait().is_ok_and(|status| status.is_some()) {
             return false;
         }
-        if let Ok(connection) = options(port).connect().await {
-            let _ = connection.close().await;
+        // The first line is the process, the last one its state.
+        let told = std::fs::read_to_string(data(folder).join("postmaster.pid")).unwrap_or_default();
+        let is_its = told.lines().next() == Some(&*server.id().to_string());
+        if is_its && told.lines().last().is_some_and(|state| state.trim() == "ready") {
             return true;
         }
         tokio::time::sleep(START_POLL).await;

@@ -1,5 +1,6 @@
 //! Migrations under load, judged by what the server itself recorded: nothing here looks at a clock.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -63,14 +64,18 @@ impl Traffic {
     }
 }
 
-/// How many relation locks the traffic waited for, and how many it then got.
-fn waits(log: &str) -> (usize, usize) {
-    let count = |words: &str| {
-        log.lines()
-            .filter(|line| line.contains(words) && line.contains("on relation"))
-            .count()
-    };
-    (count("still waiting for"), count("acquired"))
+/// What the log says of waits for relation locks, in order: which process, and whether it has got its lock.
+fn waits(log: &str) -> impl Iterator<Item = (&str, bool)> {
+    let told = log.lines().filter(|line| line.contains("on relation"));
+    told.filter_map(|line| {
+        let (process, what) = line.split_once("process ")?.1.split_once(' ')?;
+        let got = what.starts_with("acquired");
+        (got || what.starts_with("still waiting for")).then_some((process, got))
+    })
+}
+
+fn got_through(log: &str) -> usize {
+    waits(log).filter(|(_, got)| *got).count()
 }
 
 #[tokio::test]
@@ -105,11 +110,11 @@ async fn while_a_migration_waits_for_an_idle_transaction_the_traffic_goes_on() {
     // Five times some of the traffic queued behind the migration; each time it got through, and everybody went on, though
     // the idle transaction never ended. Without a budget whoever queued would be there still.
     for _ in 0..5 {
-        let (before, (_, through)) = (traffic.done(), waits(&world.postgres.log()));
+        let (before, through) = (traffic.done(), got_through(&world.postgres.log()));
         world
             .until_told(|| {
                 let everybody = traffic.done().iter().zip(&before).all(|(now, before)| now > before);
-                everybody && waits(&world.postgres.log()).1 > through
+                everybody && got_through(&world.postgres.log()) > through
             })
             .await;
     }
@@ -126,8 +131,10 @@ async fn while_a_migration_waits_for_an_idle_transaction_the_traffic_goes_on() {
         ended, steps_back,
         "every try that got no lock was ended by its budget, and nothing else was"
     );
-    let (waited, got_through) = waits(&log);
-    assert_eq!(waited, got_through, "nobody waits any more");
+    // One wait may be told twice, and one that is over at once only by its end: what counts is each one's last word.
+    let last: BTreeMap<&str, bool> = waits(&log).collect();
+    assert!(!last.is_empty(), "some of the traffic had to wait");
+    assert!(last.values().all(|got| *got), "nobody waits any more: {last:?}");
     assert!(!log.contains("deadlock detected"));
 }
 

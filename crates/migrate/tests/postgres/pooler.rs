@@ -151,9 +151,7 @@ fn program() -> Option<std::path::PathBuf> {
 impl PgBouncer {
     /// In transaction mode, on a loopback port of its own.
     async fn start(program: &std::path::Path, world: &World) -> (Self, u16) {
-        let free = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        let port = test_postgres::free_port();
         let settings = format!(
             "[databases]\npostgres = host=127.0.0.1 port={} user=postgres password='{PASSWORD}'\n\
              [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
@@ -169,7 +167,7 @@ impl PgBouncer {
         }
         let mut command = world.postgres.as_server_s_user(program);
         let mut child = command.arg(&file).stderr(Stdio::null()).spawn().unwrap();
-        for _ in 0..1000 {
+        for _ in 0..60_000 {
             if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
                 return (Self(child), port);
             }

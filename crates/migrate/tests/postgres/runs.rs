@@ -206,11 +206,10 @@ async fn a_run_can_be_spawned() {
 #[tokio::test]
 async fn a_database_out_of_reach_is_said_to_be() {
     let world = World::new(&TWO).await;
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    // Bound, so that nobody else listens there, and not listening.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let port = taken.local_addr().unwrap().port();
     let nobody = migrate::Database::new("127.0.0.1", port, "postgres", "app", migrate::Password::new("hunter2"));
     let error = world
         .migrator()

@@ -13,6 +13,9 @@ use tempfile::TempDir;
 use test_postgres::{PASSWORD, TestPostgres};
 use tokio::sync::Notify;
 
+/// Looks, each 10 ms: only what never comes meets its end.
+const PATIENCE: usize = 60_000;
+
 pub struct World {
     pub postgres: TestPostgres,
     pub folder: TempDir,
@@ -116,7 +119,7 @@ impl World {
     /// Waits until a query gives true, which another task is about to bring about.
     pub async fn until(&self, sql: &str) {
         let mut connection = self.connect().await;
-        for _ in 0..1000 {
+        for _ in 0..PATIENCE {
             let reached: bool = sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
                 .fetch_one(&mut connection)
                 .await
@@ -131,7 +134,7 @@ impl World {
 
     /// The same for what is no query.
     pub async fn until_told(&self, reached: impl Fn() -> bool) {
-        for _ in 0..1000 {
+        for _ in 0..PATIENCE {
             if reached() {
                 return;
             }

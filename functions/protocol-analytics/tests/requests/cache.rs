@@ -90,13 +90,7 @@ async fn an_answer_comes_from_the_cache_the_second_time() {
 #[tokio::test]
 async fn a_cache_that_refuses_fails_no_request() {
     let world = World::new().await;
-    let port = TcpListener::bind(("127.0.0.1", 0))
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-        .to_string();
+    let port = test_postgres::free_port().to_string();
     let service = world.service([("REDIS_HOST", "127.0.0.1"), ("REDIS_PORT", &port)]);
     let answer = ask(&service, "uniswap-v3", &[]).await;
     assert_eq!((answer.status, answer.cache.as_str()), (200, "none"));

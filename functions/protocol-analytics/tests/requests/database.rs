@@ -1,9 +1,8 @@
-use std::net::TcpListener;
 use std::sync::atomic::Ordering;
 
 use serde_json::json;
 use sqlx::raw_sql;
-use test_postgres::PASSWORD;
+use test_postgres::{PASSWORD, free_port};
 
 use crate::world::{World, ask, credentials, request, service, vault};
 
@@ -76,12 +75,7 @@ async fn a_bad_request_reaches_no_database() {
 
 #[tokio::test]
 async fn a_database_that_is_down_is_an_opaque_503() {
-    let port = TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let answer = ask(&service(vault(credentials(port, "hunter2")), []), "aave", &[]).await;
+    let answer = ask(&service(vault(credentials(free_port(), "hunter2")), []), "aave", &[]).await;
     assert_eq!(answer.status, 503);
     let expected = json!({ "error": {
         "code": "unavailable", "message": "The service is temporarily unavailable. Try again.", "requestId": "",
