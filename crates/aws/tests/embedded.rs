@@ -88,7 +88,7 @@ async fn answers(url: &str, path: &str, body: &str) -> bool {
         body: None,
         expected_status: 200,
         body_contains: Some(body.to_owned()),
-        timeout: Duration::from_secs(20),
+        timeout: Duration::from_mins(10),
     };
     let target = SmokeTarget {
         rest_api_id: "any".into(),

@@ -16,7 +16,7 @@ use tokio::process::Command;
 pub const REGION: &str = "us-east-1";
 
 /// A script that takes longer hangs.
-const SCRIPT_LIMIT: Duration = Duration::from_secs(120);
+const SCRIPT_LIMIT: Duration = Duration::from_mins(10);
 
 pub struct Witness {
     folder: TempDir,

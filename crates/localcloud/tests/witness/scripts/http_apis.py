@@ -107,12 +107,12 @@ assert endpoint.startswith("ws://")
 of_stage = boto3.client("apigatewaymanagementapi", endpoint_url=endpoint.replace("ws://", "http://"))
 with websocket.connect(endpoint, subprotocols=["chat"]) as socket:
     socket.send("anything")
-    known = json.loads(socket.recv(timeout=20))
+    known = json.loads(socket.recv(timeout=300))
     assert known["message"] == "Forbidden", known
     id = known["connectionId"]
     connections.post_to_connection(ConnectionId=id, Data=b"one")
     of_stage.post_to_connection(ConnectionId=id, Data=b"two")
-    assert [socket.recv(timeout=20), socket.recv(timeout=20)] == ["one", "two"]
+    assert [socket.recv(timeout=300), socket.recv(timeout=300)] == ["one", "two"]
     described = connections.get_connection(ConnectionId=id)
     assert described["Identity"]["SourceIp"] == "127.0.0.1"
     assert described["ConnectedAt"] <= described["LastActiveAt"]

@@ -122,7 +122,7 @@ def weigh(weight):
 with websocket.connect(outputs["Socket"] + "/prod") as client:
     def ask():
         client.send(json.dumps({"action": "ask"}))
-        return json.loads(client.recv(timeout=20))
+        return json.loads(client.recv(timeout=300))
 
     assert ask() == {"version": "1", "route": "ask"}
     # One connection, and a version for each message.
@@ -136,7 +136,7 @@ with websocket.connect(outputs["Socket"] + "/prod") as client:
     weigh(0.0)
     assert {ask()["version"] for _ in range(10)} == {"1"}
     client.send(json.dumps({"action": "push"}))
-    assert json.loads(client.recv(timeout=20)) == {"pushed": "1"}
+    assert json.loads(client.recv(timeout=300)) == {"pushed": "1"}
 
 try:
     websocket.connect(outputs["Socket"] + "/prod?stranger=1")

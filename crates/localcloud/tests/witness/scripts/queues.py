@@ -10,6 +10,15 @@ queues = client("sqs")
 functions = client("lambda")
 stacks = client("cloudformation")
 
+
+def arrived(queue):
+    """What comes to the queue, however long it takes."""
+    while not (messages := queues.receive_message(
+            QueueUrl=queue, WaitTimeSeconds=20, MaxNumberOfMessages=10).get("Messages")):
+        pass
+    return messages
+
+
 # Queues by themselves.
 url = queues.create_queue(QueueName="jobs", Attributes={"VisibilityTimeout": "30"}, tags={"team": "web"})["QueueUrl"]
 assert queues.create_queue(QueueName="jobs")["QueueUrl"] == url
@@ -49,7 +58,7 @@ queues.change_message_visibility_batch(QueueUrl=url, Entries=[
     {"Id": "x", "ReceiptHandle": got[1]["ReceiptHandle"], "VisibilityTimeout": 40}])
 # The first one was received as often as it may be: it is dead now.
 assert "Messages" not in queues.receive_message(QueueUrl=url)
-buried = queues.receive_message(QueueUrl=dead, WaitTimeSeconds=20)["Messages"]
+buried = arrived(dead)
 assert buried[0]["MessageId"] == sent["MessageId"]
 queues.delete_message(QueueUrl=dead, ReceiptHandle=buried[0]["ReceiptHandle"])
 deleted = queues.delete_message_batch(QueueUrl=url, Entries=[{"Id": "x", "ReceiptHandle": got[1]["ReceiptHandle"]}])
@@ -117,8 +126,7 @@ def work(count, **more):
         queues.send_message(QueueUrl=outputs["Jobs"], MessageBody=json.dumps({"job": job, **more}))
     done = []
     while len(done) < count:
-        for message in queues.receive_message(
-                QueueUrl=outputs["Done"], WaitTimeSeconds=20, MaxNumberOfMessages=10)["Messages"]:
+        for message in arrived(outputs["Done"]):
             queues.delete_message(QueueUrl=outputs["Done"], ReceiptHandle=message["ReceiptHandle"])
             done.append(json.loads(message["Body"]))
     assert sorted(d["job"] for d in done) == list(range(count)), done
@@ -137,7 +145,7 @@ assert work(3) == {"2": 3}
 # What fails goes to the dead-letter queue, once its visibility timeout is over.
 queues.set_queue_attributes(QueueUrl=outputs["Jobs"], Attributes={"VisibilityTimeout": "1"})
 queues.send_message(QueueUrl=outputs["Jobs"], MessageBody=json.dumps({"job": 0, "fails": True}))
-failed = queues.receive_message(QueueUrl=outputs["Dead"], WaitTimeSeconds=20)["Messages"]
+failed = arrived(outputs["Dead"])
 assert json.loads(failed[0]["Body"])["fails"], failed
 queues.set_queue_attributes(QueueUrl=outputs["Jobs"], Attributes={"VisibilityTimeout": "60"})
 
