@@ -426,13 +426,22 @@ mod tests {
     /// Its child holds the output open and would hold it for ever: that it ends shows that the whole group was ended.
     #[tokio::test]
     async fn one_that_takes_too_long_is_ended_with_everybody_it_started() {
-        let (hooks, _folder) = hooks(&[(
+        let (hooks, folder) = hooks(&[(
             HookTime::BeforeMigrate,
-            &["sh", "-c", "echo begun; sleep 1000000 & sleep 1000000"],
-            Duration::from_millis(500),
+            &["sh", "-c", "echo begun; touch begun; sleep 1000000 & sleep 1000000"],
+            LONG,
         )]);
-        let failed = hooks.before(HookTime::BeforeMigrate).await.unwrap_err();
-        assert_eq!(failed.run.ended, "ended after 0.5 s, its time");
+        let begun = folder.path().join("begun");
+        let its_time_is_over = async {
+            while !begun.exists() {
+                tokio::task::yield_now().await;
+            }
+            // From here on time passes as soon as nobody has anything to do.
+            tokio::time::pause();
+        };
+        let (failed, ()) = tokio::join!(hooks.before(HookTime::BeforeMigrate), its_time_is_over);
+        let failed = failed.unwrap_err();
+        assert_eq!(failed.run.ended, "ended after 600 s, its time");
         assert_eq!(failed.run.output, "begun");
     }
 
