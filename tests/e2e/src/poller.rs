@@ -7,9 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+/// Far more than an answer takes on a machine that is busy; only a request that is lost meets it.
+pub(crate) const LONGEST_ANSWER: Duration = Duration::from_mins(10);
+
 #[derive(Clone, Debug)]
 pub struct Answer {
-    pub at: Instant,
+    /// When it was asked for.
+    pub began: Instant,
     /// 0 where no answer came.
     pub status: u16,
     pub body: String,
@@ -28,12 +32,9 @@ impl Poller {
         let thread = std::thread::spawn(move || {
             let mut answers = Vec::new();
             while !stopped.load(Ordering::Relaxed) {
+                let began = Instant::now();
                 let (status, body) = get(&url).unwrap_or_default();
-                answers.push(Answer {
-                    at: Instant::now(),
-                    status,
-                    body,
-                });
+                answers.push(Answer { began, status, body });
             }
             answers
         });
@@ -65,7 +66,7 @@ pub(crate) fn exchange(
     let rest = url.strip_prefix("http://").unwrap_or(url);
     let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    stream.set_read_timeout(Some(LONGEST_ANSWER))?;
     let headers: String = headers
         .iter()
         .map(|(name, value)| format!("{name}: {value}\r\n"))

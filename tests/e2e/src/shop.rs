@@ -13,6 +13,10 @@ use stack::sqs::Queue;
 use stack::units::{hours, mib, seconds};
 use stack::{App, BlueGreen, CfnOutput, Scope as _, Stack};
 
+/// The worker's limit in seconds: enough for a slow machine, and short enough for a test to wait for, because a message
+/// that it failed stays away for so long.
+const WORK: u64 = 30;
+
 fn main() -> ExitCode {
     stack::run(|app| match text(app, "only") {
         Some(_) => worker_alone(app),
@@ -25,10 +29,10 @@ fn worker_alone(app: &App) {
     let shop = Stack::new(app, "Shop").build();
     let worker = Function::new(&shop, "Worker", Runtime::provided_al2023(), Code::asset("function"))
         .handler("bootstrap")
-        .timeout(seconds(10))
+        .timeout(seconds(WORK))
         .build();
     let slots = BlueGreen::without_rest_api(&shop, "Slots").function(&worker).build();
-    let jobs = Queue::new(&shop, "Jobs").visibility_timeout(seconds(10)).build();
+    let jobs = Queue::new(&shop, "Jobs").visibility_timeout(seconds(WORK)).build();
     work(&shop, &slots.live(&worker), &jobs);
 }
 
@@ -43,7 +47,7 @@ fn work(shop: &Stack, live: &Alias, jobs: &Queue) {
 
 fn whole_shop(app: &App) {
     let shop = Stack::new(app, "Shop").build();
-    // A slow machine is no reason to fail. The worker's limit is also how long a message that it failed stays away.
+    // A slow machine is no reason to fail.
     let function = |id: &str, timeout: u64| {
         Function::new(&shop, id, Runtime::provided_al2023(), Code::asset("function"))
             .handler("bootstrap")
@@ -51,7 +55,7 @@ fn whole_shop(app: &App) {
             .timeout(seconds(timeout))
             .build()
     };
-    let (orders, worker) = (function("Orders", 60), function("Worker", 10));
+    let (orders, worker) = (function("Orders", 60), function("Worker", WORK));
     let rest = RestApi::new(&shop, "Rest")
         .description(text(app, "described").unwrap_or_else(|| "what the shop sells".to_owned()))
         .deploy(false)
@@ -83,7 +87,7 @@ fn whole_shop(app: &App) {
         .auto_deploy(true)
         .build();
 
-    let jobs = Queue::new(&shop, "Jobs").visibility_timeout(seconds(10)).build();
+    let jobs = Queue::new(&shop, "Jobs").visibility_timeout(seconds(WORK)).build();
     work(&shop, &slots.live(&worker), &jobs);
     if app.construct().context("broken").is_some() {
         let broken = Queue::new(&shop, "Broken").build();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
-use crate::poller::{get, post};
+use crate::poller::{LONGEST_ANSWER, get, post};
 use crate::shop_project::{Shared, Shop, Told};
 use crate::templates::authorization;
 
@@ -33,13 +33,14 @@ impl Shoppers {
         let outputs = Outputs::of(shop);
         let output = |name: &str| outputs.get(name);
         let endpoint = shop.endpoint();
-        let mut shoppers = Self::at_the_worker(shop);
-
         let rest = format!("{endpoint}/_aws/execute-api/{}/prod/orders", output("RestApi"));
+        // No API waits longer than 30 s for a function, which one that is started on a busy machine may need.
+        while !get(&rest).is_ok_and(|(status, _)| status == 200) {}
+        let mut socket = connect(&endpoint, &output("SocketApi"));
+        let mut shoppers = Self::at_the_worker(shop);
         shoppers.send("rest", shop, move |_| Some(answered(get(&rest))));
         let http = format!("{}/orders", output("HttpUrl"));
         shoppers.send("http", shop, move |_| Some(answered(get(&http))));
-        let mut socket = connect(&endpoint, &output("SocketApi"));
         shoppers.send("websocket", shop, move |_| {
             let sent = socket.send(Message::text("hello"));
             Some(match sent.and_then(|()| socket.read()) {
@@ -109,6 +110,13 @@ impl Shoppers {
         }));
     }
 
+    /// The number from which on a message was certainly put on the queue after this call. They are worked on side by
+    /// side, so that an earlier one may be handled later.
+    pub fn next_message(&self) -> usize {
+        // One may be on its way without being counted yet.
+        self.messages.load(Ordering::Relaxed) + 1
+    }
+
     /// Sends no more; how many messages were put on the queue.
     pub fn stop(mut self) -> usize {
         self.stop.store(true, Ordering::Relaxed);
@@ -160,7 +168,7 @@ fn connect(endpoint: &str, api: &str) -> WebSocket<TcpStream> {
     let address = endpoint.trim_start_matches("http://");
     let stream = TcpStream::connect(address).expect("the embedded cloud listens");
     stream
-        .set_read_timeout(Some(Duration::from_secs(30)))
+        .set_read_timeout(Some(LONGEST_ANSWER))
         .expect("a limit that is not zero");
     let url = format!("ws://{address}/_aws/execute-api/{api}/prod");
     let (socket, _) = tungstenite::client(url, stream).expect("the connection is accepted");

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use e2e::{Project, settings};
+use e2e::{Fault, Project, Wire, settings};
 use serde_json::{Value, json};
 
 const SETTINGS: &str = r#"
@@ -182,11 +182,16 @@ fn a_snapshot_is_taken_proved_and_put_back_by_a_restore_that_was_killed() {
         "{}",
         unnamed.stderr
     );
-    // Somewhere at the first rename, wherever that finds it.
-    shop.project
-        .start(&shop.restore(&id))
-        .wait_for("main becomes main-before-")
-        .kill();
+    // At the moment when nobody has the name.
+    let wire = Wire::between(&shop.project);
+    wire.rule(
+        |call| match call.body.contains("NewDBInstanceIdentifier=main-before-") {
+            true => Fault::KillAfter,
+            false => Fault::None,
+        },
+    );
+    assert_eq!(wire.start(&shop.restore(&id)).wait().code(), None, "it was killed");
+    drop(wire);
     let restored = shop.project.run(&shop.restore(&id)).expect(0).json().remove(0);
     let seconds = restored["lost"]["seconds"].as_i64().expect("it says what was lost");
     assert_eq!(restored["lost"]["since"], made["backups"][0]["made_at"], "{restored}");

@@ -16,14 +16,15 @@ const ENOUGH: usize = 10;
 /// Those without an API in front.
 const WORKER: [&str; 2] = ["queue", "schedule"];
 
-/// Waits until each of the entry points has answered so often as each of these releases after the first `mark` answers.
+/// Waits until each of the entry points has answered so often as each of these releases, of what `counts`, after the first
+/// `mark` answers.
 #[track_caller]
-fn answered(shop: &Shop, kinds: &[&str], mark: usize, releases: &[&str], times: usize) {
+fn answered(shop: &Shop, kinds: &[&str], mark: usize, releases: &[&str], times: usize, counts: impl Fn(&Told) -> bool) {
     shop.told_when(|told| {
         let told = &told[mark..];
         let count = |kind: &str, release: &str| {
-            let of = told.iter().filter(|told| told.kind == kind && told.release == release);
-            of.take(times).count()
+            let of = |told: &&Told| told.kind == kind && told.release == release && counts(told);
+            told.iter().filter(of).take(times).count()
         };
         kinds
             .iter()
@@ -31,13 +32,19 @@ fn answered(shop: &Shop, kinds: &[&str], mark: usize, releases: &[&str], times: 
     });
 }
 
-/// All entry points answer as this release and as no other; what was under way in the switch has ended.
+/// All entry points answer as this release and as no other. What was under way in the switch does not count: one request
+/// follows the other, so the second answer is of a later one; and the queue's messages are numbered.
 #[track_caller]
-fn assert_all_by(shop: &Shop, kinds: &[&str], release: &str) {
-    answered(shop, kinds, shop.told().len(), &[release], ENOUGH);
+fn assert_all_by(shop: &Shop, shoppers: &Shoppers, kinds: &[&str], release: &str) {
+    let next = shoppers.next_message();
+    let is_later = |told: &Told| {
+        let number = || told.what.as_deref().and_then(|what| what.parse::<usize>().ok());
+        told.kind != "queue" || number().is_none_or(|number| number >= next)
+    };
+    answered(shop, kinds, shop.told().len(), &[release], ENOUGH, is_later);
     let mark = shop.told().len();
-    answered(shop, kinds, mark, &[release], ENOUGH);
-    let other = |told: &&Told| told.release != release;
+    answered(shop, kinds, mark, &[release], ENOUGH, is_later);
+    let other = |told: &&Told| told.release != release && is_later(told);
     let told = shop.told();
     let others: Vec<&Told> = told[mark..].iter().filter(other).collect();
     assert!(others.is_empty(), "{others:#?}");
@@ -82,13 +89,13 @@ fn every_entry_point_is_shifted_promoted_and_turned_back_with_the_others() {
     let shop = Shop::new(STEPS);
     shop.run(&["deploy"]).expect(0);
     let shoppers = Shoppers::start(&shop);
-    assert_all_by(&shop, &KINDS, "one");
+    assert_all_by(&shop, &shoppers, &KINDS, "one");
 
     shop.release("two");
     let deploy = shop
         .start(&["deploy", "--blue-green", "--tag", "v2"])
         .wait_for("WAITING FOR APPROVAL");
-    answered(&shop, &KINDS, shop.told().len(), &["one", "two"], 1);
+    answered(&shop, &KINDS, shop.told().len(), &["one", "two"], 1, |_| true);
     let shifted = Traffic::of(&shop);
     assert_eq!(
         shifted.stages["Rest/prod"]
@@ -109,12 +116,12 @@ fn every_entry_point_is_shifted_promoted_and_turned_back_with_the_others() {
     }
     shop.run(&["approve", "local"]).expect(0);
     deploy.expect(0);
-    assert_all_by(&shop, &KINDS, "two");
+    assert_all_by(&shop, &shoppers, &KINDS, "two");
     assert_whole(&shop);
 
     let back = shop.run(&["rollback", "local"]).expect(0);
     assert!(back.stderr.contains("in one switch"), "{}", back.stderr);
-    assert_all_by(&shop, &KINDS, "one");
+    assert_all_by(&shop, &shoppers, &KINDS, "one");
     assert_whole(&shop);
     assert_one_switch(&shop);
 
@@ -128,7 +135,7 @@ fn every_entry_point_is_shifted_promoted_and_turned_back_with_the_others() {
     shop.release("bad");
     let bad = shop.run(&["deploy", "--blue-green"]).expect(3);
     assert!(bad.stderr.contains("error[LD0504]"), "{}", bad.stderr);
-    assert_all_by(&shop, &KINDS, "one");
+    assert_all_by(&shop, &shoppers, &KINDS, "one");
     assert_whole(&shop);
 
     // The connection that was opened first has lived through it all, nothing was lost, and every message was handled.
@@ -150,19 +157,19 @@ fn a_stack_without_a_rest_api_is_released_by_its_live_aliases_alone() {
     shop.worker_alone();
     shop.run(&["deploy"]).expect(0);
     let shoppers = Shoppers::at_the_worker(&shop);
-    assert_all_by(&shop, &WORKER, "one");
+    assert_all_by(&shop, &shoppers, &WORKER, "one");
 
     shop.release("two");
     let deploy = shop.start(&["deploy", "--blue-green"]).wait_for("WAITING FOR APPROVAL");
-    answered(&shop, &WORKER, shop.told().len(), &["one", "two"], 1);
+    answered(&shop, &WORKER, shop.told().len(), &["one", "two"], 1, |_| true);
     shop.run(&["approve", "local"]).expect(0);
     deploy.expect(0);
-    assert_all_by(&shop, &WORKER, "two");
+    assert_all_by(&shop, &shoppers, &WORKER, "two");
 
     shop.release("bad");
     let bad = shop.run(&["deploy", "--blue-green"]).expect(3);
     assert!(bad.stderr.contains("error[LD0504]"), "{}", bad.stderr);
-    assert_all_by(&shop, &WORKER, "two");
+    assert_all_by(&shop, &shoppers, &WORKER, "two");
     Traffic::of(&shop).assert_whole();
     let sent = shoppers.stop();
     shop.told_when(|told| handled(told) == sent);

@@ -7,8 +7,13 @@ use std::time::Duration;
 use e2e::{Among, Fault, Point, Poller, Project, Random, Wire, get, settings};
 use serde_json::Value;
 
-/// Fast, and a lease that a dead process does not hold for long.
-const ROLLOUT: &str = "poll = '200ms'\nlock-lease = '8s'\nlock-margin = '1s'\n\
+/// A lease that a dead process does not hold for long. One that lives may lose it where the machine stands still.
+const DIES: &str = "8s";
+/// A lease for whoever has to come to its end.
+const LIVES: &str = "10m";
+
+/// Fast.
+const ROLLOUT: &str = "poll = '200ms'\nlock-margin = '2s'\n\
     gates.settle = '0s'\ngates.minimum-requests = 5\n\
     gates.lambda-error-rate = { fail-above-percent = 40.0, pass-at-most-percent = 10.0 }\n";
 
@@ -58,12 +63,16 @@ fn assert_settled(project: &Project, wire: &Wire<'_>) -> String {
     status["live"]["tag"].as_str().expect("something is live").to_owned()
 }
 
+/// What is started from now on takes the lock for so long.
+fn lease(project: &Project, ledger: &str, lease: &str) {
+    let rollout = format!("lock-lease = '{lease}'\n{ROLLOUT}");
+    let text = settings(&rollout, ledger).replace("'3s'", "'500ms'");
+    project.write("llama-deploy.toml", &text);
+}
+
 fn killed_anywhere(ledger: &str, seeds: &[u64]) {
     let project = Project::service();
-    project.write(
-        "llama-deploy.toml",
-        &settings(ROLLOUT, ledger).replace("'3s'", "'500ms'"),
-    );
+    lease(&project, ledger, LIVES);
     let wire = Wire::between(&project);
     project.make_bucket("ledger-of-a-test");
     project.run(&["deploy", "--blue-green", "--tag", "good"]).expect(0);
@@ -75,7 +84,9 @@ fn killed_anywhere(ledger: &str, seeds: &[u64]) {
         let function = *functions.next().expect("it goes round");
         project.function(function);
         wire.rule(point.rule(fault));
+        lease(&project, ledger, DIES);
         let status = wire.start(&["deploy", "--blue-green", "--tag", function]).wait();
+        lease(&project, ledger, LIVES);
         let calls = wire.calls();
         let last = calls.last().map(ToString::to_string).unwrap_or_default();
         println!("LLAMA_KILL_SEED={seed}: {fault:?} at {point:?} and {verb}, ended with {status} at {last}");

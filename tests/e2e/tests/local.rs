@@ -1,5 +1,7 @@
 //! The embedded cloud between commands: it comes back where it was, with what it had.
 
+use std::net::TcpStream;
+
 use e2e::{Project, get};
 
 fn endpoint(project: &Project) -> String {
@@ -26,6 +28,7 @@ fn what_it_had_survives_its_kill() {
     let project = Project::service();
     project.run(&["deploy", "--blue-green"]).expect(0);
     let url = format!("{}/hello", project.live_url());
+    let address = endpoint(&project).trim_start_matches("http://").to_owned();
     let status = project.run(&["local", "status", "--json"]).expect(0).json().remove(0);
     let pid = status["health"]["pid"].as_u64().expect("a process id").to_string();
     assert!(
@@ -35,6 +38,8 @@ fn what_it_had_survives_its_kill() {
             .expect("kill runs")
             .success()
     );
+    // A process that was killed dies when its turn comes; then nobody listens any more.
+    while TcpStream::connect(&address).is_ok() {}
     let diff = project.run(&["diff"]).expect(0);
     assert!(diff.stdout.contains("0 of 1 stacks differ"), "{}", diff.stdout);
     assert_eq!(get(&url).unwrap(), (200, "hello from release one".to_owned()));

@@ -32,11 +32,12 @@ fn status(project: &Project) -> Value {
     project.run(&["status", "--json"]).expect(0).json().remove(0)
 }
 
-/// Bakes of this length from now on. A long one leaves it to the operator when the rollout goes on.
+/// Bakes of this length from now on. A long one leaves it to the operator when the rollout goes on. So does the lease:
+/// it ends when the test breaks it, and not when the machine stands still.
 fn bake_for(project: &Project, bake: &str) {
     project.write(
         "llama-deploy.toml",
-        &settings("", "").replace("bake = '3s'", &format!("bake = '{bake}'")),
+        &settings("lock-lease = '1h'", "").replace("bake = '3s'", &format!("bake = '{bake}'")),
     );
 }
 
@@ -124,7 +125,7 @@ fn nothing_stands_yet(project: &Project) {
 /// `--hold` stops after the smoke test; the guide's `traffic switch` lets it go on; pause, resume and promote lead it.
 fn held_then_switched_to(project: &Project) {
     project.function("changed");
-    bake_for(project, "5m");
+    bake_for(project, "1h");
     let deploy = deploy_until(project, &["--hold", "--tag", "v2"], "WAITING FOR APPROVAL of step 1");
     let held = status(project);
     assert_eq!(held["open"]["state"], "awaiting_approval", "{held:#}");

@@ -126,6 +126,8 @@ pub struct Call {
     pub operation: String,
     /// Whether it may change something.
     pub is_change: bool,
+    /// What it carries: `Action=ModifyDBInstance&…`, or a document.
+    pub body: String,
     /// What became of it.
     pub fault: Fault,
     protocol: Protocol,
@@ -152,7 +154,7 @@ impl Call {
         let (method, path) = (line.first()?, line.get(1)?.split('?').next()?);
         let scope = request.field("authorization")?;
         let service = scope.split_once("Credential=")?.1.split('/').nth(3)?.to_owned();
-        let body = String::from_utf8_lossy(&request.body);
+        let body = String::from_utf8_lossy(&request.body).into_owned();
         let target = request.field("x-amz-target");
         let named = target
             .and_then(|target| Some(target.rsplit_once('.')?.1.to_owned()))
@@ -187,6 +189,7 @@ impl Call {
             service,
             operation,
             is_change,
+            body,
             fault: Fault::None,
             protocol,
         })
