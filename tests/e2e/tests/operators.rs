@@ -32,12 +32,17 @@ fn status(project: &Project) -> Value {
     project.run(&["status", "--json"]).expect(0).json().remove(0)
 }
 
-/// Bakes of this length from now on. A long one leaves it to the operator when the rollout goes on. So does the lease:
-/// it ends when the test breaks it, and not when the machine stands still.
-fn bake_for(project: &Project, bake: &str) {
+/// The lease of a deploy that lives, also where it stands still for a while. Who wants the lock waits for a sign of its
+/// life, which comes after a third of it.
+const LIVES: &str = "1m";
+/// The lease of a deploy that is killed: the test breaks it, however long that takes.
+const DIES: &str = "1h";
+
+/// Bakes of this length from now on, and such a lease. A long bake leaves it to the operator when the rollout goes on.
+fn bake_for(project: &Project, bake: &str, lease: &str) {
     project.write(
         "llama-deploy.toml",
-        &settings("lock-lease = '1h'", "").replace("bake = '3s'", &format!("bake = '{bake}'")),
+        &settings(&format!("lock-lease = '{lease}'"), "").replace("bake = '3s'", &format!("bake = '{bake}'")),
     );
 }
 
@@ -51,7 +56,7 @@ fn a_service_is_led_through_its_day() {
     let project = Project::service();
     nothing_stands_yet(&project);
 
-    bake_for(&project, "1s");
+    bake_for(&project, "1s", LIVES);
     let first = project
         .run(&[
             "deploy",
@@ -125,7 +130,7 @@ fn nothing_stands_yet(project: &Project) {
 /// `--hold` stops after the smoke test; the guide's `traffic switch` lets it go on; pause, resume and promote lead it.
 fn held_then_switched_to(project: &Project) {
     project.function("changed");
-    bake_for(project, "1h");
+    bake_for(project, "1h", LIVES);
     let deploy = deploy_until(project, &["--hold", "--tag", "v2"], "WAITING FOR APPROVAL of step 1");
     let held = status(project);
     assert_eq!(held["open"]["state"], "awaiting_approval", "{held:#}");
@@ -235,6 +240,7 @@ fn aborted(project: &Project) {
 /// The runner is gone: whoever says what is to become of the rollout carries it on.
 fn killed_unlocked_and_promoted(project: &Project) {
     project.function("good");
+    bake_for(project, "1h", DIES);
     deploy_until(project, &["--tag", "v4"], "has 10 % of the live traffic").kill();
     let held = refused(project.run(&["unlock"]), 4, "LD0501");
     assert!(held.contains("is held by") && held.contains("--force"), "{held}");

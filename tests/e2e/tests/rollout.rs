@@ -201,8 +201,9 @@ fn a_deploy_that_is_killed_in_a_shift_is_settled_by_the_next_command() {
 #[test]
 fn two_deploys_at_once_do_not_meet() {
     let project = Project::service();
-    // It holds the lock until somebody approves, also where it stands still for a while.
-    project.write("llama-deploy.toml", &settings("lock-lease = '10m'", ""));
+    // It holds the lock until somebody approves, also where it stands still for a while. The other one waits for a sign
+    // of its life: for a third of the lease.
+    project.write("llama-deploy.toml", &settings("lock-lease = '1m'", ""));
     let hold = project.start(&["deploy", "--blue-green", "--hold"]);
     let first = hold.wait_for("WAITING FOR APPROVAL");
     let second = project.run(&["deploy", "--blue-green"]).expect(4);
