@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use e2e::{Ended, Store, boto3};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use test_postgres::{Authority, PASSWORD, TestPostgres};
+use test_postgres::{Authority, PASSWORD, TestPostgres, free_port};
 
 /// Writes the secret of a stack's output.
 fn write_secret(store: &Store, output: &str, secret: &str) {
@@ -166,7 +166,7 @@ impl Redis {
         write("server.crt", &certified.certificate);
         write("server.key", &certified.key);
         write("root.crt", &authority.root());
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         write(
             "redis.conf",
             &format!(
@@ -187,7 +187,7 @@ impl Redis {
     }
 
     fn answers(&self) {
-        for _ in 0..1000 {
+        for _ in 0..60_000 {
             if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
                 return;
             }
