@@ -2,7 +2,7 @@
 
 use migrate::{Event, Options, Phase, Silent};
 
-use crate::world::{Told, World, hasty, run};
+use crate::world::{Told, World, hasty, run, watched};
 
 const FILL: &str = "-- batch: table=users key=id rows=100 pause=1ms
     UPDATE users SET lower = lower(name) WHERE id BETWEEN $1 AND $2 AND lower IS NULL";
@@ -87,7 +87,7 @@ async fn rows_that_somebody_holds_are_tried_again_and_then_reported() {
     let world = world("bigint", FILL).await;
     let mut holder = world.connect_as("somebody").await;
     run(&mut holder, "BEGIN; UPDATE users SET name = name WHERE id = 7").await;
-    let error = world.up(&filling()).await.unwrap_err();
+    let error = world.up(&watched().allowing(Phase::Backfill)).await.unwrap_err();
     assert_eq!(error.kind(), "lock_timeout");
     assert!(error.to_string().contains("20_fill.backfill.sql"), "{error}");
     assert!(

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use migrate::{DownOptions, Event, MigrateError, Options, Reach, Silent};
 
-use crate::world::{Told, World, hasty, run};
+use crate::world::{Told, World, hasty, run, watched};
 
 #[tokio::test]
 async fn three_runners_beside_a_concurrent_index_build_end_clean() {
@@ -88,7 +88,7 @@ async fn a_blocked_migration_steps_back_and_passes_when_it_can() {
     let told = Told::default();
     let (migrator, database) = (world.migrator(), world.database());
     let options = Options {
-        lock_attempts: 50,
+        lock_attempts: 1000,
         ..hasty()
     };
     let release = async {
@@ -117,9 +117,9 @@ async fn a_migration_that_never_gets_its_lock_names_who_is_in_the_way() {
     );
     let mut blocker = world.connect_as("a report").await;
     run(&mut blocker, "BEGIN; SELECT b FROM a").await;
-    let error = world.up(&hasty()).await.unwrap_err();
+    let error = world.up(&watched()).await.unwrap_err();
     let MigrateError::LockTimeout {
-        attempts: 3, blockers, ..
+        attempts: 2, blockers, ..
     } = &error
     else {
         panic!("{error}")
@@ -128,7 +128,7 @@ async fn a_migration_that_never_gets_its_lock_names_who_is_in_the_way() {
     assert!(
         error
             .to_string()
-            .contains("20_b.expand.sql got no lock in 3 tries of 200 ms"),
+            .contains("20_b.expand.sql got no lock in 2 tries of 5000 ms"),
         "{error}"
     );
     assert_eq!(
@@ -195,7 +195,7 @@ async fn a_build_that_waits_past_its_own_budget_names_for_whom() {
     let world = World::new(&[("20_b.expand.sql", BUILD)]).await;
     let mut old = table_with_an_old_transaction(&world).await;
     let short = Options {
-        concurrent_lock_timeout: Duration::from_secs(2),
+        concurrent_lock_timeout: Duration::from_secs(6),
         ..hasty()
     };
     let error = world.up(&short).await.unwrap_err();
@@ -327,7 +327,7 @@ async fn no_file_gives_itself_more_time_than_it_has() {
     let mut holder = world.connect_as("a report").await;
     run(&mut holder, "BEGIN; SELECT b FROM a").await;
     // The holder never lets go, so whoever waits for it would wait for ever.
-    let error = world.up(&hasty()).await.unwrap_err();
+    let error = world.up(&watched()).await.unwrap_err();
     assert_eq!(error.kind(), "lock_timeout", "{error}");
     assert!(error.to_string().contains("\"a report\""), "{error}");
 }
@@ -346,10 +346,7 @@ async fn a_way_back_and_a_rehearsal_that_wait_too_long_name_for_whom() {
     run(&mut holder, "BEGIN; SELECT b FROM a").await;
     let (migrator, database) = (world.migrator(), world.database());
     // There is one try, in which somebody has to look.
-    let waits = Options {
-        lock_timeout: Duration::from_secs(2),
-        ..hasty()
-    };
+    let waits = watched();
     let back = DownOptions {
         reach: Reach::Steps(1),
         may_lose: true,

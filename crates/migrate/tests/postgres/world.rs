@@ -160,6 +160,15 @@ pub fn hasty() -> Options {
     }
 }
 
+/// Waits that last until somebody has looked who is in the way, on a busy machine too.
+pub fn watched() -> Options {
+    Options {
+        lock_timeout: Duration::from_secs(5),
+        lock_attempts: 2,
+        ..hasty()
+    }
+}
+
 /// Keeps what a run told.
 #[derive(Default)]
 pub struct Told {
