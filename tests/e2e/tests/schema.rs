@@ -161,7 +161,12 @@ fn ran(project: &Project) -> Vec<String> {
 fn a_cleanup_runs_the_contracts_that_the_live_release_came_with_and_says_what_waits_and_why() {
     let hook =
         |when: &str| format!("[[hooks]]\nwhen = '{when}-migrate'\ncommand = ['sh', '-c', 'echo {when} >> ran']\n");
-    let project = reader(&format!("contract = 'on-cleanup'\n{}{}", hook("before"), hook("after")));
+    let noted = "[[hooks]]\nwhen = 'after-backup'\ncommand = ['echo', 'noted']\n";
+    let project = reader(&format!(
+        "contract = 'on-cleanup'\n{}{}{noted}",
+        hook("before"),
+        hook("after")
+    ));
     project.write("migrations/20_prices.expand.sql", "CREATE TABLE prices (id int)");
     project.write("migrations/25_prices.backfill.sql", "INSERT INTO prices VALUES (1)");
     project.write("migrations/30_prices.contract.sql", "DROP TABLE prices");
@@ -174,8 +179,13 @@ fn a_cleanup_runs_the_contracts_that_the_live_release_came_with_and_says_what_wa
         let mut said = project.run(&cleaned).expect(0).json();
         said.pop().expect("an answer")["contracts"].take()
     };
-    let prove = || {
-        project.run(&["db", "backup", "--pg-dump"]).expect(0);
+    let prove = |id: &str| {
+        let backup = ["db", "backup", "--pg-dump", "--backup-id", id, "--json"];
+        let made = project.run(&backup).expect(0).json().remove(0);
+        assert_eq!(made["hooks"][0]["output"], "noted", "{made}");
+        let beside = project.path().join(format!(".llama/local/backups/{id}/hooks.json"));
+        let beside = std::fs::read_to_string(beside).expect("what the hooks did lies beside the dump");
+        assert_eq!(serde_json::from_str::<Value>(&beside).expect("JSON"), made["hooks"]);
         project.run(&["db", "verify"]).expect(0);
     };
     #[track_caller]
@@ -191,7 +201,7 @@ fn a_cleanup_runs_the_contracts_that_the_live_release_came_with_and_says_what_wa
         FIRST,
         "no backup of the schema as it is now (20) has been restored for a proof",
     );
-    prove();
+    prove("expanded");
     assert_waits(&cleanup(), FIRST, "must not run before 25_prices.backfill.sql");
     assert_eq!(ran(&project), [] as [&str; 0], "nothing was about to be migrated");
 
@@ -200,7 +210,7 @@ fn a_cleanup_runs_the_contracts_that_the_live_release_came_with_and_says_what_wa
     let hooks: Vec<&str> = hooks.iter().filter_map(|hook| hook["when"].as_str()).collect();
     assert_eq!(hooks, ["before-migrate", "after-migrate"]);
     assert_eq!(ran(&project), ["before", "after"]);
-    prove();
+    prove("filled");
     // Of the next release, which is not deployed: what is live may need it.
     project.write("migrations/40_items.contract.sql", "DROP TABLE items");
     let contracted = cleanup();
