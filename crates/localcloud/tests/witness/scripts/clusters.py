@@ -13,7 +13,7 @@ template = {"Resources": {
         "DBInstanceIdentifier": "writer", "Engine": "aurora-postgresql", "DBInstanceClass": "db.serverless",
         "DBClusterIdentifier": {"Ref": "Cluster"}}}}}
 stacks.create_stack(StackName="data", TemplateBody=json.dumps(template))
-stacks.get_waiter("stack_create_complete").wait(StackName="data", WaiterConfig={"Delay": 1})
+stacks.get_waiter("stack_create_complete").wait(StackName="data", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 
 cluster = rds.describe_db_clusters(DBClusterIdentifier="aurora")["DBClusters"][0]
 assert (cluster["DBClusterIdentifier"], cluster["Status"], cluster["DatabaseName"]) == ("aurora", "available", "app"), cluster
@@ -29,7 +29,7 @@ assert {"Key": "a", "Value": "b"} in rds.list_tags_for_resource(ResourceName=clu
 tags = [{"Key": "k", "Value": "v"}]
 begun = rds.create_db_cluster_snapshot(DBClusterIdentifier="aurora", DBClusterSnapshotIdentifier="Before", Tags=tags)
 assert begun["DBClusterSnapshot"]["Status"] == "creating", begun
-rds.get_waiter("db_cluster_snapshot_available").wait(DBClusterSnapshotIdentifier="before", WaiterConfig={"Delay": 1})
+rds.get_waiter("db_cluster_snapshot_available").wait(DBClusterSnapshotIdentifier="before", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 snapshot = rds.describe_db_cluster_snapshots(DBClusterIdentifier="aurora")["DBClusterSnapshots"][0]
 assert (snapshot["DBClusterSnapshotIdentifier"], snapshot["DBClusterIdentifier"]) == ("before", "aurora"), snapshot
 assert (snapshot["PercentProgress"], snapshot["SnapshotType"], snapshot["Engine"]) == (100, "manual", "aurora-postgresql")
@@ -53,7 +53,7 @@ refused("DBClusterSnapshotNotFoundFault", 404, rds.delete_db_cluster_snapshot, D
 
 # The last one is CloudFormation's, and one of a cluster, too.
 stacks.delete_stack(StackName="data")
-stacks.get_waiter("stack_delete_complete").wait(StackName="data", WaiterConfig={"Delay": 1})
+stacks.get_waiter("stack_delete_complete").wait(StackName="data", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 assert rds.describe_db_clusters()["DBClusters"] == []
 last = rds.describe_db_cluster_snapshots()["DBClusterSnapshots"]
 assert [one["DBClusterIdentifier"] for one in last] == ["aurora"], last

@@ -7,7 +7,7 @@ from botocore.exceptions import WaiterError
 
 cfn = boto3.client("cloudformation")
 logs = boto3.client("logs")
-FAST = {"Delay": 0.1, "MaxAttempts": 300}
+FAST = {"Delay": 0.1, "MaxAttempts": 6000}
 
 # As the CDK's own providers do it: https, and nothing of the URL but host and path.
 NODE = """

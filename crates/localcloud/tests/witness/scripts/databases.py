@@ -53,7 +53,7 @@ rds.start_db_instance(DBInstanceIdentifier="main")
 rds.reboot_db_instance(DBInstanceIdentifier="main")
 assert answers(main["Endpoint"])
 rds.create_db_snapshot(DBInstanceIdentifier="main", DBSnapshotIdentifier="Before")
-rds.get_waiter("db_snapshot_available").wait(DBSnapshotIdentifier="before", WaiterConfig={"Delay": 1})
+rds.get_waiter("db_snapshot_available").wait(DBSnapshotIdentifier="before", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 snapshots = rds.describe_db_snapshots(DBInstanceIdentifier="main")["DBSnapshots"]
 assert [(entry["DBSnapshotIdentifier"], entry["SnapshotType"]) for entry in snapshots] == [("before", "manual")]
 rds.restore_db_instance_from_db_snapshot(DBInstanceIdentifier="copy", DBSnapshotIdentifier="before")
@@ -185,7 +185,7 @@ template = {"Resources": {"Table": {"Type": "AWS::DynamoDB::Table", "Properties"
     "TableName": "events", "BillingMode": "PAY_PER_REQUEST", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
     "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}]}}}}
 stacks.create_stack(StackName="tables", TemplateBody=json.dumps(template))
-stacks.get_waiter("stack_create_complete").wait(StackName="tables", WaiterConfig={"Delay": 1})
+stacks.get_waiter("stack_create_complete").wait(StackName="tables", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 assert tables.list_tables()["TableNames"] == ["events"]
 table = tables.describe_table(TableName="events")["Table"]
 assert (table["TableStatus"], table["KeySchema"][0]["AttributeName"]) == ("ACTIVE", "id")
@@ -197,7 +197,7 @@ assert [entry["BackupName"] for entry in tables.list_backups(TableName="events")
 refused("ResourceNotFoundException", 400, tables.describe_table, TableName="absent")
 refused("TableNotFoundException", 400, tables.create_backup, TableName="absent", BackupName="before")
 stacks.delete_stack(StackName="tables")
-stacks.get_waiter("stack_delete_complete").wait(StackName="tables", WaiterConfig={"Delay": 1})
+stacks.get_waiter("stack_delete_complete").wait(StackName="tables", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 refused("ResourceNotFoundException", 400, tables.describe_table, TableName="events")
 tables.delete_backup(BackupArn=backup["BackupArn"])
 refused("BackupNotFoundException", 400, tables.describe_backup, BackupArn=backup["BackupArn"])

@@ -93,7 +93,7 @@ def template(**more):
 
 
 stacks.create_stack(StackName="live", TemplateBody=json.dumps(template()))
-stacks.get_waiter("stack_create_complete").wait(StackName="live", WaiterConfig={"Delay": 1})
+stacks.get_waiter("stack_create_complete").wait(StackName="live", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 outputs = {o["OutputKey"]: o["OutputValue"] for o in stacks.describe_stacks(StackName="live")["Stacks"][0]["Outputs"]}
 function = outputs["Function"]
 
@@ -147,7 +147,7 @@ except websockets.exceptions.InvalidStatus as error:
 # A stack update keeps what moved.
 weigh(0.5)
 stacks.update_stack(StackName="live", TemplateBody=json.dumps(template(Description="changed")))
-stacks.get_waiter("stack_update_complete").wait(StackName="live", WaiterConfig={"Delay": 1})
+stacks.get_waiter("stack_update_complete").wait(StackName="live", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 assert functions.get_alias(FunctionName=function, Name="live")["RevisionId"] == alias["RevisionId"]
 assert gateway.get_api(ApiId=outputs["HttpId"])["Description"] == "changed"
 refused("PreconditionFailedException", 412, functions.update_alias,
@@ -185,5 +185,5 @@ assert sum(calls) == total("AWS/Lambda", "Invocations", FunctionName=function, R
 assert min(calls) > 10, calls
 
 stacks.delete_stack(StackName="live")
-stacks.get_waiter("stack_delete_complete").wait(StackName="live", WaiterConfig={"Delay": 1})
+stacks.get_waiter("stack_delete_complete").wait(StackName="live", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 assert gateway.get_apis()["Items"] == []

@@ -115,7 +115,7 @@ resources = {
 names = ["Jobs", "Dead", "Done", "Function", "Mapping"]
 template = {"Resources": resources, "Outputs": {name: {"Value": reference(name)} for name in names}}
 stacks.create_stack(StackName="work", TemplateBody=json.dumps(template))
-stacks.get_waiter("stack_create_complete").wait(StackName="work", WaiterConfig={"Delay": 1})
+stacks.get_waiter("stack_create_complete").wait(StackName="work", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 outputs = {o["OutputKey"]: o["OutputValue"] for o in stacks.describe_stacks(StackName="work")["Stacks"][0]["Outputs"]}
 function, mapping = outputs["Function"], {"UUID": outputs["Mapping"]}
 
@@ -178,7 +178,7 @@ functions.update_event_source_mapping(**mapping, BatchSize=20, MaximumBatchingWi
 assert sum(work(15).values()) == 15
 
 stacks.delete_stack(StackName="work")
-stacks.get_waiter("stack_delete_complete").wait(StackName="work", WaiterConfig={"Delay": 1})
+stacks.get_waiter("stack_delete_complete").wait(StackName="work", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 assert "QueueUrls" not in queues.list_queues() or queues.list_queues()["QueueUrls"] == []
 assert functions.list_event_source_mappings()["EventSourceMappings"] == []
 

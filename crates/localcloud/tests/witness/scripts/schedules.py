@@ -81,7 +81,7 @@ resources = {
 }
 outputs = {name: {"Value": reference(name)} for name in ("Function", "Rule", "Schedule")}
 stacks.create_stack(StackName="clock", TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs}))
-stacks.get_waiter("stack_create_complete").wait(StackName="clock", WaiterConfig={"Delay": 1})
+stacks.get_waiter("stack_create_complete").wait(StackName="clock", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 outputs = {o["OutputKey"]: o["OutputValue"] for o in stacks.describe_stacks(StackName="clock")["Stacks"][0]["Outputs"]}
 function = outputs["Function"]
 assert [i["executedVersion"] for i in fire(outputs["Rule"])] == ["1"]
@@ -100,7 +100,7 @@ points = metrics.get_metric_statistics(
 assert sum(point["Sum"] for point in points) == 46, points
 
 stacks.delete_stack(StackName="clock")
-stacks.get_waiter("stack_delete_complete").wait(StackName="clock", WaiterConfig={"Delay": 1})
+stacks.get_waiter("stack_delete_complete").wait(StackName="clock", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 assert rules.list_rules()["Rules"] == [] and schedules.list_schedules()["Schedules"] == []
 try:
     fire("nobody")

@@ -141,7 +141,7 @@ def patch(*operations):
 
 
 stacks.create_stack(StackName="things", TemplateBody=template(), Capabilities=["CAPABILITY_IAM"])
-stacks.get_waiter("stack_create_complete").wait(StackName="things", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+stacks.get_waiter("stack_create_complete").wait(StackName="things", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 outputs = {o["OutputKey"]: o["OutputValue"] for o in stacks.describe_stacks(StackName="things")["Stacks"][0]["Outputs"]}
 api, name = outputs["Api"], outputs["Function"]
 for live in ("prod", "blue", "green"):
@@ -168,7 +168,7 @@ patch(
 )
 assert get("prod") == (200, "2:7")
 stacks.update_stack(StackName="things", TemplateBody=template(Description="live"), Capabilities=["CAPABILITY_IAM"])
-stacks.get_waiter("stack_update_complete").wait(StackName="things", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+stacks.get_waiter("stack_update_complete").wait(StackName="things", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 prod = gateway.get_stage(restApiId=api, stageName="prod")
 assert prod["description"] == "live" and prod["canarySettings"]["deploymentId"] == deployment, prod
 assert functions.get_alias(FunctionName=name, Name="green")["FunctionVersion"] == version
@@ -181,6 +181,6 @@ patch(("replace", "/variables/color", "blue"))
 assert get("prod") == (200, "1:7")
 
 stacks.delete_stack(StackName="things")
-stacks.get_waiter("stack_delete_complete").wait(StackName="things", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+stacks.get_waiter("stack_delete_complete").wait(StackName="things", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 assert get("prod") == (403, '{"message":"Forbidden"}')
 assert functions.list_functions()["Functions"] == []

@@ -6,7 +6,7 @@ import boto3
 from botocore.exceptions import ClientError, WaiterError
 
 cfn = boto3.client("cloudformation")
-FAST = {"Delay": 0.1, "MaxAttempts": 300}
+FAST = {"Delay": 0.1, "MaxAttempts": 6000}
 
 
 def body(resources, **sections):
