@@ -6,6 +6,9 @@ use orchestrator::rollout::PhaseName;
 
 use crate::world::{Api, Entry, FUNCTIONS, Function, Inner, Place, Split, World, stage};
 
+/// The choice that moves everything to the other slot.
+pub const ALL: u64 = 3;
+
 /// A change of an entry: to a weight that nobody plans, to a deployment or version of his own choice, to a release that
 /// was live, or without the canary.
 pub fn change(world: &World, choice: u64) {
@@ -36,7 +39,7 @@ pub fn change(world: &World, choice: u64) {
             changed.canary = None;
             changed
         }),
-        3 => change_all(world, choice),
+        ALL => change_all(world, choice),
         4 => change_alias(world, choice, |function, other| AliasState {
             version: other.to_string().into(),
             weights: Default::default(),

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::process::Kind;
 use crate::random::mix;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub enum Fault {
     Stall { when: When, milliseconds: u32 },
     /// The process ends there.
     Crash(When),
+    /// The process ends, and what it asked for takes place this much later.
+    CrashInFlight { milliseconds: u32 },
     /// A read answers what was before the last change. For other calls: nothing.
     Stale,
 }
@@ -51,6 +54,12 @@ impl fmt::Display for Fault {
                 )
             }
             Fault::Crash(when) => write!(formatter, "crashes its process {} its effect", word(when)),
+            Fault::CrashInFlight { milliseconds } => {
+                write!(
+                    formatter,
+                    "crashes its process, and takes effect {milliseconds} ms later"
+                )
+            }
             Fault::Stale => write!(formatter, "reads a stale value"),
         }
     }
@@ -81,7 +90,7 @@ pub enum Mixture {
 }
 
 impl Faults {
-    pub fn of(&self, call: u64) -> Option<Fault> {
+    pub fn of(&self, call: u64, kind: Kind) -> Option<Fault> {
         match self {
             Faults::None => None,
             Faults::Listed(list) => list.get(&call).copied(),
@@ -89,37 +98,63 @@ impl Faults {
                 seed,
                 per_mille,
                 mixture,
-            } => draw(*seed, call, *per_mille, *mixture),
+            } => draw(*seed, call, *per_mille, *mixture, kind),
         }
     }
 }
 
-fn draw(seed: u64, call: u64, per_mille: u64, mixture: Mixture) -> Option<Fault> {
+/// Most calls only look, and most faults that strike a look are over with the next one; so changes are struck more often.
+fn weighted(per_mille: u64, kind: Kind) -> u64 {
+    match kind {
+        Kind::Change | Kind::Guarded => per_mille * 4,
+        Kind::Read | Kind::WriteLedger => per_mille,
+        Kind::ReadLedger => per_mille.div_ceil(2),
+    }
+}
+
+fn draw(seed: u64, call: u64, per_mille: u64, mixture: Mixture, kind: Kind) -> Option<Fault> {
     let roll = mix(seed ^ 0xFA01, call);
-    if roll % 1000 >= per_mille {
+    if roll % 1000 >= weighted(per_mille, kind) {
         return None;
     }
-    let (kind, size) = ((roll >> 16) % 100, (roll >> 32) as u32);
-    let when = if (roll >> 24) & 1 == 0 {
+    let (roll, size) = (roll >> 16, (roll >> 32) as u32);
+    let when = if (roll >> 8) & 1 == 0 {
         When::Before
     } else {
         When::After
     };
-    Some(match (mixture, kind) {
-        (_, 0..16) => Fault::Throttled,
-        (_, 16..32) => Fault::Unavailable,
-        (_, 32..56) => Fault::Lost,
-        (_, 56..68) => Fault::Stale,
-        (Mixture::Network, _) => Fault::Late {
+    // Of a hundred: throttled, unavailable, lost, stale, late, stalled; the rest crash.
+    let parts: [u64; 6] = match kind {
+        Kind::Read => [14, 14, 10, 34, 10, 9],
+        Kind::Change | Kind::Guarded => [10, 10, 22, 0, 10, 24],
+        // The ledger has no stale reads.
+        Kind::WriteLedger => [14, 14, 28, 0, 10, 16],
+        Kind::ReadLedger => [24, 24, 12, 0, 12, 14],
+    };
+    let part = roll % 100;
+    let mut end = 0;
+    let index = parts.iter().position(|size| {
+        end += size;
+        part < end
+    });
+    Some(match (index, mixture) {
+        (Some(0), _) => Fault::Throttled,
+        (Some(1), _) => Fault::Unavailable,
+        (Some(2), _) => Fault::Lost,
+        (Some(3), _) => Fault::Stale,
+        (_, Mixture::Network) => Fault::Late {
             milliseconds: 50 + size % 3_000,
         },
-        (_, 68..76) => Fault::Late {
+        (Some(4), _) => Fault::Late {
             milliseconds: 200 + size % 20_000,
         },
-        (_, 76..88) => Fault::Stall {
+        (Some(5), _) => Fault::Stall {
             when,
             milliseconds: 200 + size % 25_000,
         },
-        (_, _) => Fault::Crash(when),
+        (..) if (roll >> 9) & 3 == 0 => Fault::CrashInFlight {
+            milliseconds: 1 + size % 3_000,
+        },
+        (..) => Fault::Crash(when),
     })
 }

@@ -13,6 +13,7 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
+use crate::met::Met;
 use crate::process::{Call, Kind, Process};
 
 #[derive(Debug)]
@@ -57,7 +58,13 @@ impl Process {
             let outcome = if succeeded { "" } else { ": not done" };
             format!("{} call {} ({}){outcome}", call.process, call.number, call.what)
         });
+        if matches!(&result, Err(Error::AlreadyExists { path, .. }) if path.contains("/lock/")) {
+            self.world.lock().met.insert(Met::LockContended);
+        }
         if self.end(call).await {
+            if succeeded && call.what.starts_with("write") {
+                self.world.lock().met.insert(Met::LostRecord);
+            }
             return Err(failed(call, "the response was lost"));
         }
         result

@@ -11,6 +11,7 @@ pub mod executor;
 pub mod faults;
 pub mod invariants;
 mod ledger;
+pub mod met;
 mod people;
 mod ports;
 pub mod process;

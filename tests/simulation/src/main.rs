@@ -6,11 +6,13 @@
     reason = "the simulator talks to the terminal"
 )]
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Instant;
 
+use simulation::met::Met;
 use simulation::shrink::shrink;
 use simulation::simulate::{Outcome, Script, simulate};
 
@@ -20,6 +22,7 @@ const USAGE: &str = "usage: simulate [--seeds N] [--seed S] [--jobs N]
   --seed S    without --seeds: runs this one and prints its trace (decimal, or 0x and hexadecimal)
   --jobs N    threads (as many as there are processors)
   --quiet     no shrinking, no trace: only which invariant broke first
+  --met       says of what the seeds came across, how many came across it
 ";
 
 struct Arguments {
@@ -27,6 +30,7 @@ struct Arguments {
     seed: Option<u64>,
     jobs: usize,
     quiet: bool,
+    met: bool,
 }
 
 fn main() -> ExitCode {
@@ -57,6 +61,7 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
         seed: None,
         jobs: std::thread::available_parallelism().map_or(1, usize::from),
         quiet: false,
+        met: false,
     };
     while let Some(word) = words.next() {
         let mut number = || {
@@ -72,6 +77,7 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--seed" => arguments.seed = Some(number()?),
             "--jobs" => arguments.jobs = usize::try_from(number()?).unwrap_or(1).max(1),
             "--quiet" => arguments.quiet = true,
+            "--met" => arguments.met = true,
             other => return Err(format!("no argument '{other}'")),
         }
     }
@@ -102,9 +108,10 @@ fn many(first: u64, count: u64, arguments: &Arguments) -> ExitCode {
     let began = Instant::now();
     let next = AtomicU64::new(0);
     let (sender, receiver) = mpsc::channel::<Outcome>();
+    let met = Mutex::new(BTreeMap::<Met, u64>::new());
     let failing = std::thread::scope(|scope| {
         for _ in 0..arguments.jobs {
-            let (next, sender) = (&next, sender.clone());
+            let (next, met, sender) = (&next, &met, sender.clone());
             scope.spawn(move || {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
@@ -112,6 +119,11 @@ fn many(first: u64, count: u64, arguments: &Arguments) -> ExitCode {
                         return;
                     }
                     let outcome = simulate(first.wrapping_add(number), None, false);
+                    let mut met = met.lock().unwrap_or_else(PoisonError::into_inner);
+                    for met_here in &outcome.met {
+                        *met.entry(*met_here).or_default() += 1;
+                    }
+                    drop(met);
                     if !outcome.violations.is_empty() {
                         let _ = sender.send(outcome);
                         // One is enough.
@@ -131,6 +143,12 @@ fn many(first: u64, count: u64, arguments: &Arguments) -> ExitCode {
             "{count} seeds from {first:#x} hold all invariants: {:.0} seeds a second",
             count as f64 / seconds.max(0.001)
         );
+        if arguments.met {
+            let met = met.into_inner().unwrap_or_else(PoisonError::into_inner);
+            for each in Met::ALL {
+                println!("{:>8} {each}", met.get(each).copied().unwrap_or_default());
+            }
+        }
         return ExitCode::SUCCESS;
     };
     report(&failing, first, arguments.quiet);

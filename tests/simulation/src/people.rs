@@ -10,10 +10,12 @@ use jiff::SignedDuration;
 use orchestrator::config::RolloutConfig;
 use orchestrator::domain::ReleaseNumber;
 use orchestrator::driver::{DeployOptions, InterruptHandle, RolloutError, Rollouts};
+use orchestrator::ledger::{JournalError, LockError};
 use orchestrator::ports::AlarmState;
 use orchestrator::rollout::PhaseName;
 
 use crate::by_hand;
+use crate::met::Met;
 use crate::process::{Process, ProcessId};
 use crate::random::{Random, mix_text};
 use crate::scenario::{ALARM, Action, Command, Quality, Word, again, quality};
@@ -54,6 +56,20 @@ impl People {
                     interrupt.turn_back("somebody asked for it");
                 }
             }
+            Action::HandOver => {
+                let newest = self.running.borrow().last().cloned();
+                if let Some((_, interrupt)) = newest {
+                    interrupt.hand_over();
+                }
+            }
+            Action::Kill => {
+                let newest = self.running.borrow().last().cloned();
+                if let Some((process, _)) = newest {
+                    let mut inner = world.lock();
+                    inner.processes[process.0].dead = true;
+                    inner.met.insert(Met::Killed);
+                }
+            }
             Action::ByHand { choice } => by_hand::change(world, choice),
             Action::MetricsDown { seconds: length } => {
                 world.lock().metrics_down = true;
@@ -64,6 +80,11 @@ impl People {
                 world.lock().ledger_down = true;
                 world.time.sleep(seconds(length)).await;
                 world.lock().ledger_down = false;
+            }
+            Action::StacksFail { seconds: length } => {
+                world.lock().deploy_fails = true;
+                world.time.sleep(seconds(length)).await;
+                world.lock().deploy_fails = false;
             }
             Action::FunctionsDown { seconds: length } => {
                 world.lock().functions_down = true;
@@ -95,7 +116,13 @@ impl People {
             let rollouts = process.rollouts(config.clone());
             self.running.borrow_mut().push((process.id, rollouts.interrupt.clone()));
             let told = format!("{} runs {command:?}", process.id);
-            world.lock().trace.line(|| told);
+            {
+                let mut inner = world.lock();
+                inner.trace.line(|| told);
+                if command.is_own_rollout() && self.running.borrow().len() > 1 {
+                    inner.met.insert(Met::TwoAtWork);
+                }
+            }
             self.check_out(process.id, &command, &mut random);
             let ended = process.run(execute(rollouts, command.clone())).await;
             self.running.borrow_mut().retain(|(id, _)| *id != process.id);
@@ -108,12 +135,15 @@ impl People {
                     Some(Err(error)) => format!("ended badly: {error}"),
                 };
                 inner.trace.line(|| format!("{} {told}", process.id));
+                inner.met.extend(match &ended {
+                    Some(Err(RolloutError::HandedOver { .. })) => Some(Met::HandedOver),
+                    Some(Err(
+                        RolloutError::Lock(LockError::Lost { .. }) | RolloutError::Journal(JournalError::Fenced { .. }),
+                    )) => Some(Met::StoppedAtFence),
+                    _ => None,
+                });
             }
-            let is_own_rollout = matches!(
-                command,
-                Command::Deploy { .. } | Command::Rollback { .. } | Command::Recover
-            );
-            if matches!(ended, Some(Ok(_))) || ended.is_some() && !is_own_rollout {
+            if matches!(ended, Some(Ok(_))) || ended.is_some() && !command.is_own_rollout() {
                 return;
             }
             world

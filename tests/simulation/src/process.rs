@@ -17,6 +17,7 @@ use orchestrator::ports::{Clock, PortError, PortErrorKind};
 use crate::executor::{Sleep, Time};
 use crate::faults::{Fault, When};
 use crate::ledger::SimulatedLedger;
+use crate::met::Met;
 use crate::world::{Checkout, Inner, World};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +40,8 @@ pub struct ProcessState {
     pub stalled_until: Option<Timestamp>,
     /// Which taking of the lock it lives under, counted over the whole simulation; `None` before its first.
     pub term: Option<u64>,
+    /// When its lease ends, by the newest record of the lock that it wrote.
+    pub lease_until: Option<Timestamp>,
     pub abort_at: Option<Timestamp>,
     pub config: RolloutConfig,
     /// Calls under way whose effect nothing protects. While there are any it stands still no longer than they may fly:
@@ -46,8 +49,9 @@ pub struct ProcessState {
     pub unprotected: u32,
     /// `None`: what everybody has.
     pub checkout: Option<Checkout>,
-    /// When its last fault struck, and how much time all of them can have cost.
+    /// How much time all faults that struck it can have cost, and until when the last of them can go on.
     pub delayed: SignedDuration,
+    pub delayed_until: Timestamp,
 }
 
 /// What a call does.
@@ -61,6 +65,10 @@ pub enum Kind {
     ReadLedger,
     /// Writes an object of the ledger, which is created once.
     WriteLedger,
+}
+
+fn kind_changes(kind: Kind) -> bool {
+    matches!(kind, Kind::Change | Kind::Guarded)
 }
 
 /// A call that is under way.
@@ -102,11 +110,13 @@ impl Process {
             ended: false,
             stalled_until: None,
             term: None,
+            lease_until: None,
             abort_at: None,
             config: config.clone(),
             unprotected: 0,
             checkout: None,
             delayed: SignedDuration::ZERO,
+            delayed_until: world.now(),
         });
         drop(inner);
         Arc::new(Process {
@@ -195,7 +205,7 @@ impl Process {
             let is_ledger = matches!(kind, Kind::ReadLedger | Kind::WriteLedger);
             let mut fault = inner
                 .faults
-                .of(number)
+                .of(number, kind)
                 .filter(|_| inner.is_struck(self.id) && !(is_ledger && inner.spares_ledger));
             if kind == Kind::Change {
                 inner.processes[self.id.0].unprotected += 1;
@@ -203,10 +213,13 @@ impl Process {
             if !matches!(kind, Kind::Read | Kind::ReadLedger) {
                 inner.writes.push(number);
             }
-            if let Some(Fault::Stall {
-                when: When::Before,
-                milliseconds,
-            }) = &mut fault
+            if let Some(
+                Fault::Stall {
+                    when: When::Before,
+                    milliseconds,
+                }
+                | Fault::CrashInFlight { milliseconds },
+            ) = &mut fault
                 && inner.processes[self.id.0].unprotected > 0
                 && let Some(longest) = inner.longest_flight
             {
@@ -214,6 +227,7 @@ impl Process {
             }
             if let Some(fault) = fault {
                 inner.struck.push((number, fault));
+                inner.met.extend(Met::by_fault(fault, kind));
                 inner.note_delay(self.id, fault);
                 let line = format!("{} call {number} ({what}) {fault}", self.id);
                 inner.trace.line(|| line);
@@ -235,6 +249,11 @@ impl Process {
                 when: When::Before,
                 milliseconds,
             }) => self.stall(milliseconds).await,
+            // Nothing else of it goes on meanwhile, and nothing at all after it.
+            Some(Fault::CrashInFlight { milliseconds }) => {
+                self.stall(milliseconds).await;
+                return call;
+            }
             _ => {}
         }
         self.time.sleep(before).await;
@@ -247,7 +266,7 @@ impl Process {
             self.world.lock().processes[self.id.0].unprotected -= 1;
         }
         match call.fault {
-            Some(Fault::Crash(When::After)) => self.die().await,
+            Some(Fault::Crash(When::After) | Fault::CrashInFlight { .. }) => self.die().await,
             Some(Fault::Stall {
                 when: When::After,
                 milliseconds,
@@ -257,7 +276,11 @@ impl Process {
             }
             _ => {}
         }
-        let after = self.world.lock().latency(call.number, 1);
+        let after = {
+            let mut inner = self.world.lock();
+            inner.note_lease(call);
+            inner.latency(call.number, 1)
+        };
         self.time.sleep(after).await;
         call.fault == Some(Fault::Lost)
     }
@@ -293,6 +316,9 @@ impl Process {
         }
         let lost = self.end(&call).await;
         if lost {
+            if kind_changes(kind) && result.is_ok() {
+                self.world.lock().met.insert(Met::LostResponse);
+            }
             // A read whose response was lost changed nothing.
             let kind = if kind == Kind::Read {
                 PortErrorKind::Unavailable
@@ -323,6 +349,17 @@ impl Process {
         let until = self.time.now() + SignedDuration::from_millis(milliseconds.into());
         self.world.lock().processes[self.id.0].stalled_until = Some(until);
         self.time.sleep_until(until).await;
+    }
+}
+
+impl Inner {
+    /// Whether the lease ended under which a change or a record left its process, before that knew what became of it.
+    fn note_lease(&mut self, call: &Call) {
+        let until = self.processes[call.process.0].lease_until;
+        let ended = until.is_some_and(|until| call.issued < until && until <= self.now());
+        if ended && !matches!(call.kind, Kind::Read | Kind::ReadLedger) {
+            self.met.insert(Met::LeaseEndedInCall);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use orchestrator::config::{LowTraffic, RolloutConfig, StepConfig};
 use orchestrator::domain::Weight;
 use orchestrator::ports::AlarmName;
 
+use crate::by_hand;
 use crate::faults::Mixture;
 use crate::random::{Random, mix};
 use crate::world::{Shape, config, seconds};
@@ -32,6 +33,16 @@ pub enum Command {
     Cleanup {
         now: bool,
     },
+}
+
+impl Command {
+    /// Whether whoever types it wants it to succeed, and tries on where it does not.
+    pub fn is_own_rollout(&self) -> bool {
+        matches!(
+            self,
+            Command::Deploy { .. } | Command::Rollback { .. } | Command::Recover
+        )
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -60,6 +71,10 @@ pub enum Action {
     },
     /// Whoever runs the tool interrupts it.
     Abort,
+    /// He interrupts it a second time.
+    HandOver,
+    /// The machine goes away that the tool runs on, wherever it is: between two calls, or in the middle of several.
+    Kill,
     /// Somebody else changes a live stage or a live alias in the console. `choice` says which and how.
     ByHand {
         choice: u64,
@@ -71,6 +86,10 @@ pub enum Action {
         seconds: i64,
     },
     FunctionsDown {
+        seconds: i64,
+    },
+    /// A resource of the stacks is refused.
+    StacksFail {
         seconds: i64,
     },
     /// Figures come this much later for a while.
@@ -103,6 +122,9 @@ impl fmt::Display for Action {
                 Command::Cleanup { now: false } => write!(formatter, "somebody cleans up (clock {skew:#})"),
             },
             Action::Abort => write!(formatter, "whoever runs it aborts"),
+            Action::HandOver => write!(formatter, "whoever runs it hands over"),
+            Action::Kill => write!(formatter, "whatever runs is killed"),
+            Action::StacksFail { seconds } => write!(formatter, "the stacks do not deploy for {seconds} s"),
             Action::ByHand { .. } => write!(formatter, "somebody changes the traffic by hand"),
             Action::MetricsDown { seconds } => write!(formatter, "metrics are down for {seconds} s"),
             Action::LedgerDown { seconds } => write!(formatter, "the ledger is down for {seconds} s"),
@@ -278,7 +300,51 @@ impl Scenario {
             };
             scenario.actions.push((at, action));
         }
+        let asks = scenario.config.steps.iter().any(|step| step.approval);
+        scenario.actions.extend(rarer(seed, asks, skew));
         scenario
+    }
+}
+
+/// What happens in one seed of two besides, because it comes about too seldom by itself: the first deploy is not alone, its
+/// machine goes away, it is handed over, its stacks are refused, an operator wants something of it, somebody moves all.
+/// `asks`: for an approval.
+fn rarer(seed: u64, asks: bool, skew: impl Fn(&mut Random) -> SignedDuration) -> Option<(SignedDuration, Action)> {
+    let mut random = Random::new(mix(seed, 0x2A2E));
+    let at = SignedDuration::from_millis(random.between(1_000, 45_000));
+    match random.below(24) {
+        0 | 1 => {
+            let action = Action::Run {
+                command: command(&mut random),
+                skew: skew(&mut random),
+                patience: random.number(),
+            };
+            Some((SignedDuration::from_millis(random.between(980, 1_100)), action))
+        }
+        2 | 3 => Some((at, Action::HandOver)),
+        4..7 => Some((at, Action::Kill)),
+        8 | 9 => Some((at, Action::ByHand { choice: by_hand::ALL })),
+        10..13 => {
+            let words: &[Word] = if asks {
+                &[Word::Approve]
+            } else {
+                &[Word::Abort, Word::Abort, Word::Pause]
+            };
+            let word = *random.choose(words);
+            let action = Action::Run {
+                command: Command::Say(word),
+                skew: skew(&mut random),
+                patience: random.number(),
+            };
+            Some((at, action))
+        }
+        7 => Some((
+            seconds(1),
+            Action::StacksFail {
+                seconds: random.between(1, 10),
+            },
+        )),
+        _ => None,
     }
 }
 

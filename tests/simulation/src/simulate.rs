@@ -1,7 +1,7 @@
 //! One seed, from its scenario to the last word about it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use crate::ending::finish;
 use crate::executor::{self, start};
 use crate::faults::{Fault, Faults};
 use crate::invariants::Violation;
+use crate::met::Met;
 use crate::people::{People, Running};
 use crate::scenario::{ALARM, Action, Scenario};
 use crate::world::{Happening, Latency, What, World, seconds};
@@ -36,6 +37,7 @@ pub struct Outcome {
     /// What went wrong in this run.
     pub script: Script,
     pub calls: u64,
+    pub met: BTreeSet<Met>,
 }
 
 /// How long things may go wrong; after that whoever is at work comes to his end undisturbed.
@@ -72,6 +74,7 @@ pub fn simulate(seed: u64, script: Option<&Script>, keep_trace: bool) -> Outcome
             actions,
         },
         calls: 0,
+        met: BTreeSet::new(),
     };
     if let Some(world) = world {
         let mut inner = world.lock();
@@ -80,6 +83,7 @@ pub fn simulate(seed: u64, script: Option<&Script>, keep_trace: bool) -> Outcome
         outcome.lines = inner.trace.take_lines();
         outcome.script.faults = inner.struck.iter().copied().collect();
         outcome.calls = inner.calls;
+        outcome.met.clone_from(&inner.met);
     }
     if let Err(panic) = ended {
         let what = panic
@@ -106,6 +110,7 @@ async fn play(
     {
         let mut inner = world.lock();
         inner.calls = 0;
+        inner.met.clear();
         inner.latency = Latency::Drawn { seed: scenario.seed };
         inner.faults = match faults {
             Some(list) => Faults::Listed(list),

@@ -70,7 +70,7 @@ impl Rollouts {
             {
                 Err(JournalError::Fenced { .. }) if reads < READS => reads += 1,
                 Err(error) => return Err(error.into()),
-                Ok(()) => return self.finish(journal, lease, 0).await.map(Some),
+                Ok(()) => return self.finish(journal, lease, 0, resume).await.map(Some),
             }
         }
     }

@@ -191,7 +191,7 @@ impl Rollouts {
             before,
         )
         .await?;
-        self.finish(journal, lease, requests_read).await
+        self.finish(journal, lease, requests_read, false).await
     }
 
     /// Renews the lease until more of it is left than the margin: the renewal itself can take longer than the lease.
@@ -211,12 +211,14 @@ impl Rollouts {
         .into())
     }
 
-    /// Carries an open rollout to its end. Requests up to `requests_read` are not looked at.
+    /// Carries an open rollout to its end. Requests up to `requests_read` are not looked at. `resumed`: somebody has just
+    /// asked that it goes on, so a pause that is older holds nothing up.
     pub(super) async fn finish(
         &self,
         journal: OpenJournal<'_>,
         lease: &mut Lease,
         requests_read: u64,
+        resumed: bool,
     ) -> Result<RolloutEnd, RolloutError> {
         let lease_end = LeaseEnd::new(lease.until());
         Run {
@@ -227,6 +229,7 @@ impl Rollouts {
             },
             requests_read: requests_read.max(journal.state().requests_read),
             requests_read_at: None,
+            resumed,
             journal,
             lease,
         }

@@ -14,7 +14,7 @@ use crate::ledger::{
     Lease, LedgerError, LockError, LockRecord, OpenJournal, OperatorRequest, current_lock, requests_after,
 };
 use crate::ports::{PortError, PortErrorKind};
-use crate::rollout::{Effect, Event, Phase, PhaseName, Reason, State, step};
+use crate::rollout::{Effect, Event, Phase, PhaseName, Reason, Request, State, step};
 
 /// How often an effect is begun again because its lease ended under way.
 pub(super) const STALLS: u32 = 3;
@@ -174,6 +174,8 @@ pub(super) struct Run<'a> {
     /// The number of the newest operator's request that was looked at.
     pub(super) requests_read: u64,
     pub(super) requests_read_at: Option<Timestamp>,
+    /// It was carried on, and what was asked for before that was not looked at yet.
+    pub(super) resumed: bool,
     pub(super) lease: &'a mut Lease,
 }
 
@@ -391,6 +393,7 @@ impl Run<'_> {
         let rollouts = self.hands.rollouts;
         let requests = requests_after(&*rollouts.ports.ledger, &rollouts.environment, self.requests_read).await?;
         self.requests_read_at = Some(self.hands.now());
+        let resumed = std::mem::take(&mut self.resumed);
         let mut is_any = false;
         for OperatorRequest {
             sequence,
@@ -414,13 +417,19 @@ impl Run<'_> {
                 by: by.clone(),
                 request: request.clone(),
             };
-            match step(self.journal.state(), &event) {
+            let allowed = match step(self.journal.state(), &event) {
+                // Whoever asked was told that nothing moved that could be paused, and the latest word counts.
+                _ if resumed && request == Request::Pause => {
+                    Err("the rollout was carried on after that; ask again to pause it".to_owned())
+                }
+                result => result.map_err(|illegal| illegal.detail),
+            };
+            match allowed {
                 Ok(_) => {
                     self.hands.tell(RolloutEvent::RequestTaken { by, request });
                     self.record(event).await?;
                 }
-                Err(illegal) => {
-                    let because = illegal.detail;
+                Err(because) => {
                     self.hands.tell(RolloutEvent::RequestRefused {
                         by: by.clone(),
                         request: request.clone(),

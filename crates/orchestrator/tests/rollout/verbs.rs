@@ -75,6 +75,42 @@ async fn a_breach_turns_a_paused_bake_back() {
     world.assert_settled("a breach while paused").await;
 }
 
+/// Whoever asked for the pause was told that nobody is at work, and then said `resume`: the latest word counts.
+#[tokio::test]
+async fn a_pause_of_before_a_rollout_was_carried_on_holds_nothing_up() {
+    for request in [
+        Request::Pause,
+        Request::Abort {
+            reason: "not today".to_owned(),
+        },
+    ] {
+        let world = with_one_release().await;
+        let rollouts = scripted(&world, config(), |world, event, _| {
+            if let RolloutEvent::InForce { .. } = event {
+                let mut inner = world.lock();
+                inner.crash_at = Some((inner.calls, When::Before));
+            }
+        });
+        let crashed = world
+            .or_crash(rollouts.deploy_blue_green(DeployOptions::default()))
+            .await;
+        assert!(crashed.is_none());
+        ask(&world, 2, request.clone());
+        let carried = world.rollouts().resume(SignedDuration::ZERO).await.unwrap();
+        let Answer::CarriedOn { end } = carried else {
+            panic!("{carried:?}");
+        };
+        // An abort is still what somebody wants.
+        assert_eq!(end.is_promoted(), request == Request::Pause, "{end:?}");
+        let events = events_of(&world, 2).await;
+        let refused = events
+            .iter()
+            .any(|(_, event)| matches!(event, Event::RequestRefused { sequence: 1, .. }));
+        assert_eq!(refused, request == Request::Pause);
+        world.assert_settled("carried on").await;
+    }
+}
+
 fn careful() -> RolloutConfig {
     let mut config = config();
     config.steps[1].approval = true;

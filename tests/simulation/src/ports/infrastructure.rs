@@ -6,6 +6,7 @@ use orchestrator::ports::{
     ProgressSink,
 };
 
+use crate::met::Met;
 use crate::process::{Kind, Process};
 use crate::world::{What, seconds};
 
@@ -22,6 +23,7 @@ impl Infrastructure for Process {
         let deployed = self
             .call("deploy the stacks", Kind::Change, |world, call| {
                 if world.deploy_fails {
+                    world.met.insert(Met::StacksFailed);
                     return Err(call.error(PortErrorKind::Invalid, "a resource failed"));
                 }
                 let code = world.checkout(call.process).code;

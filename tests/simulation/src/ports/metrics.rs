@@ -12,6 +12,7 @@ use orchestrator::ports::{
 };
 
 use super::missing;
+use crate::met::Met;
 use crate::process::{Call, Kind, Process};
 use crate::world::{Entry, Inner, Measured, Place, seconds};
 
@@ -89,6 +90,11 @@ impl Metrics for Process {
             }
             let answers: Vec<MetricSeries> = queries.iter().map(|query| world.series(query, from, to)).collect();
             world.measure(call, queries, &answers);
+            let final_before = world.now() - world.metrics_delay - world.metrics_revised_after;
+            let mut points = answers.iter().flat_map(|answer| &answer.datapoints);
+            if points.any(|point| point.at > final_before) && !world.metrics_revised_after.is_zero() {
+                world.met.insert(Met::FirstFigures);
+            }
             Ok(answers)
         })
         .await
@@ -111,8 +117,11 @@ impl Metrics for Process {
 impl Inner {
     /// Takes note of what a process was told of the candidate.
     fn measure(&mut self, call: &Call, queries: &[MetricQuery], answers: &[MetricSeries]) {
-        let Some(since) = self.all_in_force_since() else { return };
         let Some(rollout) = self.rollout_of(call.process) else {
+            return;
+        };
+        // What somebody else changes meanwhile begins no bake anew.
+        let Some(since) = rollout.baking_since.or_else(|| self.all_in_force_since()) else {
             return;
         };
         let number = rollout.state.plan.rollout.0;

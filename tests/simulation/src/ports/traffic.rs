@@ -8,6 +8,7 @@ use orchestrator::domain::{
 use orchestrator::ports::{PortError, PortErrorKind, Probe, Traffic};
 
 use super::{LONGEST_STALENESS, missing};
+use crate::met::Met;
 use crate::process::{Call, Kind, Process};
 use crate::world::{Entry, Inner, Shown, Split, stage};
 
@@ -64,6 +65,9 @@ impl Traffic for Process {
             } else {
                 known.live.clone()
             };
+            if seen != known.live {
+                world.met.insert(Met::StaleRead);
+            }
             world.show(call, Entry::Stage(id.to_owned()), Split::of_stage(&seen));
             Ok(seen)
         })
@@ -148,7 +152,16 @@ impl Traffic for Process {
         self.call(format!("observe {}", alias.resource()), Kind::Read, |world, call| {
             let name = alias.function.as_str();
             let function = world.functions.get(name).ok_or_else(|| missing(call, "function"))?;
-            let seen = function.live.clone();
+            let mut seen = function.live.clone();
+            if call.is_stale() {
+                let mut told = world.routes.iter().rev().filter(|(_, routed, _)| routed == name);
+                if let (Some((since, ..)), Some((.., before))) = (told.next(), told.next())
+                    && world.now() < *since + LONGEST_STALENESS
+                {
+                    seen = before.clone();
+                    world.met.insert(Met::StaleRead);
+                }
+            }
             world.show(call, Entry::Alias(name.to_owned()), Split::of_alias(&seen));
             Ok(seen)
         })

@@ -27,6 +27,7 @@ pub use truth::{BLINK, Composition, Foreign, Happening, Level, Measured, Rollout
 
 use crate::executor::Time;
 use crate::faults::{Fault, Faults, When};
+use crate::met::Met;
 use crate::process::{Process, ProcessId, ProcessState};
 use crate::random::mix;
 use crate::trace::Trace;
@@ -114,6 +115,8 @@ pub struct Inner {
     /// How many calls left a process so far.
     pub calls: u64,
     pub faults: Faults,
+    /// What it came across.
+    pub met: BTreeSet<Met>,
     /// The faults that struck, as a list that can be given again.
     pub struck: Vec<(u64, Fault)>,
     /// The calls that change something.
@@ -229,6 +232,7 @@ impl World {
                 processes: Vec::new(),
                 calls: 0,
                 faults: Faults::None,
+                met: BTreeSet::new(),
                 struck: Vec::new(),
                 writes: Vec::new(),
                 spares_ledger: false,
@@ -411,11 +415,14 @@ impl Inner {
 
     /// What a fault can cost a run at most, the wait before the next attempt included.
     pub fn note_delay(&mut self, process: ProcessId, fault: Fault) {
+        let now = self.now();
         let state = &mut self.processes[process.0];
         let own = match fault {
             Fault::Late { milliseconds } | Fault::Stall { milliseconds, .. } => milliseconds.into(),
             _ => 0,
         };
-        state.delayed += state.config.convergence.longest_wait + seconds(2) + SignedDuration::from_millis(own);
+        let cost = state.config.convergence.longest_wait + seconds(2) + SignedDuration::from_millis(own);
+        state.delayed += cost;
+        state.delayed_until = state.delayed_until.max(now + cost);
     }
 }

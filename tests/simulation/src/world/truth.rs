@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use orchestrator::domain::{ReleaseNumber, Slot, StageTarget, Weight};
-use orchestrator::ledger::{LockRecord, OperatorRequest, Record, Standing};
+use orchestrator::ledger::{LockChange, LockRecord, OperatorRequest, Record, Standing};
 use orchestrator::rollout::{Event, Phase, Request, State, open, step};
 
 use super::{Entry, Inner, Place, Split};
 use crate::invariants::{self, Violation};
-use crate::process::{Call, ProcessId};
+use crate::met::Met;
+use crate::process::{Call, ProcessId, ProcessState};
 
 /// Between a look and the change that rests on it a process may take this long. A stage's update has no
 /// compare-and-swap, so what is changed meanwhile cannot be seen.
@@ -269,10 +270,26 @@ impl Inner {
             }
             What::Locked { record } => {
                 if let Some(process) = happening.by
-                    && format!("{:?}", record.change) == "Taken"
+                    && record.change == LockChange::Taken
                 {
+                    let before = self
+                        .processes
+                        .iter()
+                        .find(|before| before.term == Some(self.truth.terms));
+                    // Before anything goes wrong, and in the end, it is right.
+                    let skew = self.processes[process.0].skew;
+                    let is_skewed =
+                        |before: &ProcessState| !before.skew.is_zero() && !skew.is_zero() && before.skew != skew;
+                    if before.is_some_and(is_skewed) {
+                        self.met.insert(Met::SkewedClocks);
+                    }
                     self.truth.terms += 1;
                     self.processes[process.0].term = Some(self.truth.terms);
+                }
+                if record.change == LockChange::Broken {
+                    self.met.insert(Met::LockBroken);
+                } else if let Some(process) = happening.by {
+                    self.processes[process.0].lease_until = Some(record.until);
                 }
             }
             _ => {}
@@ -295,6 +312,7 @@ impl Inner {
         match &happening.what {
             What::Recorded { rollout, record } => {
                 let Some(by) = happening.by else { return };
+                self.met.extend(Met::by_record(&record.event, record.state));
                 let state = match (self.truth.rollouts.get(rollout), &record.event) {
                     (None, Event::Opened { plan }) => Some(open(plan)),
                     (Some(before), event) => step(&before.state, event).ok().map(|(state, _)| state),
@@ -409,20 +427,26 @@ impl Inner {
                                 self.readable_calls(function.name.as_str(), function.version.as_str(), since);
                             errors >= 20.0 && errors >= calls / 2.0
                         });
-                        is_bad.then_some((rollout.by, now, process.delayed))
+                        // While a fault of before goes on, it can see nothing yet.
+                        is_bad.then_some((rollout.by, now.max(process.delayed_until), process.delayed))
                     }
                 }
             });
+        if seen.is_some() {
+            self.met.insert(Met::Breach);
+        }
         self.truth.breach = seen;
     }
 
-    /// Whether somebody else changed the entry so shortly before a call left that its process could not know it.
+    /// Whether somebody else changed the entry so shortly before a call left that its process could not know it: it had
+    /// looked before that, or was shown an older value.
     pub fn is_unseen(&self, by: ProcessId, entry: &Entry, issued: Timestamp) -> bool {
         let shown = self.truth.shown.get(&(by, entry.clone()));
         let (Some(foreign), Some(shown)) = (self.truth.foreign.get(entry), shown) else {
             return false;
         };
-        shown.at < foreign.at && issued.duration_since(shown.at) <= BLINK
+        let is_unseen = shown.at < foreign.at || shown.split != foreign.split;
+        is_unseen && issued.duration_since(shown.at) <= BLINK
     }
 
     /// The newest rollout, as its journal tells it.

@@ -180,4 +180,36 @@ fn every_planted_bug_is_found() {
         }
     }
     assert!(survived.is_empty(), "not found: {survived:?}");
+    assert_a_failing_seed_is_told(&simulator);
+}
+
+/// A seed that fails names itself and the command that runs it again, is made as short as it gets, and fails the same way
+/// each time. Not a test of its own, because it needs the same copy.
+fn assert_a_failing_seed_is_told(simulator: &Path) {
+    let told = |arguments: &[&str]| {
+        let mut command = Command::new(simulator);
+        let ended = command.args(arguments).env(SWITCH, BUGS[0].name).output().unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{arguments:?}");
+        String::from_utf8(ended.stdout).unwrap()
+    };
+    let many = told(&["--seed", "1", "--seeds", "20"]);
+    assert_eq!(many, told(&["--seed", "1", "--seeds", "20"]), "it replays exactly");
+    let (first, rest) = many.split_once('\n').unwrap();
+    let seed = first.strip_prefix("seed ").and_then(|rest| rest.split(' ').next());
+    let again = format!("cargo xtask simulate --seed {}", seed.unwrap());
+    assert!(rest.lines().next().is_some_and(|line| line.ends_with(&again)), "{rest}");
+    let violated = |text: &str| {
+        let (_, said) = text.split_once("invariant ").unwrap();
+        said.split(' ').next().unwrap().to_owned()
+    };
+    let (short, trace) = rest.split_once("\nits trace:\n").unwrap();
+    assert!(short.contains("as short as it gets:\n"), "{short}");
+    assert_eq!(
+        violated(first),
+        violated(trace),
+        "the shorter one breaks the same invariant"
+    );
+    let alone = told(&["--seed", seed.unwrap()]);
+    assert_eq!(violated(first), violated(&alone), "and so does the seed alone");
+    assert!(short.lines().count() < alone.lines().filter(|line| line.contains(" call ")).count());
 }
