@@ -5,7 +5,7 @@ use super::live_aliases::without_new_aliases;
 use super::plan::belongs;
 use super::run::{EffectFailure, Hands};
 use crate::domain::{ApiDeployment, Release, ReleaseNumber, ReleaseState, RolloutTarget, Slot};
-use crate::ledger::{Standing, read_standing, write_standing};
+use crate::ledger::{Standing, prepare_standing, read_standing, write_standing};
 use crate::ports::{AlarmState, Deployed, PortError, PortErrorKind, SmokeCheckResult};
 use crate::rollout::{Effect, Event, LiveRelease, NotedAlarm, Reason, State};
 
@@ -66,9 +66,12 @@ impl Hands<'_> {
 
     /// Writes what stands now. The sequence of standings tells only of others who wrote one, so the lease has to be sure.
     pub(super) async fn record_standing(&self, current: &Standing, next: Standing) -> Result<Standing, EffectFailure> {
-        self.may_change().await?;
         let (ledger, environment) = (&*self.rollouts.ports.ledger, &self.rollouts.environment);
-        Ok(write_standing(ledger, environment, current, next).await?)
+        let Some(next) = prepare_standing(ledger, environment, current, next).await? else {
+            return Ok(current.clone());
+        };
+        self.may_change().await?;
+        Ok(write_standing(ledger, environment, next).await?)
     }
 
     /// What the slot holds that the rollout filled, although it did not become live.

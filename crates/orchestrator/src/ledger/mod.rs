@@ -34,4 +34,4 @@ pub use lock::{Lease, LockChange, LockError, LockRecord, break_lock, current_loc
 pub use record::{Actor, Link, Record};
 pub use requests::{OperatorRequest, newest_request, requests_after, write_request};
 pub use sequence::LedgerError;
-pub use standing::{Standing, read_standing, write_standing};
+pub use standing::{Standing, prepare_standing, read_standing, write_standing};

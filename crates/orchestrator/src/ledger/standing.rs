@@ -232,23 +232,35 @@ pub async fn read_standing(store: &dyn ObjectStore, environment: &EnvironmentNam
     Ok(standing)
 }
 
-/// Writes `next` after `current`, unless they are the same.
+/// `next` as it is to be written after `current`, with what it rests on; `None` where they are the same. Changes nothing.
 ///
 /// # Errors
-/// [`LedgerError::Lost`] when another run wrote a standing since `current` was read.
-pub async fn write_standing(
+/// [`LedgerError`] when the newest journal cannot be read.
+pub async fn prepare_standing(
     store: &dyn ObjectStore,
     environment: &EnvironmentName,
     current: &Standing,
     mut next: Standing,
-) -> Result<Standing, LedgerError> {
+) -> Result<Option<Standing>, LedgerError> {
     next.sequence = current.sequence;
     next.rests_on.clone_from(&current.rests_on);
     if &next == current {
-        return Ok(next);
+        return Ok(None);
     }
     next.sequence += 1;
     next.rests_on = head(store, environment).await?;
+    Ok(Some(next))
+}
+
+/// Writes what [`prepare_standing`] gave, and reads nothing before: whoever may write only under a lease asks for it last.
+///
+/// # Errors
+/// [`LedgerError::Lost`] when another run wrote a standing since the one before was read.
+pub async fn write_standing(
+    store: &dyn ObjectStore,
+    environment: &EnvironmentName,
+    next: Standing,
+) -> Result<Standing, LedgerError> {
     let sequence = sequence(store, environment);
     let object = sequence.object(next.sequence);
     let stored = serde_json::to_vec_pretty(&next).map_err(|source| LedgerError::Damaged {

@@ -92,9 +92,14 @@ async fn a_renewal_that_took_too_long_is_made_again() {
 
 #[tokio::test]
 async fn who_is_taken_over_while_he_reads_what_stands_writes_no_standing() {
-    let prepared = with_one_release().await;
-    // Promoted; only the ledger does not say so yet.
-    let world = prepared.fork();
+    for read in ["test/standings", "test/rollouts", "test/rollouts/000002"] {
+        stalled_before_the_standing(read).await;
+    }
+}
+
+/// Stalls at this reading once all traffic is promoted and only the ledger does not say so yet.
+async fn stalled_before_the_standing(read: &'static str) {
+    let world = with_one_release().await;
     let before = world.standing().await;
     let is_promoted = AtomicBool::new(false);
     let rollouts = meddled(world.rollouts(), &world, move |world, access| {
@@ -105,17 +110,14 @@ async fn who_is_taken_over_while_he_reads_what_stands_writes_no_standing() {
             .is_some_and(|last| last.starts_with("promote") || last.starts_with("route"))
             && world.lock().apis.values().all(|api| api.live.settled().is_some())
             && world.live_code() == "two";
-        if promoted
-            && *access == Access::Listed("test/standings".to_owned())
-            && !is_promoted.swap(true, Ordering::SeqCst)
-        {
+        if promoted && *access == Access::Listed(read.to_owned()) && !is_promoted.swap(true, Ordering::SeqCst) {
             stall_and_take_over(world);
         }
     });
     let result = rollouts.deploy_blue_green(DeployOptions::default()).await;
-    assert!(is_lost(&result), "{result:?}");
+    assert!(is_lost(&result), "stalled at {read}: {result:?}");
     assert_eq!(world.live_code(), "two");
-    assert_eq!(world.standing().await, before);
+    assert_eq!(world.standing().await, before, "stalled at {read}");
 }
 
 /// Metrics whose first answer comes after the bake's end.

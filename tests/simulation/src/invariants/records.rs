@@ -4,7 +4,8 @@ use orchestrator::domain::ReleaseState;
 use orchestrator::rollout::{Effect, Event, Goal, Phase, step};
 
 use super::traffic::raise;
-use crate::world::{Happening, Inner, Place, What};
+use crate::process::ProcessId;
+use crate::world::{Entry, Happening, Inner, Place, What};
 
 /// Whether it changes what a rollout moves, or the records that say what stands.
 fn is_change(what: &What) -> bool {
@@ -40,13 +41,25 @@ pub fn invariant_3(world: &Inner, happening: &Happening) -> Result<(), String> {
             happening.what
         ));
     };
-    if term < world.truth.terms && !world.truth.clocks_are_wrong {
+    if term < world.truth.terms && !world.truth.clocks_are_wrong && !was_on_its_way(world, by, happening) {
         return Err(format!(
             "{by} was taken over and still changes something: {}",
             brief(&happening.what)
         ));
     }
     Ok(())
+}
+
+/// Nobody can call back a request that left under its lease. Where a revision protects what it changes, it takes effect
+/// only as long as whoever took over has not changed that himself, and his own change finds it.
+fn was_on_its_way(world: &Inner, by: ProcessId, happening: &Happening) -> bool {
+    let is_guarded = match &happening.what {
+        What::SlotAlias { .. } => true,
+        What::Routed { entry, .. } => matches!(entry, Entry::Alias(_)),
+        _ => false,
+    };
+    let until = world.processes[by.0].lease_until;
+    is_guarded && until.is_some_and(|until| happening.issued < until)
 }
 
 fn brief(what: &What) -> String {
