@@ -14,11 +14,8 @@ use crate::files::MigrationFile;
 use crate::plan::Options;
 use crate::progress;
 use crate::session;
+use crate::tries::Tries;
 use crate::watch::{Budget, Watch};
-
-/// How long batches that find their rows locked pause at first, and at most.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 /// Runs all batches that are left. The migration is not recorded here.
 pub(crate) async fn run(
@@ -116,15 +113,10 @@ async fn one(
     options: &Options,
     events: &dyn Events,
 ) -> Result<i64, MigrateError> {
-    let attempts = options.lock_attempts.max(1);
-    let mut pause = FIRST_PAUSE;
-    let mut blockers = Vec::new();
-    for attempt in 1..=attempts {
+    let mut tries = Tries::of(file, options, events);
+    loop {
         let once = once(connection, file, statement, keys);
-        let mut seen = watch.over(once, Budget::Together(options.lock_timeout)).await;
-        if !seen.blockers.is_empty() {
-            blockers = std::mem::take(&mut seen.blockers);
-        }
+        let seen = watch.over(once, Budget::Together(options.lock_timeout)).await;
         match &seen.result {
             Ok(written) => return Ok(*written),
             Err(error) if seen.is_lock_timeout(error) || is_deadlock(error) => {}
@@ -137,27 +129,8 @@ async fn one(
                 });
             }
         }
-        if attempt == attempts {
-            break;
-        }
-        watch.be_ready().await?;
-        let wait = session::jittered(pause);
-        events.report(Event::Blocked {
-            file: file.file.clone(),
-            attempt,
-            attempts,
-            pause: wait,
-            blockers: blockers.clone(),
-        });
-        tokio::time::sleep(wait).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        tries.pause(watch, seen.blockers).await?;
     }
-    Err(MigrateError::LockTimeout {
-        file: file.file.clone(),
-        attempts,
-        lock_timeout: options.lock_timeout,
-        blockers,
-    })
 }
 
 /// The batch and its cursor in one transaction; how many rows were written.

@@ -42,6 +42,7 @@ mod session;
 mod sql;
 mod statements;
 mod status;
+mod tries;
 mod up;
 mod watch;
 

@@ -16,13 +16,10 @@ use crate::index::{ConcurrentIndex, IndexState, drop_concurrently};
 use crate::lock;
 use crate::plan::{Held, Options};
 use crate::progress;
-use crate::session::{self, jittered};
+use crate::session;
 use crate::status::Status;
+use crate::tries::Tries;
 use crate::watch::{Budget, Seen, Watch};
-
-/// The pause after the first try that got no lock; each next one is twice as long, up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 /// A migration that this run applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,42 +154,18 @@ impl Runner<'_> {
     /// held up: without a timeout readers stalled for 5 s behind a waiting ALTER TABLE. All that a try waits for, it waits for
     /// together no longer than that, because it holds the first table while it waits for the second.
     async fn apply_in_transaction(&mut self, file: &MigrationFile) -> Result<Duration, MigrateError> {
-        let attempts = self.options.lock_attempts.max(1);
         let lock_timeout = self.options.lock_timeout;
-        let mut pause = FIRST_PAUSE;
-        let mut blockers = Vec::new();
-        for attempt in 1..=attempts {
+        let mut tries = Tries::of(file, self.options, self.events);
+        loop {
             let apply = apply_once(self.connection, file, lock_timeout);
-            let mut seen = self.watch.over(apply, Budget::Together(lock_timeout)).await;
+            let seen = self.watch.over(apply, Budget::Together(lock_timeout)).await;
             match &seen.result {
                 Ok(took) => return Ok(*took),
                 Err(error) if is_lock_timeout(&seen, error) => {}
                 Err(_) => return seen.result.map_err(|error| failed(file, error)),
             }
-            if !seen.blockers.is_empty() {
-                blockers = std::mem::take(&mut seen.blockers);
-            }
-            if attempt == attempts {
-                break;
-            }
-            self.watch.be_ready().await?;
-            let wait = jittered(pause);
-            self.events.report(Event::Blocked {
-                file: file.file.clone(),
-                attempt,
-                attempts,
-                pause: wait,
-                blockers: blockers.clone(),
-            });
-            tokio::time::sleep(wait).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            tries.pause(&mut self.watch, seen.blockers).await?;
         }
-        Err(MigrateError::LockTimeout {
-            file: file.file.clone(),
-            attempts,
-            lock_timeout,
-            blockers,
-        })
     }
 
     /// Builds an index concurrently. What an earlier try left is dropped first; a build that ended and whose record was lost
