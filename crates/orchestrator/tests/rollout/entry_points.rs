@@ -468,6 +468,32 @@ fn leave_alias(inner: &mut crate::world::Inner, name: &str, left: Left) {
     }
 }
 
+/// The run that died had asked for the first step, and the requests are still under way when somebody settles it.
+#[tokio::test]
+async fn a_request_of_whoever_was_at_work_before_finds_another_revision() {
+    let world = in_the_first_bake().await;
+    let revisions = |world: &World| {
+        let inner = world.lock();
+        let of_each = inner.functions.values().map(|function| function.live.revision.clone());
+        of_each.collect::<Vec<_>>()
+    };
+    {
+        let mut inner = world.lock();
+        APIS.iter().for_each(|id| leave_stage(&mut inner, id, Left::AtBase));
+        FUNCTIONS
+            .iter()
+            .for_each(|name| leave_alias(&mut inner, name, Left::AtBase));
+        inner.routes.clear();
+    }
+    let before = revisions(&world);
+    world.quick_rollouts().recover().await.unwrap();
+    world.assert_settled("after the requests were overtaken").await;
+    for (name, (before, now)) in FUNCTIONS.iter().zip(before.iter().zip(revisions(&world))) {
+        assert_ne!(*before, now, "{name}");
+        assert_eq!(told(&world, name), [at("1")]);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
