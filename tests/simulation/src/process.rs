@@ -202,11 +202,7 @@ impl Process {
             let mut inner = self.world.lock();
             let number = inner.calls;
             inner.calls += 1;
-            let is_ledger = matches!(kind, Kind::ReadLedger | Kind::WriteLedger);
-            let mut fault = inner
-                .faults
-                .of(number, kind)
-                .filter(|_| inner.is_struck(self.id) && !(is_ledger && inner.spares_ledger));
+            let mut fault = inner.faults.of(number, kind).filter(|_| inner.is_struck(self.id));
             if kind == Kind::Change {
                 inner.processes[self.id.0].unprotected += 1;
             }
@@ -334,7 +330,6 @@ impl Process {
         {
             let mut inner = self.world.lock();
             inner.processes[self.id.0].dead = true;
-            inner.crashed = true;
         }
         pending::<()>().await;
     }
@@ -382,11 +377,9 @@ struct Listener {
 
 impl Observer for Listener {
     fn observe(&self, event: &RolloutEvent) {
-        let mut inner = self.world.lock();
         if let RolloutEvent::TurningBack { reason } = event {
             let line = format!("{} turns back: {reason}", self.process);
-            inner.trace.line(|| line);
+            self.world.lock().trace.line(|| line);
         }
-        inner.events.push(event.clone());
     }
 }

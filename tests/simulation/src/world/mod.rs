@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use object_store::memory::InMemory;
 use orchestrator::config::{GateConfig, RolloutConfig, StepConfig};
-use orchestrator::domain::{AliasState, ApiTraffic, FunctionVersion, ServedEntry, Slot, VersionSettings, Weight};
-use orchestrator::driver::{RolloutEvent, Rollouts};
+use orchestrator::domain::{AliasState, ApiTraffic, Slot, Weight};
+use orchestrator::driver::Rollouts;
 use orchestrator::ledger::{Standing, read_standing};
 use orchestrator::ports::AlarmObservation;
 
@@ -26,7 +26,7 @@ pub use traffic::{Entry, Place, Split};
 pub use truth::{BLINK, Composition, Foreign, Happening, Level, Measured, RolloutTruth, Shown, Truth, What};
 
 use crate::executor::Time;
-use crate::faults::{Fault, Faults, When};
+use crate::faults::{Fault, Faults};
 use crate::met::Met;
 use crate::process::{Process, ProcessId, ProcessState};
 use crate::random::mix;
@@ -121,15 +121,11 @@ pub struct Inner {
     pub struck: Vec<(u64, Fault)>,
     /// The calls that change something.
     pub writes: Vec<u64>,
-    /// Faults strike the ports only.
-    pub spares_ledger: bool,
     /// The processes that faults strike; all of them where `None`.
     pub struck_processes: Option<Vec<ProcessId>>,
     /// Milliseconds that a change which nothing protects may be under way at most; `None`: any time.
     pub longest_flight: Option<u32>,
     pub latency: Latency,
-    /// A process crashed since somebody looked.
-    pub crashed: bool,
     pub shape: Shape,
     pub is_deployed: bool,
     /// What a process without a checkout of its own deploys.
@@ -158,22 +154,13 @@ pub struct Inner {
     pub ledger_down: bool,
     /// What each live alias was told, and when.
     pub routes: Vec<(Timestamp, String, AliasState)>,
-    /// Role and dead letters of versions that differ from the others.
-    pub odd_settings: BTreeMap<(String, FunctionVersion), VersionSettings>,
-    pub not_permitted: Vec<ServedEntry>,
-    /// Live aliases that cannot be changed.
-    pub stuck_aliases: BTreeSet<String>,
     pub alarms: BTreeMap<String, AlarmObservation>,
-    pub smoke_fails: bool,
     /// Codes that fail their smoke test.
     pub failing_smoke: Vec<String>,
     pub deploy_fails: bool,
     /// The newest migration that anybody wrote; `None` without a database.
     pub migrations: Option<u32>,
     pub schema: Option<u32>,
-    pub events: Vec<RolloutEvent>,
-    /// How many probes say that a change is not in force yet.
-    pub slow_probes: u32,
 }
 
 #[derive(Debug)]
@@ -235,11 +222,9 @@ impl World {
                 met: BTreeSet::new(),
                 struck: Vec::new(),
                 writes: Vec::new(),
-                spares_ledger: false,
                 struck_processes: None,
                 longest_flight: None,
                 latency: Latency::Calm,
-                crashed: false,
                 shape,
                 is_deployed: false,
                 template: "template".to_owned(),
@@ -259,29 +244,14 @@ impl World {
                 functions_down: false,
                 ledger_down: false,
                 routes: Vec::new(),
-                odd_settings: BTreeMap::new(),
-                not_permitted: Vec::new(),
-                stuck_aliases: BTreeSet::new(),
                 alarms: BTreeMap::new(),
-                smoke_fails: false,
                 failing_smoke: Vec::new(),
                 deploy_fails: false,
                 migrations: Some(1),
                 schema: None,
-                events: Vec::new(),
-                slow_probes: 0,
             }),
             store: Arc::new(InMemory::new()),
             time,
-        })
-    }
-
-    /// A world of its own that is now as this one, on the same clock.
-    pub fn fork(&self) -> Arc<World> {
-        Arc::new(World {
-            inner: Mutex::new(self.lock().clone()),
-            store: Arc::new(self.store.fork()),
-            time: self.time.clone(),
         })
     }
 
@@ -298,10 +268,6 @@ impl World {
         self.lock().template = code.to_owned();
     }
 
-    pub fn rollouts(self: &Arc<World>) -> Rollouts {
-        self.rollouts_with(config())
-    }
-
     pub fn quick_rollouts(self: &Arc<World>) -> Rollouts {
         self.rollouts_with(quick_config())
     }
@@ -309,24 +275,6 @@ impl World {
     /// As a new process carries them out, whose clock is right.
     pub fn rollouts_with(self: &Arc<World>, config: RolloutConfig) -> Rollouts {
         Process::new(self, SignedDuration::ZERO, &config).rollouts(config)
-    }
-
-    /// Runs until it ends or any process crashes; `None` for a crash.
-    pub async fn or_crash<T>(&self, run: impl Future<Output = T>) -> Option<T> {
-        let mut run = Box::pin(run);
-        std::future::poll_fn(|context| {
-            let polled = run.as_mut().poll(context);
-            if std::mem::take(&mut self.lock().crashed) {
-                return std::task::Poll::Ready(None);
-            }
-            polled.map(Some)
-        })
-        .await
-    }
-
-    /// The one call of this number crashes its process.
-    pub fn crash_at(&self, call: u64, when: When) {
-        self.fault_at(call, Fault::Crash(when));
     }
 
     pub fn fault_at(&self, call: u64, fault: Fault) {
