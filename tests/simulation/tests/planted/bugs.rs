@@ -173,6 +173,11 @@ pub const BUGS: &[Bug] = &[
                 from: "        if self.lease_end.is_after(self.now() + rollouts.config.lock_margin) {",
                 to: "        if PLANTED || self.lease_end.is_after(self.now() + rollouts.config.lock_margin) {",
             },
+            Edit {
+                file: "driver/run.rs",
+                from: "            Err(error) => Err(error.into()),\n        }\n    }\n\n    /// Drives `work`",
+                to: "            Err(_) if PLANTED => Ok(()),\n            Err(error) => Err(error.into()),\n        }\n    }\n\n    /// Drives `work`",
+            },
         ],
         seeds: 1500,
     },
