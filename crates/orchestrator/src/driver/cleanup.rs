@@ -2,8 +2,8 @@
 //!
 //! In this order, so that a crash at any point leaves every slot on something that is there, and none that is told to hold
 //! what it does not: the standing forgets what the idle slot holds, that is pointed at the live release, the standing says
-//! who is retired, and only then versions and API deployments are deleted. Those that
-//! the stack made, and those that a release holds which may still get traffic, are never deleted. Traffic is not touched.
+//! who is retired, and only then versions and API deployments are deleted. Those that the stack made, and those that a
+//! release holds which may still get traffic, are never deleted. Traffic is not touched.
 
 use std::collections::BTreeSet;
 

@@ -367,11 +367,10 @@ impl Hands<'_> {
             entry.to_string(),
             format!("it does not read back as {desired}"),
         );
-        let overtakes = matches!(
+        let mut is_overtaken = !matches!(
             (change, entry),
             (Change::Return { overtakes: true }, EntryPoint::Alias(_))
         );
-        let mut is_overtaken = !overtakes;
         let mut is_moved = false;
         for attempt in 1..=attempts {
             let Sight { seen, shape, at } = self.see(entry, desired, Waits::Doubling, &ours).await?;

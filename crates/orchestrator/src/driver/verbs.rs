@@ -39,7 +39,8 @@ pub enum Answer {
 
 impl Rollouts {
     /// Holds the rollout at its step: it goes on being watched, and a breach turns back. Lasts until `resume`, `promote`
-    /// or `abort`, and never beyond the run: who carries the rollout on lets it go on. Waits for the answer for `wait` at most, as all verbs here.
+    /// or `abort`, and never beyond the run: who carries the rollout on lets it go on. Waits for the answer for `wait` at
+    /// most, as all verbs here.
     ///
     /// # Errors
     /// [`RolloutError::NothingOpen`]; [`RolloutError::NoRunAlive`].
